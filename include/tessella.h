@@ -1,0 +1,334 @@
+// Tessella: image to 3D on any OpenCL device, in the memory you have.
+//
+// This header is the manual of the library. Everything starts with a context, which holds one
+// OpenCL device, a memory budget and the text of the last error:
+//
+//   struct tess_context *ctx = NULL;
+//   if (tess_context_create(&ctx, &(struct tess_context_params){.memory = 512 << 20})) ...
+//   struct tess_model *model = NULL;
+//   tess_model_open(&model, ctx, "model/");
+//   struct tess_latent *latent = NULL;
+//   tess_latent_open(&latent, ctx, "mug.safetensors");
+//   struct tess_asset *asset = NULL;
+//   tess_decode(&asset, ctx, model, latent, &(struct tess_decode_params){0});
+//   tess_asset_save(asset, ctx, "mug.glb");
+//
+// Rules that hold for every call:
+//   - A function that can fail returns enum tess_status. On failure its results are untouched
+//     (NULL stays NULL), and tess_context_message() says what failed, how big, on which file or
+//     device, and what to try.
+//   - Parameter structs: zero means default, so {0} is always valid. A NULL params pointer means
+//     the same.
+//   - What a function creates, the caller destroys; destroy functions take the address of the
+//     pointer, accept NULL in it, and set it to NULL. Objects do not keep a context alive:
+//     destroy the context last.
+//   - Strings are UTF-8 paths and texts, copied where they are kept.
+//   - A context and what was made with it belong to one thread at a time. tess_context_cancel()
+//     may be called from anywhere, signal handlers included.
+//   - Device memory in use never passes the budget, and on one device results are the same
+//     bytes at every budget.
+//   - The library never prints, exits or aborts.
+#ifndef TESSELLA_H
+#define TESSELLA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TESS_API __attribute__((visibility("default")))
+#else
+#define TESS_API
+#endif
+
+enum tess_status {
+    TESS_OK = 0,
+    TESS_ERR_ARG,       // a parameter out of its range
+    TESS_ERR_FILE,      // an input file that is missing, damaged or not what was expected
+    TESS_ERR_WRITE,     // an output file that cannot be written
+    TESS_ERR_DEVICE,    // no OpenCL device, or one that fails
+    TESS_ERR_BUDGET,    // the device budget is too small; the message names the smallest that works
+    TESS_ERR_MEMORY,    // no host memory
+    TESS_ERR_CANCELLED, // tess_context_cancel() was called
+    TESS_ERR_MISMATCH,  // tess_verify(): a result outside its bound
+    TESS_ERR_INTERNAL,  // a mistake in this library
+};
+
+// "bad file", "device", ... Never NULL.
+TESS_API const char *tess_status_name(enum tess_status status);
+
+// "0.1.0"
+TESS_API const char *tess_version(void);
+
+// ---------------------------------------------------------------------------------------------
+// Context
+// ---------------------------------------------------------------------------------------------
+
+struct tess_context;
+
+enum tess_log_level {
+    TESS_LOG_WARNING = 0, // the run goes on, but not as asked: less memory than promised, ...
+    TESS_LOG_INFO,        // one line per stage
+    TESS_LOG_DEBUG,       // plans, builds, cache hits
+};
+typedef void tess_log_fn(void *user, enum tess_log_level level, const char *text);
+
+// `stage` is a short name, e.g. "mesh decoder"; done <= total, both in units of the stage's own.
+typedef void tess_progress_fn(void *user, const char *stage, uint64_t done, uint64_t total);
+
+struct tess_context_params {
+    const char *device; // "gpu", "cpu", "N" (as listed), "P:D" (platform:device), or part of a
+                        // name; NULL: the environment's TESSELLA_DEVICE, else the first GPU, else
+                        // the first device of any kind
+    size_t memory;      // device budget in bytes; 0: what the device has less a headroom
+    size_t max_buffer;  // largest single buffer in bytes; 0: the device's limit
+    bool plan_only;     // open no device: tess_plan() only, for a described device
+    const char *cache_dir;  // programs are cached here; NULL: $XDG_CACHE_HOME/tessella or
+                            // ~/.cache/tessella; "" for no cache
+    const char *kernel_dir; // NULL: the kernels that were built in; else read NAME.cl from here
+    tess_log_fn *log;       // may be NULL
+    void *log_user;
+    enum tess_log_level log_level;
+    tess_progress_fn *progress; // may be NULL
+    void *progress_user;
+};
+
+// TESS_ERR_DEVICE: no such device, or no OpenCL at all; TESS_ERR_BUDGET: `memory` is more than the
+// device has. When no context could be made, tess_context_message(NULL) has the reason, per thread.
+TESS_API enum tess_status tess_context_create(struct tess_context **out,
+                                              const struct tess_context_params *params);
+TESS_API void tess_context_destroy(struct tess_context **ctx);
+
+// The message of the last failure in this context ("" if none), valid until the next call.
+// NULL `ctx`: of this thread's last failed tess_context_create() or tess_device_list().
+TESS_API const char *tess_context_message(const struct tess_context *ctx);
+
+// Make the call in progress end soon with TESS_ERR_CANCELLED, and every later one too.
+TESS_API void tess_context_cancel(struct tess_context *ctx);
+
+// ---------------------------------------------------------------------------------------------
+// Devices
+// ---------------------------------------------------------------------------------------------
+
+struct tess_device_info {
+    uint32_t index; // in the list: what `--device N` takes
+    uint32_t platform_index, device_index;
+    char name[128], vendor[128], platform[128];
+    char version[128], driver[128]; // of OpenCL, of the driver
+    bool gpu, cpu;                  // neither: an accelerator
+    bool host_memory;               // shares its memory with the host
+    bool fp16;                      // half precision arithmetic
+    uint32_t compute_units, clock_mhz;
+    uint64_t memory;     // bytes in all
+    uint64_t max_buffer; // bytes, one allocation
+    uint64_t local_memory;
+    uint32_t alignment; // bytes, of an offset into a buffer
+    uint64_t budget;    // the default budget in bytes
+};
+
+// All OpenCL devices, GPUs and CPUs, in platform order. *out is one array; free it with
+// tess_free(). TESS_ERR_DEVICE if there is none; the message says which package brings one.
+TESS_API enum tess_status tess_device_list(struct tess_device_info **out, size_t *count);
+
+// The device of a context. `info` is filled; for a plan_only context with what is described.
+TESS_API void tess_context_device(const struct tess_context *ctx, struct tess_device_info *info);
+
+TESS_API void tess_free(void *memory);
+
+// ---------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------
+
+struct tess_model;
+
+// Open a model directory in the published layout: pipeline.json and ckpts/NAME.{json,safetensors}.
+// Tensors are mapped, not read. Only pipeline.json is required here; what is missing is an error
+// where it is needed. TESS_ERR_FILE names file and field.
+TESS_API enum tess_status tess_model_open(struct tess_model **out, struct tess_context *ctx,
+                                          const char *directory);
+TESS_API void tess_model_destroy(struct tess_model **model);
+
+enum tess_part_state { TESS_PART_READY, TESS_PART_MISSING, TESS_PART_BAD, TESS_PART_UNUSED };
+
+struct tess_model_part {
+    const char *role; // "slat_decoder_mesh", as pipeline.json names it
+    const char *path; // of the checkpoint, without extension
+    const char *network;  // "SLatMeshDecoder"; "" if unknown
+    const char *problem;  // what is wrong or missing; "" when ready
+    const char *summary;  // "3 blocks, 256 channels, window 8, resolution 32"; "" if unknown
+    uint64_t bytes, parameters;
+    enum tess_part_state state;
+};
+
+// The parts that pipeline.json names, checked against what their networks need: every tensor's
+// name, shape and dtype. *parts is valid until the model is destroyed.
+TESS_API enum tess_status tess_model_parts(struct tess_model *model, struct tess_context *ctx,
+                                           const struct tess_model_part **parts, size_t *count);
+
+// ---------------------------------------------------------------------------------------------
+// Structured latents
+// ---------------------------------------------------------------------------------------------
+
+struct tess_latent;
+
+// Read `coords` int32 [N,4] (batch, x, y, z; batch 0) and `feats` float32 [N,8] (any number of
+// channels) from a safetensors file. TESS_ERR_FILE: missing or surplus tensors, other dtypes or
+// shapes, no voxel at all, a voxel twice, negative coordinates, NaN or infinity.
+TESS_API enum tess_status tess_latent_open(struct tess_latent **out, struct tess_context *ctx,
+                                           const char *path);
+
+// A latent of about `voxels` voxels (the shell of a torus, as real objects are shells) and zero
+// features, for tess_plan() and benchmarks. TESS_ERR_ARG if so many do not fit in resolution³.
+TESS_API enum tess_status tess_latent_create_shell(struct tess_latent **out,
+                                                   struct tess_context *ctx, size_t voxels,
+                                                   uint32_t resolution, uint32_t channels);
+TESS_API size_t tess_latent_voxels(const struct tess_latent *latent);
+TESS_API void tess_latent_destroy(struct tess_latent **latent);
+
+// ---------------------------------------------------------------------------------------------
+// Assets
+// ---------------------------------------------------------------------------------------------
+
+enum tess_representation {
+    TESS_MESH = 1 << 0,
+    TESS_SPLATS = 1 << 1,
+};
+
+// A mesh, Gaussian splats, or both. World space is right-handed, z up, the object in [-.5, .5]³.
+struct tess_asset;
+
+// Triangles, counter-clockwise seen from outside. Arrays belong to the asset.
+struct tess_mesh_view {
+    const float *positions;  // [vertices][3]
+    const float *normals;    // [vertices][3], unit length
+    const float *colours;    // [vertices][3], sRGB in 0..1
+    const uint32_t *indices; // [faces][3]
+    size_t vertices, faces;
+};
+
+struct tess_splats_view {
+    const float *positions; // [count][3]
+    const float *scales;    // [count][3], standard deviations in world units
+    const float *rotations; // [count][4], unit quaternions w, x, y, z
+    const float *opacities; // [count], in 0..1
+    const float *colours;   // [count][3], degree 0 spherical harmonics; rgb = 0.5 + 0.2821 * c
+    size_t count;
+};
+
+// False, and *view untouched, if the asset has none.
+TESS_API bool tess_asset_mesh(const struct tess_asset *asset, struct tess_mesh_view *view);
+TESS_API bool tess_asset_splats(const struct tess_asset *asset, struct tess_splats_view *view);
+
+// The suffix of `path` chooses: .glb .obj .stl write the mesh, .ply the splats (the mesh if there
+// are no splats). The file appears whole or not at all. TESS_ERR_ARG: an unknown suffix, or the
+// asset lacks what the format holds. TESS_ERR_WRITE names the path and the system's reason.
+TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
+                                          const char *path);
+
+// What tess_asset_save() would write into `path`; 0 for an unknown suffix.
+TESS_API enum tess_representation tess_asset_format(const char *path);
+
+// Read splats from a .ply in the 3D Gaussian Splatting convention, or a mesh from a .glb.
+TESS_API enum tess_status tess_asset_open(struct tess_asset **out, struct tess_context *ctx,
+                                          const char *path);
+TESS_API void tess_asset_destroy(struct tess_asset **asset);
+
+// ---------------------------------------------------------------------------------------------
+// Decoding
+// ---------------------------------------------------------------------------------------------
+
+struct tess_decode_params {
+    unsigned representations; // or-ed enum tess_representation; 0: all that the model has
+};
+
+// Turn a structured latent into an asset. TESS_ERR_FILE if model and latent do not fit together,
+// TESS_ERR_BUDGET with the smallest budget that works.
+TESS_API enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
+                                      struct tess_model *model, const struct tess_latent *latent,
+                                      const struct tess_decode_params *params);
+
+// ---------------------------------------------------------------------------------------------
+// Pictures
+// ---------------------------------------------------------------------------------------------
+
+enum tess_style {
+    TESS_STYLE_COLOUR = 0, // splats: their colours; meshes: vertex colours, shaded
+    TESS_STYLE_FLAT,       // meshes: vertex colours as they are
+    TESS_STYLE_NORMAL,     // meshes: world normals, (n + 1) / 2
+};
+
+struct tess_camera {
+    float yaw, pitch; // radians; the eye is at radius * (sin yaw cos pitch, cos yaw cos pitch,
+                      // sin pitch), looks at the origin, z up
+    float radius;     // 0: 2
+    float fov;        // of both axes, radians; 0: 40 degrees
+};
+
+struct tess_render_params {
+    struct tess_camera camera;
+    uint32_t size;     // pixels, both axes; 0: 512; at most 8192
+    uint32_t supersampling; // per axis; 0: 4 for meshes, 1 for splats; at most 8
+    enum tess_style style;
+    enum tess_representation representation; // 0: the mesh if the asset has one, else splats
+};
+
+// 8-bit RGBA, row 0 at the top, alpha not premultiplied.
+struct tess_image;
+
+TESS_API enum tess_status tess_render(struct tess_image **out, struct tess_context *ctx,
+                                      const struct tess_asset *asset,
+                                      const struct tess_render_params *params);
+
+// Put `count` images of one size side by side, `columns` in a row (0: all in one).
+TESS_API enum tess_status tess_image_sheet(struct tess_image **out, struct tess_context *ctx,
+                                           struct tess_image *const *images, size_t count,
+                                           size_t columns);
+
+// *pixels: width * height * 4 bytes that belong to the image.
+TESS_API void tess_image_pixels(const struct tess_image *image, uint32_t *width,
+                                uint32_t *height, const uint8_t **pixels);
+
+// PNG. As tess_asset_save().
+TESS_API enum tess_status tess_image_save(const struct tess_image *image, struct tess_context *ctx,
+                                          const char *path);
+TESS_API void tess_image_destroy(struct tess_image **image);
+
+// ---------------------------------------------------------------------------------------------
+// Plans, reports, checks
+// ---------------------------------------------------------------------------------------------
+
+// What tess_decode() would do, in bytes and FLOP, without running it: a JSON object, described in
+// docs/design.md. Free *json with tess_free(). Works in plan_only contexts.
+TESS_API enum tess_status tess_plan(char **json, struct tess_context *ctx,
+                                    struct tess_model *model, const struct tess_latent *latent,
+                                    const struct tess_decode_params *params);
+
+// What this context did so far: device, driver, budget, peak, and per stage seconds, FLOP, bytes
+// and tiles, as a JSON object. Free *json with tess_free().
+TESS_API enum tess_status tess_report(char **json, struct tess_context *ctx);
+
+struct tess_check {
+    const char *file;   // "slat_dec_gs"
+    const char *tensor; // "xyz"
+    const char *shape;  // "[23040,3]"
+    const char *note;   // "" or what there is to say, e.g. why the file could not be used
+    double error, bound; // relative error ‖out - ref‖ / ‖ref‖, or what the note says
+    bool pass;
+};
+typedef void tess_check_fn(void *user, const struct tess_check *check);
+
+// Run every file of DIR/io against DIR/model on the context's device and report each tensor.
+// Files that are unknown or unreadable are reported as failed checks. TESS_ERR_MISMATCH if any
+// check failed, TESS_ERR_FILE if there is nothing to check at all.
+TESS_API enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
+                                      tess_check_fn *report, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

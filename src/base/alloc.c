@@ -1,0 +1,71 @@
+// Host memory.
+#include "base/alloc.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum tess_status fail_memory(struct tess_env *env, size_t count, size_t size,
+                                    const char *what)
+{
+    return tess_fail(env, TESS_ERR_MEMORY, "no host memory for %s (%zu x %zu bytes)", what,
+                     count, size);
+}
+
+enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_t size,
+                            const char *what)
+{
+    // calloc() checks the product. Zero elements are asked for as one.
+    void *memory = calloc(count ? count : 1, size);
+    if (!memory)
+        return fail_memory(env, count, size, what);
+    memcpy(out, &memory, sizeof memory);
+    return TESS_OK;
+}
+
+enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env, size_t count,
+                           size_t size, const char *what)
+{
+    void *old;
+    memcpy(&old, ptr, sizeof old);
+    if (old && count <= *capacity)
+        return TESS_OK;
+    size_t next = *capacity < 16 ? 16 : *capacity;
+    while (next < count) {
+        if (next > SIZE_MAX / 2)
+            return fail_memory(env, count, size, what);
+        next *= 2;
+    }
+    if (next > SIZE_MAX / size)
+        return fail_memory(env, count, size, what);
+    void *grown = realloc(old, next * size);
+    if (!grown)
+        return fail_memory(env, count, size, what);
+    memcpy(ptr, &grown, sizeof grown);
+    *capacity = next;
+    return TESS_OK;
+}
+
+enum tess_status tess_strdup(char **out, struct tess_env *env, const char *text)
+{
+    return tess_strf(out, env, "%s", text);
+}
+
+enum tess_status tess_strf(char **out, struct tess_env *env, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0)
+        return tess_fail(env, TESS_ERR_INTERNAL, "cannot format \"%s\"", format);
+    char *text = NULL;
+    TESS_TRY(tess_alloc(&text, env, (size_t)length + 1, 1, "a string"));
+    va_start(args, format);
+    vsnprintf(text, (size_t)length + 1, format, args);
+    va_end(args);
+    *out = text;
+    return TESS_OK;
+}

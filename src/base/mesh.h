@@ -1,0 +1,53 @@
+// Plain containers that cross layers: triangle meshes, Gaussian splats, pictures. Host memory.
+#ifndef TESS_MESH_H
+#define TESS_MESH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+// Triangles in world space (right-handed, z up), counter-clockwise seen from outside.
+struct tess_mesh {
+    size_t vertices, faces;
+    float *positions;     // [vertices][3]
+    float *normals;       // [vertices][3], unit length; NULL until tess_mesh_normals()
+    float *attributes;    // [vertices][6]: RGB as displayed (sRGB) and normal map, 0..1; or NULL
+    uint32_t *indices;    // [faces][3]
+    float *split_margins; // [faces / 2] or NULL: how clearly each quad chose its diagonal
+};
+
+// Gaussians with their activations applied, except for the opacity.
+struct tess_splats {
+    size_t count;
+    float *positions; // [count][3], world
+    float *scales;    // [count][3], standard deviations, world units
+    float *rotations; // [count][4], unit quaternions w, x, y, z
+    float *opacities; // [count], 0..1
+    float *colours;   // [count][3], degree 0 spherical harmonics
+};
+
+// 8-bit RGBA, row 0 at the top, alpha not premultiplied.
+struct tess_picture {
+    uint32_t width, height;
+    uint8_t *pixels; // [height][width][4]
+};
+
+// Allocate arrays for so many elements; all zero. `normals` and `split_margins` stay NULL.
+enum tess_status tess_mesh_create(struct tess_mesh *out, struct tess_env *env,
+                                  size_t vertices, size_t faces, bool attributes);
+enum tess_status tess_splats_create(struct tess_splats *out, struct tess_env *env,
+                                    size_t count);
+enum tess_status tess_picture_create(struct tess_picture *out, struct tess_env *env,
+                                     uint32_t width, uint32_t height);
+
+// Free the arrays and zero the struct; the struct itself is the caller's.
+void tess_mesh_clear(struct tess_mesh *mesh);
+void tess_splats_clear(struct tess_splats *splats);
+void tess_picture_clear(struct tess_picture *picture);
+
+// Smooth vertex normals: the mean of the adjacent faces' normals weighted by area, summed in
+// double in face order. Vertices without area get (0, 0, 1). Replaces what was there.
+enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env);
+
+#endif
