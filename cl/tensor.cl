@@ -1,0 +1,23 @@
+// Rows of chunked tensors in and out. Words are 32 bits; a group is a few rows of `words` in all.
+#include "common.clh"
+
+// out[i] = chunk[ids[i] - group0] for the ids in [group0, group0 + groups); others stay.
+// Work-items: (words, count).
+kernel void gather_groups(global u32 *out, global const u32 *chunk, global const u32 *ids,
+                          u32 group0, u32 groups, u32 words)
+{
+    size_t i = get_global_id(1), w = get_global_id(0);
+    u32 group = ids[i] - group0;
+    if (group < groups)
+        out[i * words + w] = chunk[(size_t)group * words + w];
+}
+
+// chunk[ids[i] - group0] = in[i] for the ids in [group0, group0 + groups).
+kernel void scatter_groups(global u32 *chunk, global const u32 *in, global const u32 *ids,
+                           u32 group0, u32 groups, u32 words)
+{
+    size_t i = get_global_id(1), w = get_global_id(0);
+    u32 group = ids[i] - group0;
+    if (group < groups)
+        chunk[(size_t)group * words + w] = in[i * words + w];
+}

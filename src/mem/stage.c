@@ -1,0 +1,467 @@
+// Stages and their plans.
+#include "mem/stage.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+
+#define SPILLABLE_MAX 32
+#define FLOOR_STEP (64u << 10) // bytes; a floor is found to this
+#define SHRINKS_MAX 4
+// A tile of less than this share of the comfortable one is only taken when nothing else fits.
+#define SMALL_TILE_DIVISOR 8
+
+// One policy: what may be given up to fit.
+struct policy {
+    size_t spills; // how many of the largest spillable tensors live on the host
+    bool prefetch;
+    bool small_tiles;
+};
+
+struct tess_stage {
+    struct tess_device *dev;
+    struct tess_arena *arena;
+    struct policy policy;
+    bool fixed; // tile sizes are decided: the last dry run and the real one
+    struct tess_stage_report *report;
+    size_t spillable[SPILLABLE_MAX]; // bytes of each, in order of creation
+    size_t spillable_count;
+    size_t spill_cursor;
+};
+
+struct tess_env *tess_stage_env(const struct tess_stage *stage)
+{
+    return tess_device_env(stage->dev);
+}
+
+struct tess_device *tess_stage_device(const struct tess_stage *stage)
+{
+    return stage->dev;
+}
+
+struct tess_arena *tess_stage_arena(const struct tess_stage *stage)
+{
+    return stage->arena;
+}
+
+bool tess_stage_prefetch(const struct tess_stage *stage)
+{
+    return stage->policy.prefetch;
+}
+
+// How many spillable tensors come before number `index` in order of size, equal ones in order of
+// creation.
+static size_t spill_rank(const struct tess_stage *stage, size_t index)
+{
+    size_t rank = 0, bytes = stage->spillable[index];
+    for (size_t i = 0; i < stage->spillable_count; i++)
+        if (stage->spillable[i] > bytes || (stage->spillable[i] == bytes && i < index))
+            rank++;
+    return rank;
+}
+
+bool tess_stage_spills(struct tess_stage *stage, size_t bytes)
+{
+    size_t index = stage->spill_cursor++;
+    assert(index < SPILLABLE_MAX);
+    stage->spillable[index] = bytes;
+    if (index >= stage->spillable_count) {
+        stage->spillable_count = index + 1;
+        return false;
+    }
+    if (spill_rank(stage, index) >= stage->policy.spills)
+        return false;
+    stage->report->spilled_bytes += bytes;
+    stage->report->spilled_tensors++;
+    return true;
+}
+
+// ---- spans ----
+
+static size_t aligned(size_t rows, size_t align)
+{
+    align = align ? align : 1;
+    return rows <= align ? align : rows - rows % align;
+}
+
+// Where the tile that starts at `row0` ends, if tiles have `tile` rows.
+static size_t tile_end(const struct tess_span *span, size_t row0, size_t tile, size_t *cut)
+{
+    if (!span->cuts)
+        return span->rows - row0 < tile ? span->rows : row0 + tile;
+    // The first cut beyond row0 always; further ones while they are within the tile.
+    while (span->cuts[*cut] <= row0)
+        (*cut)++;
+    while (*cut + 1 < span->cut_count && span->cuts[*cut + 1] - row0 <= tile)
+        (*cut)++;
+    return span->cuts[*cut];
+}
+
+static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_span *span,
+                                  size_t tile)
+{
+    size_t cut = 0;
+    for (size_t row0 = 0; row0 < span->rows;) {
+        size_t end = tile_end(span, row0, tile, &cut);
+        size_t mark = tess_arena_mark(stage->arena);
+        enum tess_status status =
+            span->run(stage, span->user, (struct tess_tile) {row0, end - row0});
+        tess_arena_release(stage->arena, mark);
+        TESS_TRY(status);
+        row0 = end;
+    }
+    return TESS_OK;
+}
+
+// Run dry with a tile size; take back what it did to the arena if it does not fit.
+static enum tess_status try_tile(struct tess_stage *stage, const struct tess_span *span,
+                                 size_t tile)
+{
+    struct tess_arena_state before;
+    tess_arena_save(&before, stage->arena);
+    enum tess_status status = run_tiles(stage, span, tile);
+    if (status)
+        tess_arena_restore(stage->arena, &before);
+    return status;
+}
+
+// The largest tile that fits, from the comfortable one (or the one that a span of this name has)
+// down by halves, then between the last two by bisection.
+static enum tess_status plan_tile(size_t *out, struct tess_stage *stage,
+                                  const struct tess_span *span, size_t known)
+{
+    size_t align = span->row_align ? span->row_align : 1;
+    size_t comfortable = span->comfortable && span->comfortable < span->rows
+                             ? span->comfortable
+                             : span->rows;
+    size_t least = stage->policy.small_tiles
+                       ? align
+                       : aligned(comfortable / SMALL_TILE_DIVISOR, align);
+    size_t tile = known ? known : aligned(comfortable, align), failed = 0;
+    enum tess_status status;
+    while ((status = try_tile(stage, span, tile)) == TESS_ERR_BUDGET) {
+        failed = tile;
+        if (tile <= least)
+            return status;
+        tile = aligned(tile / 2, align);
+        if (tile < least)
+            tile = least;
+    }
+    TESS_TRY(status);
+    // A few steps are enough: a tile within an eighth of the best.
+    for (int i = 0; i < 3 && failed && failed - tile > align; i++) {
+        size_t middle = aligned(tile + (failed - tile) / 2, align);
+        if (middle == tile)
+            break;
+        status = try_tile(stage, span, middle);
+        if (status == TESS_ERR_BUDGET)
+            failed = middle;
+        else if (status)
+            return status;
+        else
+            tile = middle;
+    }
+    *out = tile;
+    return TESS_OK;
+}
+
+enum tess_status tess_span_run(struct tess_stage *stage, const struct tess_span *span)
+{
+    struct tess_stage_report *report = stage->report;
+    size_t index = 0;
+    while (index < report->span_count && strcmp(report->spans[index].name, span->name) != 0)
+        index++;
+    assert(index < TESS_STAGE_SPANS);
+    bool known = index < report->span_count;
+    if (stage->fixed) {
+        assert(known);
+        report->spans[index].runs++;
+        return run_tiles(stage, span, report->spans[index].tile);
+    }
+    size_t tile;
+    TESS_TRY(plan_tile(&tile, stage, span, known ? report->spans[index].tile : 0));
+    report->spans[index].name = span->name;
+    report->spans[index].rows = span->rows;
+    report->spans[index].tile = tile; // the least of all spans of this name
+    if (!known)
+        report->span_count++;
+    return TESS_OK;
+}
+
+// ---- plans ----
+
+struct job {
+    struct tess_device *dev;
+    const char *name;
+    tess_stage_fn *fn;
+    void *user;
+};
+
+static enum tess_status run_once(struct tess_stage *stage, const struct job *job)
+{
+    stage->spill_cursor = 0;
+    stage->report->spilled_bytes = stage->report->spilled_tensors = 0;
+    for (size_t i = 0; i < stage->report->span_count; i++)
+        stage->report->spans[i].runs = 0;
+    enum tess_status status = job->fn(stage, job->user);
+    tess_arena_release(stage->arena, 0);
+    return status;
+}
+
+// Try one policy dry. On success *report has the tiles, and the peak of a last dry run with them.
+static enum tess_status plan_policy(struct tess_stage_report *report, const struct job *job,
+                                    const struct tess_budget *budget, struct policy policy,
+                                    const struct tess_stage *measured)
+{
+    *report = (struct tess_stage_report) {.name = job->name, .prefetch = policy.prefetch};
+    struct tess_stage stage = *measured;
+    stage.policy = policy;
+    stage.report = report;
+    // A span that comes later may need smaller tiles than an earlier one of its name was given, so
+    // the tiles are decided in one dry run and checked in another, which counts too.
+    for (int pass = 0; pass < 2; pass++) {
+        stage.fixed = pass == 1;
+        TESS_TRY(tess_arena_create(&stage.arena, job->dev, budget));
+        struct tess_counters before;
+        enum tess_status status = tess_device_take_counters(job->dev, &before);
+        if (!status)
+            status = run_once(&stage, job);
+        report->peak_bytes = tess_arena_peak(stage.arena);
+        tess_arena_destroy(&stage.arena);
+        struct tess_counters ignored;
+        tess_device_take_counters(job->dev, pass == 1 ? &report->counters : &ignored);
+        TESS_TRY(status);
+    }
+    return TESS_OK;
+}
+
+// Sizes of the spillable tensors, from a dry run without limits.
+static enum tess_status measure(struct tess_stage *out, const struct job *job)
+{
+    struct tess_stage_report report;
+    struct tess_budget unlimited = {SIZE_MAX / 2, SIZE_MAX / 4 / 4096 * 4096, 4096};
+    *out = (struct tess_stage) {.dev = job->dev, .policy = {.prefetch = true}};
+    report = (struct tess_stage_report) {.name = job->name};
+    out->report = &report;
+    TESS_TRY(tess_arena_create(&out->arena, job->dev, &unlimited));
+    enum tess_status status = run_once(out, job);
+    tess_arena_destroy(&out->arena);
+    out->report = NULL;
+    return status;
+}
+
+static enum tess_status plan_policies(struct tess_stage_report *report, struct policy *chosen,
+                                      const struct job *job, const struct tess_budget *budget,
+                                      const struct tess_stage *measured)
+{
+    enum tess_status status = TESS_OK;
+    for (int small = 0; small < 2; small++)
+        for (size_t spills = 0; spills <= measured->spillable_count; spills++)
+            for (int late = 0; late < 2; late++) {
+                *chosen = (struct policy) {spills, !late, small};
+                status = plan_policy(report, job, budget, *chosen, measured);
+                if (status != TESS_ERR_BUDGET)
+                    return status;
+            }
+    return status;
+}
+
+// The smallest budget at which the most frugal policy works, to FLOOR_STEP.
+static enum tess_status find_floor(size_t *out, const struct job *job,
+                                   const struct tess_budget *budget,
+                                   const struct tess_stage *measured)
+{
+    struct tess_stage_report report;
+    struct policy frugal = {measured->spillable_count, false, true};
+    struct tess_budget trial = *budget;
+    size_t low = 0, high = 1;
+    *out = 0;
+    for (;; high *= 2) { // in steps; ends at 2^30 steps = 64 TiB
+        trial.device_bytes = high * FLOOR_STEP;
+        enum tess_status status = plan_policy(&report, job, &trial, frugal, measured);
+        if (!status)
+            break;
+        if (status != TESS_ERR_BUDGET || high >= (size_t)1 << 30)
+            return status;
+        low = high;
+    }
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        trial.device_bytes = middle * FLOOR_STEP;
+        enum tess_status status = plan_policy(&report, job, &trial, frugal, measured);
+        if (status && status != TESS_ERR_BUDGET)
+            return status;
+        *(status ? &low : &high) = middle;
+    }
+    *out = high * FLOOR_STEP;
+    return TESS_OK;
+}
+
+static enum tess_status fail_too_small(struct tess_stage_report *report, const struct job *job,
+                                       const struct tess_budget *budget,
+                                       const struct tess_stage *measured)
+{
+    struct tess_env *env = tess_device_env(job->dev);
+    size_t floor = 0;
+    enum tess_status status = find_floor(&floor, job, budget, measured);
+    if (status == TESS_ERR_BUDGET)
+        return tess_fail_within(env, status,
+                                "%s does not work with buffers of at most %zu KiB at any "
+                                "budget: ",
+                                job->name, budget->max_buffer >> 10);
+    TESS_TRY(status);
+    report->floor_bytes = floor;
+    return tess_fail(env, TESS_ERR_BUDGET,
+                     "%s needs a budget of %zu KiB of device memory, %zu KiB are allowed "
+                     "(try --memory %zuK)",
+                     job->name, floor >> 10, budget->device_bytes >> 10, floor >> 10);
+}
+
+static enum tess_status plan(struct tess_stage_report *report, struct policy *policy,
+                             struct tess_stage *measured, const struct job *job,
+                             const struct tess_budget *budget, bool want_floor)
+{
+    tess_device_set_dry(job->dev, true);
+    enum tess_status status = measure(measured, job);
+    if (!status) {
+        status = plan_policies(report, policy, job, budget, measured);
+        if (status == TESS_ERR_BUDGET)
+            status = fail_too_small(report, job, budget, measured);
+        else if (!status && want_floor)
+            status = find_floor(&report->floor_bytes, job, budget, measured);
+    }
+    tess_device_set_dry(job->dev, false);
+    return status;
+}
+
+enum tess_status tess_stage_plan(struct tess_stage_report *report, struct tess_device *dev,
+                                 const struct tess_budget *budget, const char *name,
+                                 tess_stage_fn *fn, void *user, bool want_floor)
+{
+    struct tess_stage measured;
+    struct policy policy;
+    *report = (struct tess_stage_report) {.name = name};
+    return plan(report, &policy, &measured, &(struct job) {dev, name, fn, user}, budget,
+                want_floor);
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// An arena with the plan's memory behind it: the plan's dry run once more, then the allocation.
+static enum tess_status commit(struct tess_stage *stage, const struct job *job,
+                               const struct tess_budget *budget)
+{
+    TESS_TRY(tess_arena_create(&stage->arena, job->dev, budget));
+    tess_device_set_dry(job->dev, true);
+    enum tess_status status = run_once(stage, job);
+    struct tess_counters ignored;
+    tess_device_take_counters(job->dev, &ignored);
+    tess_device_set_dry(job->dev, false);
+    if (!status)
+        status = tess_arena_commit(stage->arena);
+    if (status)
+        tess_arena_destroy(&stage->arena);
+    return status;
+}
+
+static enum tess_status plan_and_commit(struct tess_stage *stage,
+                                        struct tess_stage_report *report,
+                                        const struct job *job, struct tess_budget *budget)
+{
+    struct tess_env *env = tess_device_env(job->dev);
+    for (int shrinks = 0;; shrinks++) {
+        struct policy policy;
+        struct tess_stage measured;
+        TESS_TRY(plan(report, &policy, &measured, job, budget, false));
+        *stage = measured;
+        stage->policy = policy;
+        stage->report = report;
+        stage->fixed = true;
+        enum tess_status status = commit(stage, job, budget);
+        if (status != TESS_ERR_BUDGET)
+            return status;
+        if (shrinks == SHRINKS_MAX)
+            return tess_fail_within(env, status, "%s: gave up after %d smaller budgets: ",
+                                    job->name, SHRINKS_MAX);
+        budget->device_bytes = budget->device_bytes / 4 * 3;
+        if (budget->max_buffer > budget->device_bytes)
+            budget->max_buffer =
+                budget->device_bytes - budget->device_bytes % budget->alignment;
+        tess_log(env, TESS_LOG_WARNING, "%s; going on with a budget of %zu KiB", env->message,
+                 budget->device_bytes >> 10);
+    }
+}
+
+enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_device *dev,
+                                struct tess_budget *budget, const char *name,
+                                tess_stage_fn *fn, void *user)
+{
+    struct job job = {dev, name, fn, user};
+    struct tess_stage stage;
+    double start = seconds_now();
+    *report = (struct tess_stage_report) {.name = name};
+    TESS_TRY(plan_and_commit(&stage, report, &job, budget));
+    struct tess_counters ignored;
+    enum tess_status status = tess_device_take_counters(dev, &ignored);
+    if (!status)
+        status = run_once(&stage, &job);
+    // After a failure what is queued must end before its memory goes.
+    enum tess_status finished = tess_device_take_counters(dev, &report->counters);
+    report->peak_bytes = tess_arena_peak(stage.arena);
+    tess_arena_destroy(&stage.arena);
+    report->seconds = seconds_now() - start;
+    return status ? status : finished;
+}
+
+// ---- matrices ----
+
+enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage, size_t rows,
+                               size_t cols, enum tess_dtype dtype, const char *tag)
+{
+    rows = rows ? rows : 1;
+    cols = cols ? cols : 1;
+    struct tess_mat mat = {.rows = rows, .cols = cols, .dtype = dtype};
+    size_t size = cols * tess_dtype_size(dtype);
+    if (rows > SIZE_MAX / size)
+        return tess_fail(tess_stage_env(stage), TESS_ERR_BUDGET, "%s is too large", tag);
+    TESS_TRY(tess_arena_take(&mat.data, NULL, stage->arena, rows * size, tag));
+    *out = mat;
+    return TESS_OK;
+}
+
+struct tess_mat tess_mat_rows(struct tess_mat mat, size_t row0, size_t rows)
+{
+    assert(row0 + rows <= mat.rows);
+    size_t size = mat.cols * tess_dtype_size(mat.dtype);
+    mat.data.offset += row0 * size;
+    mat.data.bytes = rows * size;
+    mat.rows = rows;
+    return mat;
+}
+
+enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat, const void *src)
+{
+    return tess_slice_write_now(stage->dev, mat.data, src);
+}
+
+enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat, size_t row0,
+                                  tess_rows_fn *fn, void *user)
+{
+    if (tess_device_dry(stage->dev))
+        return tess_slice_read(stage->dev, mat.data, NULL);
+    void *data = NULL;
+    TESS_TRY(tess_alloc(&data, tess_stage_env(stage), 1, mat.data.bytes, "a result"));
+    enum tess_status status = tess_slice_read(stage->dev, mat.data, data);
+    if (!status)
+        status = fn(user, row0, mat.rows, data);
+    free(data);
+    return status;
+}

@@ -1,0 +1,221 @@
+// Chunked tensors. Chunks are whole groups of rows. On the host a tensor is one array.
+#include "mem/tensor.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+// Chunks are kept well below the largest buffer, so that several fit into one slab.
+#define CHUNK_BYTES_MAX (64u << 20)
+
+struct chunk {
+    struct tess_slice data;
+    size_t piece;
+    size_t group0, groups;
+};
+
+struct tess_tensor {
+    struct tess_stage *stage;
+    struct tess_tensor_params params;
+    size_t groups, group_bytes;
+    struct chunk *chunks; // on the device, or
+    size_t chunk_count;
+    unsigned char *host; // on the host; NULL in a dry run too
+    bool spilled;
+};
+
+static enum tess_status create_chunks(struct tess_tensor *tensor)
+{
+    struct tess_stage *stage = tensor->stage;
+    const struct tess_device_info *info = tess_device_facts(tess_stage_device(stage));
+    size_t largest = info->max_buffer / 4 < CHUNK_BYTES_MAX ? info->max_buffer / 4
+                                                            : CHUNK_BYTES_MAX;
+    size_t groups = largest / tensor->group_bytes;
+    if (groups == 0)
+        groups = 1;
+    tensor->chunk_count = (tensor->groups + groups - 1) / groups;
+    TESS_TRY(tess_alloc(&tensor->chunks, tess_stage_env(stage), tensor->chunk_count,
+                        sizeof *tensor->chunks, "a tensor"));
+    for (size_t i = 0; i < tensor->chunk_count; i++) {
+        struct chunk *chunk = &tensor->chunks[i];
+        chunk->group0 = i * groups;
+        chunk->groups = tensor->groups - chunk->group0 < groups
+                            ? tensor->groups - chunk->group0
+                            : groups;
+        TESS_TRY(tess_arena_take(&chunk->data, &chunk->piece, tess_stage_arena(stage),
+                                 chunk->groups * tensor->group_bytes, tensor->params.tag));
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_tensor_create(struct tess_tensor **out, struct tess_stage *stage,
+                                    const struct tess_tensor_params *params)
+{
+    struct tess_env *env = tess_stage_env(stage);
+    struct tess_tensor *tensor = NULL;
+    TESS_TRY(tess_alloc(&tensor, env, 1, sizeof *tensor, "a tensor"));
+    tensor->stage = stage;
+    tensor->params = *params;
+    size_t group = params->group ? params->group : 1;
+    assert(params->rows % group == 0 && params->rows > 0 && params->cols > 0);
+    tensor->groups = params->rows / group;
+    tensor->group_bytes = group * params->cols * tess_dtype_size(params->dtype);
+    assert(tensor->group_bytes % 4 == 0);
+    size_t bytes = tensor->groups * tensor->group_bytes;
+    tensor->spilled = params->may_spill && tess_stage_spills(stage, bytes);
+    enum tess_status status = TESS_OK;
+    if (!tensor->spilled)
+        status = create_chunks(tensor);
+    else if (!tess_device_dry(tess_stage_device(stage)))
+        status = tess_alloc(&tensor->host, env, 1, bytes, params->tag);
+    if (status) {
+        tess_tensor_destroy(&tensor);
+        return status;
+    }
+    *out = tensor;
+    return TESS_OK;
+}
+
+void tess_tensor_destroy(struct tess_tensor **tensor)
+{
+    if (!*tensor)
+        return;
+    for (size_t i = 0; (*tensor)->chunks && i < (*tensor)->chunk_count; i++)
+        if ((*tensor)->chunks[i].piece)
+            tess_arena_give(tess_stage_arena((*tensor)->stage), (*tensor)->chunks[i].piece);
+    free((*tensor)->chunks);
+    free((*tensor)->host);
+    free(*tensor);
+    *tensor = NULL;
+}
+
+size_t tess_tensor_rows(const struct tess_tensor *tensor)
+{
+    return tensor->params.rows;
+}
+
+size_t tess_tensor_cols(const struct tess_tensor *tensor)
+{
+    return tensor->params.cols;
+}
+
+static size_t group_rows(const struct tess_tensor *tensor)
+{
+    return tensor->params.rows / tensor->groups;
+}
+
+// One launch per chunk: `forward` gathers into `mat`, else scatters from it.
+static enum tess_status move_groups(struct tess_stage *stage,
+                                    const struct tess_tensor *tensor, struct tess_mat mat,
+                                    const uint32_t *ids, size_t count, bool forward)
+{
+    size_t mark = tess_arena_mark(tess_stage_arena(stage));
+    struct tess_mat table;
+    TESS_TRY(tess_mat_take(&table, stage, count, 1, TESS_U32, "row numbers"));
+    TESS_TRY(tess_mat_write(stage, table, ids));
+    for (size_t i = 0; i < tensor->chunk_count; i++) {
+        const struct chunk *chunk = &tensor->chunks[i];
+        TESS_TRY(tess_launch(
+            tess_stage_device(stage),
+            &(struct tess_launch) {
+                .file = "tensor",
+                .kernel = forward ? "gather_groups" : "scatter_groups",
+                .global = {tensor->group_bytes / 4, count},
+                .args = {TESS_SLICE(forward ? mat.data : chunk->data),
+                         TESS_SLICE(forward ? chunk->data : mat.data),
+                         TESS_SLICE(table.data), TESS_U32ARG(chunk->group0),
+                         TESS_U32ARG(chunk->groups), TESS_U32ARG(tensor->group_bytes / 4)}}));
+    }
+    tess_arena_release(tess_stage_arena(stage), mark);
+    return TESS_OK;
+}
+
+// The same for a tensor on the host: through an array of the matrix's size.
+static enum tess_status move_host_groups(struct tess_stage *stage,
+                                         const struct tess_tensor *tensor,
+                                         struct tess_mat mat, const uint32_t *ids,
+                                         size_t count, bool forward)
+{
+    struct tess_device *dev = tess_stage_device(stage);
+    if (tess_device_dry(dev))
+        return forward ? tess_slice_write_now(dev, mat.data, NULL)
+                       : tess_slice_read(dev, mat.data, NULL);
+    unsigned char *staging = NULL;
+    TESS_TRY(tess_alloc(&staging, tess_stage_env(stage), 1, mat.data.bytes, "a transfer"));
+    enum tess_status status = TESS_OK;
+    size_t bytes = tensor->group_bytes;
+    if (!forward)
+        status = tess_slice_read(dev, mat.data, staging);
+    for (size_t i = 0; i < count && !status; i++) {
+        unsigned char *host = tensor->host + ids[i] * bytes;
+        memcpy(forward ? staging + i * bytes : host, forward ? host : staging + i * bytes,
+               bytes);
+    }
+    if (forward && !status)
+        status = tess_slice_write_now(dev, mat.data, staging);
+    free(staging);
+    return status;
+}
+
+static enum tess_status move_any(struct tess_stage *stage, const struct tess_tensor *tensor,
+                                 struct tess_mat mat, const uint32_t *ids, size_t count,
+                                 bool forward)
+{
+    return (tensor->spilled ? move_host_groups : move_groups)(stage, tensor, mat, ids, count,
+                                                              forward);
+}
+
+enum tess_status tess_tensor_gather(struct tess_mat *out, struct tess_stage *stage,
+                                    const struct tess_tensor *tensor, const uint32_t *ids,
+                                    size_t count)
+{
+    struct tess_mat mat;
+    TESS_TRY(tess_mat_take(&mat, stage, count * group_rows(tensor), tensor->params.cols,
+                           tensor->params.dtype, tensor->params.tag));
+    TESS_TRY(move_any(stage, tensor, mat, ids, count, true));
+    *out = mat;
+    return TESS_OK;
+}
+
+enum tess_status tess_tensor_scatter(struct tess_stage *stage, struct tess_tensor *tensor,
+                                     struct tess_mat in, const uint32_t *ids, size_t count)
+{
+    assert(in.rows == count * group_rows(tensor) && in.cols == tensor->params.cols);
+    return move_any(stage, tensor, in, ids, count, false);
+}
+
+// ids = group0, group0 + 1, ...
+static enum tess_status count_up(uint32_t **out, struct tess_stage *stage, size_t group0,
+                                 size_t count)
+{
+    uint32_t *ids = NULL;
+    TESS_TRY(tess_alloc(&ids, tess_stage_env(stage), count, sizeof *ids, "row numbers"));
+    for (size_t i = 0; i < count; i++)
+        ids[i] = (uint32_t)(group0 + i);
+    *out = ids;
+    return TESS_OK;
+}
+
+enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage,
+                                  const struct tess_tensor *tensor, size_t group0,
+                                  size_t count)
+{
+    uint32_t *ids = NULL;
+    TESS_TRY(count_up(&ids, stage, group0, count));
+    enum tess_status status = tess_tensor_gather(out, stage, tensor, ids, count);
+    free(ids);
+    return status;
+}
+
+enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
+                                   struct tess_mat in, size_t group0)
+{
+    size_t count = in.rows / group_rows(tensor);
+    uint32_t *ids = NULL;
+    TESS_TRY(count_up(&ids, stage, group0, count));
+    enum tess_status status = tess_tensor_scatter(stage, tensor, in, ids, count);
+    free(ids);
+    return status;
+}

@@ -1,0 +1,215 @@
+// Kernel launches, queues and the events behind them.
+#include "rt/launch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rt/opencl.h"
+
+// Events that may wait before finished ones are looked for.
+#define PENDING_MAX 512
+
+enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void *host)
+{
+    enum tess_status status =
+        tess_grow(&dev->pending, &dev->pending_capacity, dev->env, dev->pending_count + 1,
+                  sizeof *dev->pending, "events");
+    if (status) {
+        clWaitForEvents(1, &event);
+        clReleaseEvent(event);
+        free(host);
+        return status;
+    }
+    dev->pending[dev->pending_count++] = (struct tess_pending) {event, host};
+    if (dev->pending_count < PENDING_MAX)
+        return TESS_OK;
+    // Far ahead of the device: let it catch up to the older half.
+    cl_int code = clWaitForEvents(1, &dev->pending[PENDING_MAX / 2].event);
+    if (code != CL_SUCCESS)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "waiting for the device");
+    return tess_pending_collect(dev, false);
+}
+
+static void count_time(struct tess_device *dev, cl_event event)
+{
+    cl_ulong start = 0, end = 0;
+    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) ||
+        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) ||
+        end < start)
+        return;
+    dev->counters.kernel_ns += end - start;
+    if (end - start > dev->counters.longest_ns)
+        dev->counters.longest_ns = end - start;
+}
+
+enum tess_status tess_pending_collect(struct tess_device *dev, bool all)
+{
+    enum tess_status status = TESS_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < dev->pending_count; i++) {
+        struct tess_pending pending = dev->pending[i];
+        cl_int state = CL_COMPLETE;
+        clGetEventInfo(pending.event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state,
+                       NULL);
+        if (state > CL_COMPLETE && !all) {
+            dev->pending[kept++] = pending;
+            continue;
+        }
+        if (state < 0 && !status)
+            status = tess_cl_fail(dev, TESS_ERR_DEVICE, state, "running a queued command");
+        if (!pending.host)
+            count_time(dev, pending.event);
+        clReleaseEvent(pending.event);
+        free(pending.host);
+    }
+    dev->pending_count = kept;
+    return status;
+}
+
+enum tess_status tess_device_finish(struct tess_device *dev)
+{
+    if (dev->described)
+        return TESS_OK;
+    cl_int failed = CL_SUCCESS;
+    for (int q = 0; q < TESS_QUEUE_COUNT; q++) {
+        cl_int code = clFinish(dev->queues[q]);
+        if (code != CL_SUCCESS)
+            failed = code;
+    }
+    enum tess_status status = tess_pending_collect(dev, true);
+    if (failed != CL_SUCCESS)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, failed, "finishing the queued work");
+    return status;
+}
+
+enum tess_status tess_device_take_counters(struct tess_device *dev, struct tess_counters *out)
+{
+    if (!dev->dry)
+        TESS_TRY(tess_device_finish(dev));
+    *out = dev->counters;
+    dev->counters = (struct tess_counters) {0};
+    return TESS_OK;
+}
+
+enum tess_status tess_device_order_after(struct tess_device *dev, enum tess_queue queue)
+{
+    if (dev->dry)
+        return TESS_OK;
+    cl_event event = NULL;
+    cl_int code = clEnqueueMarkerWithWaitList(dev->queues[queue], 0, NULL, &event);
+    for (int q = 0; q < TESS_QUEUE_COUNT && code == CL_SUCCESS; q++) {
+        if (q == (int)queue)
+            continue;
+        code = clEnqueueBarrierWithWaitList(dev->queues[q], 1, &event, NULL);
+    }
+    if (code == CL_SUCCESS)
+        code = clFlush(dev->queues[queue]);
+    if (event)
+        clReleaseEvent(event);
+    if (code != CL_SUCCESS)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "ordering two queues");
+    return TESS_OK;
+}
+
+// Sub-buffers live until the launch is queued; OpenCL keeps what a queued kernel uses.
+struct bound {
+    cl_mem views[TESS_LAUNCH_ARGS];
+    size_t count;
+};
+
+static void release_views(struct bound *bound)
+{
+    for (size_t i = 0; i < bound->count; i++)
+        clReleaseMemObject(bound->views[i]);
+    bound->count = 0;
+}
+
+static cl_int bind_slice(struct bound *bound, cl_kernel kernel, cl_uint index,
+                         struct tess_slice slice)
+{
+    cl_mem handle = slice.buffer->handle;
+    if (slice.offset != 0 || slice.bytes != slice.buffer->bytes) {
+        cl_int code;
+        cl_buffer_region region = {slice.offset, slice.bytes};
+        handle = clCreateSubBuffer(handle, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
+                                   &region, &code);
+        if (!handle)
+            return code;
+        bound->views[bound->count++] = handle;
+    }
+    return clSetKernelArg(kernel, index, sizeof handle, &handle);
+}
+
+static enum tess_status bind_args(struct bound *bound, struct tess_device *dev,
+                                  cl_kernel kernel, const struct tess_launch *launch)
+{
+    for (cl_uint i = 0; i < TESS_LAUNCH_ARGS && launch->args[i].kind != TESS_ARG_NONE; i++) {
+        const struct tess_arg *arg = &launch->args[i];
+        cl_int code = CL_SUCCESS;
+        switch (arg->kind) {
+        case TESS_ARG_SLICE:
+            code = bind_slice(bound, kernel, i, arg->slice);
+            break;
+        case TESS_ARG_U32:
+            code = clSetKernelArg(kernel, i, sizeof arg->u32, &arg->u32);
+            break;
+        case TESS_ARG_F32:
+            code = clSetKernelArg(kernel, i, sizeof arg->f32, &arg->f32);
+            break;
+        case TESS_ARG_NONE:
+            break;
+        }
+        if (code != CL_SUCCESS)
+            return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "setting argument %u of kernel %s",
+                                (unsigned)i, launch->kernel);
+    }
+    return TESS_OK;
+}
+
+static enum tess_status enqueue(struct tess_device *dev, cl_kernel kernel,
+                                const struct tess_launch *launch)
+{
+    size_t local[3], global[3];
+    bool one = !launch->local[0] && !launch->local[1] && !launch->local[2];
+    for (int i = 0; i < 3; i++) {
+        local[i] = one || !launch->local[i] ? 1 : launch->local[i];
+        global[i] = launch->global[i] ? launch->global[i] : 1;
+        assert(global[i] % local[i] == 0);
+    }
+    size_t groups = global[0] / local[0];
+    size_t pieces = (size_t)(launch->flop / dev->max_launch_flop) + 1;
+    size_t step = (groups + pieces - 1) / pieces;
+    for (size_t group = 0; group < groups; group += step) {
+        size_t count = group + step < groups ? step : groups - group;
+        size_t offset[3] = {group * local[0], 0, 0};
+        size_t part[3] = {count * local[0], global[1], global[2]};
+        cl_event event = NULL;
+        cl_int code = clEnqueueNDRangeKernel(dev->queues[dev->queue], kernel, 3, offset, part,
+                                             local, 0, NULL, &event);
+        if (code != CL_SUCCESS)
+            return tess_cl_fail(dev, TESS_ERR_DEVICE, code,
+                                "launching kernel %s with %zu x %zu x %zu work-items",
+                                launch->kernel, part[0], part[1], part[2]);
+        TESS_TRY(tess_pending_add(dev, event, NULL));
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch)
+{
+    dev->counters.launches++;
+    dev->counters.flop += launch->flop;
+    if (dev->dry)
+        return TESS_OK;
+    TESS_TRY(tess_env_check(dev->env));
+    cl_kernel kernel;
+    TESS_TRY(
+        tess_program_kernel(&kernel, dev, launch->file, launch->kernel, launch->defines));
+    struct bound bound = {.count = 0};
+    enum tess_status status = bind_args(&bound, dev, kernel, launch);
+    if (!status)
+        status = enqueue(dev, kernel, launch);
+    release_views(&bound);
+    return status;
+}

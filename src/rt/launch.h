@@ -1,0 +1,43 @@
+// Running kernels. A kernel is named by its file in cl/, its name and its defines; programs are
+// built at their first use and cached on disk.
+#ifndef TESS_RT_LAUNCH_H
+#define TESS_RT_LAUNCH_H
+
+#include "rt/buffer.h"
+
+#define TESS_LAUNCH_ARGS 28
+
+enum tess_arg_kind { TESS_ARG_NONE, TESS_ARG_SLICE, TESS_ARG_U32, TESS_ARG_F32 };
+
+struct tess_arg {
+    enum tess_arg_kind kind;
+    union {
+        struct tess_slice slice;
+        uint32_t u32;
+        float f32;
+    };
+};
+
+#define TESS_SLICE(s) {.kind = TESS_ARG_SLICE, .slice = (s)}
+#define TESS_U32ARG(x) {.kind = TESS_ARG_U32, .u32 = (uint32_t)(x)}
+#define TESS_F32ARG(x) {.kind = TESS_ARG_F32, .f32 = (x)}
+
+struct tess_launch {
+    const char *file;    // "matmul" for cl/matmul.cl
+    const char *kernel;  // "matmul"
+    const char *defines; // "-DWEIGHT_F16 -DTAPS=8"; NULL: none
+    size_t global[3];    // work-items; zeros count as ones
+    size_t local[3];     // work-items a group; all zeros: {1, 1, 1}; else divides `global`
+    double flop;         // arithmetic of the whole launch, for counting and for cutting it
+    struct tess_arg args[TESS_LAUNCH_ARGS]; // up to the first of kind TESS_ARG_NONE
+};
+
+// Queue a launch. One that would take too long is cut along dimension 0, so a kernel must find its
+// place there by get_global_id(0), not by get_group_id(0). Checks for cancellation.
+enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch);
+
+// Build a program without running it: what a launch with these names would build.
+enum tess_status tess_program_prepare(struct tess_device *dev, const char *file,
+                                      const char *defines);
+
+#endif

@@ -1,0 +1,96 @@
+// Inside src/rt only: OpenCL itself and what its files share.
+#ifndef TESS_RT_OPENCL_H
+#define TESS_RT_OPENCL_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include "rt/buffer.h"
+#include "rt/device.h"
+#include "rt/launch.h"
+
+struct tess_kernel {
+    char *name;
+    cl_kernel handle;
+};
+
+struct tess_program {
+    char *file, *defines;
+    cl_program handle;
+    struct tess_kernel *kernels;
+    size_t kernel_count, kernel_capacity;
+};
+
+// A small host block that a queued write still reads.
+struct tess_pending {
+    cl_event event;
+    void *host; // NULL for a kernel launch
+};
+
+struct tess_device {
+    struct tess_env *env;
+    struct tess_device_info info;
+    enum tess_variant variant;
+    bool described, dry;
+    cl_platform_id platform;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queues[TESS_QUEUE_COUNT];
+    enum tess_queue queue;
+    size_t budget, max_buffer, used, peak;
+    char *cache_dir; // NULL: no cache
+    char *kernel_dir; // NULL: embedded kernels
+    struct tess_program *programs;
+    size_t program_count, program_capacity;
+    struct tess_pending *pending;
+    size_t pending_count, pending_capacity;
+    struct tess_counters counters;
+    double max_launch_flop;
+};
+
+struct tess_buffer {
+    struct tess_device *dev;
+    cl_mem handle;
+    size_t bytes;
+    const char *tag;
+};
+
+// "CL_OUT_OF_RESOURCES"
+const char *tess_cl_error_name(cl_int code);
+
+// Message: DEVICE: what failed, the code's name, and what to try. Returns `status`.
+__attribute__((format(printf, 4, 5))) enum tess_status
+tess_cl_fail(struct tess_device *dev, enum tess_status status, cl_int code,
+             const char *format, ...);
+
+// Remember an event until the queue has passed it; takes `host` (malloc'ed, may be NULL) over.
+enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void *host);
+// Release finished events; all of them if `all` (the queues must be empty then).
+enum tess_status tess_pending_collect(struct tess_device *dev, bool all);
+
+// The kernel `launch` names, built if need be.
+enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev,
+                                     const char *file, const char *kernel,
+                                     const char *defines);
+void tess_program_release_all(struct tess_device *dev);
+
+// Source of cl/NAME.cl with its includes put in and #line markers. Free *out with free().
+enum tess_status tess_source_load(char **out, struct tess_device *dev, const char *file);
+
+// Program binaries on disk. `key` is any text: the whole of it must match. A miss leaves *out NULL
+// and is no error; a damaged entry is a miss and is removed. Store failures are only logged.
+void tess_cache_find(unsigned char **out, size_t *bytes, struct tess_device *dev,
+                     const char *key);
+void tess_cache_store(struct tess_device *dev, const char *key, const unsigned char *binary,
+                      size_t bytes);
+// The directory the user's programs are cached in; NULL in *out if none can be had.
+enum tess_status tess_cache_default_dir(char **out, struct tess_env *env);
+
+// Made by the build from cl/: file names ("common.clh") and texts.
+struct tess_embedded_file {
+    const char *name, *text;
+};
+extern const struct tess_embedded_file tess_embedded_files[];
+extern const size_t tess_embedded_file_count;
+
+#endif

@@ -1,0 +1,213 @@
+// Programs: built from source or from the cache, kept for the life of the device.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "rt/opencl.h"
+
+// The closed list of defines that every program gets. Kernels state their rounding themselves
+// (explicit fma, contraction off), so there are no options for fast arithmetic here.
+static const char *variant_defines(const struct tess_device *dev)
+{
+    return dev->variant == TESS_VARIANT_CPU ? "-DTESS_CPU=1" : "-DTESS_CPU=0";
+}
+
+static enum tess_status build_options(char **out, struct tess_device *dev,
+                                      const char *defines)
+{
+    return tess_strf(out, dev->env, "-cl-std=CL1.2 %s %s", variant_defines(dev), defines);
+}
+
+// FNV-1a over the source; the rest of the key is text that is compared.
+static unsigned long long hash(const char *text)
+{
+    unsigned long long h = 0xCBF29CE484222325ull;
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 0x100000001B3ull;
+    return h;
+}
+
+static enum tess_status cache_key(char **out, struct tess_device *dev, const char *file,
+                                  const char *options, const char *source)
+{
+    return tess_strf(out, dev->env,
+                     "tessella %s\nfile %s\noptions %s\nsource %016llx %zu\ndevice %s\n"
+                     "version %s\ndriver %s\nplatform %s\n",
+                     TESS_VERSION, file, options, hash(source), strlen(source),
+                     dev->info.name, dev->info.version, dev->info.driver, dev->info.platform);
+}
+
+static enum tess_status fail_build(struct tess_device *dev, cl_program program, cl_int code,
+                                   const char *file)
+{
+    size_t size = 0;
+    clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    char *text = NULL;
+    TESS_TRY(tess_alloc(&text, dev->env, size + 1, 1, "a build log"));
+    clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, size, text, NULL);
+    tess_log(dev->env, TESS_LOG_DEBUG, "%s", text);
+    char first[600];
+    snprintf(first, sizeof first, "%s", text);
+    free(text);
+    return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "building cl/%s.cl: %s\n", file, first);
+}
+
+static cl_program program_from_cache(struct tess_device *dev, const char *key,
+                                     const char *options)
+{
+    unsigned char *binary = NULL;
+    size_t bytes = 0;
+    tess_cache_find(&binary, &bytes, dev, key);
+    if (!binary)
+        return NULL;
+    cl_int code, state = CL_SUCCESS;
+    cl_program program = clCreateProgramWithBinary(
+        dev->context, 1, &dev->id, &bytes, (const unsigned char **)&binary, &state, &code);
+    free(binary);
+    if (program && (code || state || clBuildProgram(program, 1, &dev->id, options, NULL, NULL))) {
+        tess_log(dev->env, TESS_LOG_DEBUG, "cached program refused by the driver");
+        clReleaseProgram(program);
+        program = NULL;
+    }
+    return program;
+}
+
+static void store_program(struct tess_device *dev, const char *key, cl_program program)
+{
+    size_t bytes = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) || !bytes)
+        return;
+    unsigned char *binary = malloc(bytes);
+    if (binary &&
+        clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        tess_cache_store(dev, key, binary, bytes);
+    free(binary);
+}
+
+static enum tess_status program_from_source(cl_program *out, struct tess_device *dev,
+                                            const char *file, const char *options,
+                                            const char *source)
+{
+    cl_int code;
+    cl_program program = clCreateProgramWithSource(dev->context, 1, &source, NULL, &code);
+    if (!program)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating the program cl/%s.cl", file);
+    code = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        enum tess_status status = fail_build(dev, program, code, file);
+        clReleaseProgram(program);
+        return status;
+    }
+    *out = program;
+    return TESS_OK;
+}
+
+static enum tess_status build(cl_program *out, struct tess_device *dev, const char *file,
+                              const char *defines)
+{
+    char *source = NULL, *options = NULL, *key = NULL;
+    enum tess_status status = tess_source_load(&source, dev, file);
+    if (!status)
+        status = build_options(&options, dev, defines);
+    if (!status)
+        status = cache_key(&key, dev, file, options, source);
+    if (!status) {
+        cl_program program = program_from_cache(dev, key, options);
+        if (!program) {
+            tess_log(dev->env, TESS_LOG_DEBUG, "building cl/%s.cl %s", file, defines);
+            status = program_from_source(&program, dev, file, options, source);
+            if (!status)
+                store_program(dev, key, program);
+        }
+        if (!status)
+            *out = program;
+    }
+    free(source);
+    free(options);
+    free(key);
+    return status;
+}
+
+static enum tess_status find_program(struct tess_program **out, struct tess_device *dev,
+                                     const char *file, const char *defines)
+{
+    if (!defines)
+        defines = "";
+    for (size_t i = 0; i < dev->program_count; i++) {
+        struct tess_program *program = &dev->programs[i];
+        if (strcmp(program->file, file) == 0 && strcmp(program->defines, defines) == 0) {
+            *out = program;
+            return TESS_OK;
+        }
+    }
+    TESS_TRY(tess_grow(&dev->programs, &dev->program_capacity, dev->env,
+                       dev->program_count + 1, sizeof *dev->programs, "programs"));
+    struct tess_program program = {0};
+    enum tess_status status = build(&program.handle, dev, file, defines);
+    if (!status)
+        status = tess_strdup(&program.file, dev->env, file);
+    if (!status)
+        status = tess_strdup(&program.defines, dev->env, defines);
+    if (status) {
+        if (program.handle)
+            clReleaseProgram(program.handle);
+        free(program.file);
+        return status;
+    }
+    dev->programs[dev->program_count] = program;
+    *out = &dev->programs[dev->program_count++];
+    return TESS_OK;
+}
+
+enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev, const char *file,
+                                     const char *kernel, const char *defines)
+{
+    struct tess_program *program;
+    TESS_TRY(find_program(&program, dev, file, defines));
+    for (size_t i = 0; i < program->kernel_count; i++)
+        if (strcmp(program->kernels[i].name, kernel) == 0) {
+            *out = program->kernels[i].handle;
+            return TESS_OK;
+        }
+    TESS_TRY(tess_grow(&program->kernels, &program->kernel_capacity, dev->env,
+                       program->kernel_count + 1, sizeof *program->kernels, "kernels"));
+    cl_int code;
+    struct tess_kernel made = {.handle = clCreateKernel(program->handle, kernel, &code)};
+    if (!made.handle)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating kernel %s of cl/%s.cl",
+                            kernel, file);
+    enum tess_status status = tess_strdup(&made.name, dev->env, kernel);
+    if (status) {
+        clReleaseKernel(made.handle);
+        return status;
+    }
+    program->kernels[program->kernel_count++] = made;
+    *out = made.handle;
+    return TESS_OK;
+}
+
+enum tess_status tess_program_prepare(struct tess_device *dev, const char *file,
+                                      const char *defines)
+{
+    struct tess_program *program;
+    return dev->described ? TESS_OK : find_program(&program, dev, file, defines);
+}
+
+void tess_program_release_all(struct tess_device *dev)
+{
+    for (size_t i = 0; i < dev->program_count; i++) {
+        struct tess_program *program = &dev->programs[i];
+        for (size_t k = 0; k < program->kernel_count; k++) {
+            clReleaseKernel(program->kernels[k].handle);
+            free(program->kernels[k].name);
+        }
+        free(program->kernels);
+        clReleaseProgram(program->handle);
+        free(program->file);
+        free(program->defines);
+    }
+    free(dev->programs);
+    dev->programs = NULL;
+    dev->program_count = dev->program_capacity = 0;
+}
