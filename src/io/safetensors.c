@@ -381,7 +381,7 @@ void tess_file_tensor_floats(float *dst, const struct tess_file_tensor *tensor)
         }
         break;
     default:
-        assert(!"a dtype that is not floating point");
+        assert(0 && "a dtype that is not floating point");
     }
 }
 

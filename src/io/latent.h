@@ -1,0 +1,34 @@
+// Structured latents: occupied voxels of a cube and a feature vector for each.
+#ifndef TESS_LATENT_H
+#define TESS_LATENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define TESS_LATENT_MAX_RESOLUTION 1024
+
+struct tess_latent {
+    size_t voxels, channels;
+    int32_t *coords; // [voxels][3]: x, y, z, each in 0..1023; no voxel twice
+    float *feats;    // [voxels][channels], finite
+    char *path;      // where it came from; "" if from no file
+};
+
+// Read a safetensors file with exactly `coords` I32 [N,4] (batch 0, x, y, z) and `feats`
+// F32 [N,C]. TESS_ERR_FILE names the file and the tensor, row and values that are wrong.
+enum tess_status tess_latent_load(struct tess_latent **out, struct tess_env *env,
+                                  const char *path);
+
+// Exactly `voxels` voxels of a cube of resolution³: a torus around the z axis, hollow,
+// one voxel thick and as large as it takes, thicker where the cube ends. Raster order,
+// zero features. The same voxels for the same sizes. TESS_ERR_ARG if a size is 0, or
+// beyond the cube's or a limit.
+enum tess_status tess_latent_shell(struct tess_latent **out, struct tess_env *env,
+                                   size_t voxels, uint32_t resolution, uint32_t channels);
+
+// Accepts a pointer to NULL; sets it to NULL.
+void tess_latent_free(struct tess_latent **latent);
+
+#endif

@@ -1,0 +1,29 @@
+// PNG files.
+#ifndef TESS_PNG_H
+#define TESS_PNG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mesh.h"
+#include "base/status.h"
+
+// Pixels per axis of the largest picture that is read.
+#define TESS_PICTURE_MAX_SIZE 16384
+
+// Write 8-bit RGBA without time stamps, so that equal pictures are equal files. Statuses
+// as tess_output_commit().
+enum tess_status tess_png_write(const struct tess_picture *picture, struct tess_env *env,
+                                const char *path);
+
+// Read `bytes` bytes of a PNG file; any colour type becomes 8-bit RGBA, values as stored
+// (gamma and colour profiles are ignored). `name` is the file's in messages.
+// TESS_ERR_FILE: damaged, cut off, or larger than TESS_PICTURE_MAX_SIZE. Clear with
+// tess_picture_clear().
+enum tess_status tess_png_decode(struct tess_picture *out, struct tess_env *env,
+                                 const char *name, const uint8_t *data, size_t bytes);
+
+// Whether the bytes start as those of a PNG file do.
+bool tess_png_check(const uint8_t *data, size_t bytes);
+
+#endif

@@ -1,0 +1,38 @@
+// stb_image, whose code is not written to our warnings: they are off in this file.
+#include "io/stb.h"
+
+#include <limits.h>
+
+// PNG is libpng's. The other formats are rare as pictures of objects, and every decoder
+// is a door for hostile files.
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_BMP
+#define STBI_ONLY_TGA
+#define STBI_ONLY_PNM
+#define STBI_NO_LINEAR
+#define STBI_NO_STDIO
+#define STBI_MAX_DIMENSIONS 16384 // TESS_PICTURE_MAX_SIZE
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#include <stb/stb_image.h>
+
+uint8_t *tess_stb_decode(const uint8_t *data, size_t bytes, uint32_t *width,
+                         uint32_t *height, const char **reason)
+{
+    int w = 0, h = 0, channels;
+    uint8_t *pixels = NULL;
+    *reason = "too large";
+    if (bytes <= INT_MAX) {
+        pixels = stbi_load_from_memory(data, (int)bytes, &w, &h, &channels, 4);
+        *reason = pixels ? NULL : stbi_failure_reason();
+    }
+    *width = (uint32_t)w;
+    *height = (uint32_t)h;
+    return pixels;
+}

@@ -1,0 +1,55 @@
+// Binary STL files: 80 bytes of text, a count, and 50 bytes a triangle, little-endian.
+#include "io/stl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/output.h"
+
+enum { HEADER_BYTES = 80, TRIANGLE_BYTES = 50 };
+
+// The unit normal of the corners p[3][3]; zero if they have no area, as the format asks
+// for.
+static void face_normal(float *n, const float (*p)[3])
+{
+    double a[3], b[3], c[3];
+    for (int i = 0; i < 3; i++) {
+        a[i] = (double)p[1][i] - p[0][i];
+        b[i] = (double)p[2][i] - p[0][i];
+    }
+    for (int i = 0; i < 3; i++) {
+        int j = (i + 1) % 3, k = (i + 2) % 3;
+        c[i] = a[j] * b[k] - a[k] * b[j];
+    }
+    double length = sqrt(c[0] * c[0] + c[1] * c[1] + c[2] * c[2]);
+    for (int i = 0; i < 3; i++)
+        n[i] = length > 0 ? (float)(c[i] / length) : 0;
+}
+
+enum tess_status tess_stl_write(const struct tess_mesh *mesh, struct tess_env *env,
+                                const char *path)
+{
+    if (mesh->faces > UINT32_MAX)
+        return tess_fail(env, TESS_ERR_WRITE,
+                         "cannot write %s: %zu triangles, STL has %u", path, mesh->faces,
+                         UINT32_MAX);
+    struct tess_output *output = NULL;
+    TESS_TRY(tess_output_open(&output, env, path));
+    char header[HEADER_BYTES] = {0}; // must not start with "solid", which is for text
+    snprintf(header, sizeof header, "Tessella %s, binary STL, z up", tess_version());
+    uint32_t faces = (uint32_t)mesh->faces;
+    tess_output_write(output, header, sizeof header);
+    tess_output_write(output, &faces, sizeof faces);
+    for (size_t i = 0; i < mesh->faces; i++) {
+        float corners[4][3]; // the normal first
+        uint8_t bytes[TRIANGLE_BYTES] = {0};
+        for (int j = 0; j < 3; j++)
+            memcpy(corners[j + 1], mesh->positions + 3 * (size_t)mesh->indices[3 * i + j],
+                   sizeof corners[0]);
+        face_normal(corners[0], (const float(*)[3])(corners + 1));
+        memcpy(bytes, corners, sizeof corners);
+        tess_output_write(output, bytes, sizeof bytes);
+    }
+    return tess_output_commit(&output, env);
+}
