@@ -1,0 +1,443 @@
+// GLB reader: walks the scene's nodes with their transforms and appends the triangles of
+// every primitive to one mesh.
+#include "io/gltf.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "io/glb.h"
+#include "io/json.h"
+
+// Primitive modes.
+enum { MODE_POINTS = 0, MODE_TRIANGLES = 4, MODE_TRIANGLE_FAN = 6 };
+
+struct reader {
+    struct tess_glb glb;
+    struct tess_mesh mesh; // vertices and faces so far
+    size_t position_room, normal_room, attribute_room, index_room;
+    bool *visited; // by node
+    bool textures; // some are ignored
+};
+
+// Column-major: element (row, column) is m[4 * column + row].
+struct matrix {
+    double m[16];
+};
+
+static float to_srgb(float linear)
+{
+    double v = linear > 0 ? linear < 1 ? linear : 1 : 0;
+    return (float)(v <= 0.0031308 ? v * 12.92 : 1.055 * pow(v, 1 / 2.4) - 0.055);
+}
+
+static enum tess_status base_colour(float *rgb, struct reader *reader,
+                                    struct tess_json_at primitive)
+{
+    struct tess_json_at material, pbr;
+    float rgba[4] = {1, 1, 1, 1};
+    if (tess_json_present(tess_json_member(primitive, "material"))) {
+        TESS_TRY(
+            tess_glb_follow(&material, primitive, "material", &reader->glb.materials));
+        pbr = tess_json_member(material, "pbrMetallicRoughness");
+        if (tess_json_present(tess_json_member(pbr, "baseColorFactor")))
+            TESS_TRY(tess_json_floats(rgba, pbr, "baseColorFactor", 4, 0, 1));
+        if (tess_json_present(tess_json_member(pbr, "baseColorTexture")))
+            reader->textures = true;
+    }
+    memcpy(rgb, rgba, 3 * sizeof *rgb);
+    return TESS_OK;
+}
+
+static enum tess_status read_attribute(struct tess_glb_array *out,
+                                       const struct reader *reader,
+                                       struct tess_json_at attributes, const char *key,
+                                       size_t count)
+{
+    TESS_TRY(tess_glb_accessor(out, &reader->glb, attributes, key));
+    bool colour = key[0] == 'C';
+    bool shape = out->components == 3 || (colour && out->components == 4);
+    bool type =
+        out->type == TESS_GLB_FLOAT ||
+        (colour && out->normalized &&
+         (out->type == TESS_GLB_UNSIGNED_BYTE || out->type == TESS_GLB_UNSIGNED_SHORT));
+    if (!shape || !type)
+        return tess_json_fail(attributes, key, "an accessor of %s",
+                              colour ? "VEC3 or VEC4, float or normalized unsigned"
+                                     : "VEC3 float");
+    if (count && out->count != count)
+        return tess_json_fail(attributes, key, "an accessor of %zu elements, as POSITION",
+                              count);
+    return TESS_OK;
+}
+
+static enum tess_status make_room(struct reader *reader, struct tess_json_at primitive,
+                                  size_t vertices, size_t faces)
+{
+    struct tess_mesh *mesh = &reader->mesh;
+    struct tess_env *env = reader->glb.env;
+    if (vertices > TESS_GLB_MAX_ELEMENTS - mesh->vertices ||
+        faces > TESS_GLB_MAX_ELEMENTS - mesh->faces)
+        return tess_json_fail(primitive, NULL,
+                              "a scene of at most %zu vertices and %zu triangles",
+                              TESS_GLB_MAX_ELEMENTS, TESS_GLB_MAX_ELEMENTS);
+    size_t rows = mesh->vertices + vertices;
+    TESS_TRY(tess_grow(&mesh->positions, &reader->position_room, env, rows,
+                       3 * sizeof(float), "mesh positions"));
+    TESS_TRY(tess_grow(&mesh->normals, &reader->normal_room, env, rows, 3 * sizeof(float),
+                       "mesh normals"));
+    TESS_TRY(tess_grow(&mesh->attributes, &reader->attribute_room, env, rows,
+                       6 * sizeof(float), "mesh attributes"));
+    return tess_grow(&mesh->indices, &reader->index_room, env, mesh->faces + faces,
+                     3 * sizeof(uint32_t), "mesh faces");
+}
+
+// The cofactors of the upper left 3 x 3: the inverse transpose times the determinant.
+static void cofactors(double out[3][3], const struct matrix *t)
+{
+    for (int r = 0; r < 3; r++) {
+        for (int c = 0; c < 3; c++) {
+            int r1 = (r + 1) % 3, r2 = (r + 2) % 3, c1 = (c + 1) % 3, c2 = (c + 2) % 3;
+            out[r][c] = t->m[4 * c1 + r1] * t->m[4 * c2 + r2] -
+                        t->m[4 * c2 + r1] * t->m[4 * c1 + r2];
+        }
+    }
+}
+
+// From glTF's axes to ours: (x, y, z) becomes (x, -z, y). False if not finite.
+static bool from_gltf(float *out, const double *v)
+{
+    out[0] = (float)v[0];
+    out[1] = (float)-v[2];
+    out[2] = (float)v[1];
+    return isfinite(out[0]) && isfinite(out[1]) && isfinite(out[2]);
+}
+
+static bool add_position(float *out, const struct tess_glb_array *array, size_t index,
+                         const struct matrix *t)
+{
+    float p[4];
+    double v[3];
+    tess_glb_floats(p, array, index);
+    for (int r = 0; r < 3; r++)
+        v[r] = t->m[r] * p[0] + t->m[4 + r] * p[1] + t->m[8 + r] * p[2] + t->m[12 + r];
+    return from_gltf(out, v);
+}
+
+static bool add_normal(float *out, const struct tess_glb_array *array, size_t index,
+                       double turn[3][3], double sign)
+{
+    float n[4];
+    double v[3], length = 0;
+    tess_glb_floats(n, array, index);
+    for (int r = 0; r < 3; r++) {
+        v[r] = sign * (turn[r][0] * n[0] + turn[r][1] * n[1] + turn[r][2] * n[2]);
+        length += v[r] * v[r];
+    }
+    length = sqrt(length);
+    if (length == 0) { // no direction: up
+        v[1] = length = 1;
+    }
+    for (int r = 0; r < 3; r++)
+        v[r] /= length;
+    return from_gltf(out, v);
+}
+
+static enum tess_status add_indices(struct reader *reader, struct tess_json_at primitive,
+                                    const struct tess_glb_array *indices, size_t faces,
+                                    size_t vertices, bool mirrored)
+{
+    struct tess_mesh *mesh = &reader->mesh;
+    for (size_t i = 0; i < faces; i++) {
+        uint32_t corners[3];
+        for (int j = 0; j < 3; j++) {
+            size_t index = 3 * i + (size_t)j;
+            corners[j] = indices->data ? tess_glb_index(indices, index) : (uint32_t)index;
+            if (corners[j] >= vertices)
+                return tess_json_fail(primitive, "indices",
+                                      "an accessor of values below %zu, but element %zu "
+                                      "is %u",
+                                      vertices, index, corners[j]);
+        }
+        uint32_t *f = mesh->indices + 3 * (mesh->faces + i);
+        f[0] = (uint32_t)mesh->vertices + corners[0];
+        f[1] = (uint32_t)mesh->vertices + corners[mirrored ? 2 : 1];
+        f[2] = (uint32_t)mesh->vertices + corners[mirrored ? 1 : 2];
+    }
+    return TESS_OK;
+}
+
+// Smooth normals for the vertices from `vertex` on and the faces from `face` on.
+static enum tess_status add_smooth_normals(struct reader *reader, size_t vertex,
+                                           size_t face)
+{
+    struct tess_mesh *mesh = &reader->mesh;
+    struct tess_mesh part = {
+        .vertices = mesh->vertices - vertex,
+        .faces = mesh->faces - face,
+        .positions = mesh->positions + 3 * vertex,
+        .indices = mesh->indices + 3 * face,
+    };
+    for (size_t i = 0; i < 3 * part.faces; i++)
+        part.indices[i] -= (uint32_t)vertex;
+    enum tess_status status = tess_mesh_normals(&part, reader->glb.env);
+    if (!status)
+        memcpy(mesh->normals + 3 * vertex, part.normals,
+               3 * part.vertices * sizeof(float));
+    for (size_t i = 0; i < 3 * part.faces; i++)
+        part.indices[i] += (uint32_t)vertex;
+    free(part.normals);
+    return status;
+}
+
+static void add_attributes(struct reader *reader, const struct tess_glb_array *colours,
+                           const float *base, size_t first)
+{
+    struct tess_mesh *mesh = &reader->mesh;
+    for (size_t i = first; i < mesh->vertices; i++) {
+        float rgba[4] = {1, 1, 1, 1}, *dst = mesh->attributes + 6 * i;
+        if (colours->data)
+            tess_glb_floats(rgba, colours, i - first);
+        for (int j = 0; j < 3; j++) {
+            dst[j] = to_srgb(rgba[j] * base[j]);
+            dst[3 + j] = 0.5f + 0.5f * mesh->normals[3 * i + j];
+        }
+    }
+}
+
+static enum tess_status read_primitive(struct reader *reader,
+                                       struct tess_json_at primitive,
+                                       const struct matrix *transform)
+{
+    uint32_t mode;
+    struct tess_json_at attributes;
+    struct tess_glb_array positions, normals = {0}, colours = {0}, indices = {0};
+    float base[3];
+    struct tess_mesh *mesh = &reader->mesh;
+    TESS_TRY(tess_json_object(&primitive, primitive, NULL));
+    TESS_TRY(tess_json_uint_or(&mode, primitive, "mode", MODE_POINTS, MODE_TRIANGLE_FAN,
+                               MODE_TRIANGLES));
+    if (mode < MODE_TRIANGLES)
+        return TESS_OK; // points and lines have no surface
+    if (mode > MODE_TRIANGLES)
+        return tess_json_fail(primitive, "mode",
+                              "4, triangles; strips and fans are not read");
+    TESS_TRY(tess_json_object(&attributes, primitive, "attributes"));
+    TESS_TRY(read_attribute(&positions, reader, attributes, "POSITION", 0));
+    size_t N = positions.count;
+    if (tess_json_present(tess_json_member(attributes, "NORMAL")))
+        TESS_TRY(read_attribute(&normals, reader, attributes, "NORMAL", N));
+    if (tess_json_present(tess_json_member(attributes, "COLOR_0")))
+        TESS_TRY(read_attribute(&colours, reader, attributes, "COLOR_0", N));
+    size_t corners = N;
+    if (tess_json_present(tess_json_member(primitive, "indices"))) {
+        TESS_TRY(tess_glb_accessor(&indices, &reader->glb, primitive, "indices"));
+        if (indices.components != 1 || (indices.type != TESS_GLB_UNSIGNED_BYTE &&
+                                        indices.type != TESS_GLB_UNSIGNED_SHORT &&
+                                        indices.type != TESS_GLB_UNSIGNED_INT))
+            return tess_json_fail(primitive, "indices",
+                                  "an accessor of SCALAR unsigned integers");
+        corners = indices.count;
+    }
+    if (corners % 3)
+        return tess_json_fail(primitive, NULL, "a multiple of 3 corners, not %zu",
+                              corners);
+    TESS_TRY(base_colour(base, reader, primitive));
+    TESS_TRY(make_room(reader, primitive, N, corners / 3));
+
+    double turn[3][3], determinant = 0;
+    cofactors(turn, transform);
+    for (int c = 0; c < 3; c++)
+        determinant += transform->m[4 * c] * turn[0][c];
+    bool mirrored = determinant < 0;
+    size_t vertex = mesh->vertices, face = mesh->faces;
+    TESS_TRY(add_indices(reader, primitive, &indices, corners / 3, N, mirrored));
+    for (size_t i = 0; i < N; i++) {
+        if (!add_position(mesh->positions + 3 * (vertex + i), &positions, i, transform))
+            return tess_json_fail(attributes, "POSITION",
+                                  "an accessor of finite numbers, but element %zu is not",
+                                  i);
+        if (normals.data && !add_normal(mesh->normals + 3 * (vertex + i), &normals, i,
+                                        turn, mirrored ? -1 : 1))
+            return tess_json_fail(attributes, "NORMAL",
+                                  "an accessor of finite numbers, but element %zu is not",
+                                  i);
+    }
+    mesh->vertices += N;
+    mesh->faces += corners / 3;
+    if (!normals.data)
+        TESS_TRY(add_smooth_normals(reader, vertex, face));
+    add_attributes(reader, &colours, base, vertex);
+    return TESS_OK;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Nodes
+// ---------------------------------------------------------------------------------------------
+
+static struct matrix multiply(const struct matrix *a, const struct matrix *b)
+{
+    struct matrix product = {{0}};
+    for (int c = 0; c < 4; c++) {
+        for (int r = 0; r < 4; r++) {
+            for (int k = 0; k < 4; k++)
+                product.m[4 * c + r] += a->m[4 * k + r] * b->m[4 * c + k];
+        }
+    }
+    return product;
+}
+
+static const struct matrix IDENTITY = {{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}};
+
+// Numbers of a transform stay well inside single precision.
+static enum tess_status optional_floats(float *dst, struct tess_json_at node,
+                                        const char *key, size_t count)
+{
+    if (!tess_json_present(tess_json_member(node, key)))
+        return TESS_OK;
+    return tess_json_floats(dst, node, key, count, -1e18, 1e18);
+}
+
+static enum tess_status node_transform(struct matrix *out, struct tess_json_at node)
+{
+    float m[16], t[3] = {0, 0, 0}, q[4] = {0, 0, 0, 1}, s[3] = {1, 1, 1};
+    if (tess_json_present(tess_json_member(node, "matrix"))) {
+        TESS_TRY(optional_floats(m, node, "matrix", 16));
+        for (int i = 0; i < 16; i++)
+            out->m[i] = m[i];
+        return TESS_OK;
+    }
+    TESS_TRY(optional_floats(t, node, "translation", 3));
+    TESS_TRY(optional_floats(q, node, "rotation", 4));
+    TESS_TRY(optional_floats(s, node, "scale", 3));
+    double x = q[0], y = q[1], z = q[2], w = q[3];
+    double length = x * x + y * y + z * z + w * w;
+    double k = length > 0 ? 2 / length : 0;
+    const double rotation[3][3] = {
+        {1 - k * (y * y + z * z), k * (x * y - w * z), k * (x * z + w * y)},
+        {k * (x * y + w * z), 1 - k * (x * x + z * z), k * (y * z - w * x)},
+        {k * (x * z - w * y), k * (y * z + w * x), 1 - k * (x * x + y * y)},
+    };
+    *out = IDENTITY;
+    for (int r = 0; r < 3; r++) {
+        for (int c = 0; c < 3; c++)
+            out->m[4 * c + r] = rotation[r][c] * s[c];
+        out->m[12 + r] = t[r];
+    }
+    return TESS_OK;
+}
+
+static enum tess_status read_mesh(struct reader *reader, struct tess_json_at node,
+                                  const struct matrix *transform)
+{
+    struct tess_json_at mesh;
+    struct tess_glb_list primitives = {0};
+    if (!tess_json_present(tess_json_member(node, "mesh")))
+        return TESS_OK;
+    TESS_TRY(tess_glb_follow(&mesh, node, "mesh", &reader->glb.meshes));
+    TESS_TRY(tess_glb_list(&primitives, mesh, "primitives"));
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < primitives.count && !status; i++)
+        status = read_primitive(reader, primitives.items[i], transform);
+    free(primitives.items);
+    return status;
+}
+
+struct visit {
+    size_t node;
+    struct matrix parent;
+};
+
+struct stack {
+    struct visit *visits;
+    size_t count, room;
+};
+
+static enum tess_status push(struct stack *stack, struct reader *reader,
+                             struct tess_json_at index, const struct matrix *parent)
+{
+    size_t node;
+    if (reader->glb.nodes.count == 0)
+        return tess_json_fail(index, NULL, "no index, as the file has no nodes");
+    TESS_TRY(tess_json_size(&node, index, NULL, 0, reader->glb.nodes.count - 1));
+    if (reader->visited[node])
+        return tess_json_fail(index, NULL, "a node without another parent");
+    reader->visited[node] = true;
+    TESS_TRY(tess_grow(&stack->visits, &stack->room, reader->glb.env, stack->count + 1,
+                       sizeof *stack->visits, "glTF nodes"));
+    stack->visits[stack->count++] = (struct visit){node, *parent};
+    return TESS_OK;
+}
+
+// Push the members of an array of node indices, the first one on top.
+static enum tess_status push_all(struct stack *stack, struct reader *reader,
+                                 struct tess_json_at object, const char *key,
+                                 const struct matrix *parent)
+{
+    struct tess_glb_list list = {0};
+    TESS_TRY(tess_glb_list(&list, object, key));
+    enum tess_status status = TESS_OK;
+    for (size_t i = list.count; i > 0 && !status; i--)
+        status = push(stack, reader, list.items[i - 1], parent);
+    free(list.items);
+    return status;
+}
+
+static enum tess_status walk(struct stack *stack, struct reader *reader,
+                             struct tess_json_at scene)
+{
+    TESS_TRY(push_all(stack, reader, scene, "nodes", &IDENTITY));
+    while (stack->count) {
+        struct visit visit = stack->visits[--stack->count];
+        struct tess_json_at node;
+        struct matrix own;
+        TESS_TRY(tess_env_check(reader->glb.env));
+        TESS_TRY(tess_json_object(&node, reader->glb.nodes.items[visit.node], NULL));
+        TESS_TRY(node_transform(&own, node));
+        struct matrix transform = multiply(&visit.parent, &own);
+        TESS_TRY(read_mesh(reader, node, &transform));
+        TESS_TRY(push_all(stack, reader, node, "children", &transform));
+    }
+    return TESS_OK;
+}
+
+static enum tess_status read_scene(struct reader *reader)
+{
+    struct tess_json_at root = tess_json_root(reader->glb.json), scene;
+    size_t index;
+    if (reader->glb.scenes.count == 0)
+        return tess_json_fail(root, "scenes", "a scene to read");
+    TESS_TRY(
+        tess_json_size_or(&index, root, "scene", 0, reader->glb.scenes.count - 1, 0));
+    TESS_TRY(tess_json_object(&scene, reader->glb.scenes.items[index], NULL));
+    TESS_TRY(tess_alloc(&reader->visited, reader->glb.env, reader->glb.nodes.count,
+                        sizeof *reader->visited, "glTF nodes"));
+    struct stack stack = {0};
+    enum tess_status status = walk(&stack, reader, scene);
+    free(stack.visits);
+    if (!status && reader->mesh.faces == 0)
+        status = tess_fail(reader->glb.env, TESS_ERR_FILE,
+                           "%s: no triangles in its scene", reader->glb.path);
+    return status;
+}
+
+enum tess_status tess_gltf_read(struct tess_mesh *out, struct tess_env *env,
+                                const char *path)
+{
+    struct reader reader = {0};
+    enum tess_status status = tess_glb_open(&reader.glb, env, path);
+    if (!status)
+        status = read_scene(&reader);
+    tess_glb_close(&reader.glb);
+    free(reader.visited);
+    if (status) {
+        tess_mesh_clear(&reader.mesh);
+        return status;
+    }
+    if (reader.textures)
+        tess_log(env, TESS_LOG_WARNING,
+                 "%s: textures are not read, only vertex colours and base colours", path);
+    *out = reader.mesh;
+    return TESS_OK;
+}
