@@ -185,8 +185,7 @@ static enum tess_status add_neighbours(struct tess_cube_grid *grid)
         uint64_t key = grid->blocks[b].key, cubes = grid->blocks[b].cubes;
         uint64_t x = key >> 32, y = key >> 16 & 0xffff, z = key & 0xffff;
         for (unsigned i = 0; i < 27; i++) {
-            unsigned dx = i / 9, dy = i / 3 % 3,
-                     dz = i % 3; // 0, 1, 2: before, here, after
+            unsigned dx = i / 9, dy = i / 3 % 3, dz = i % 3; // 1: the block itself
             if (!(cubes & sides[0][dx] & sides[1][dy] & sides[2][dz]) || x + dx == 0 ||
                 y + dy == 0 || z + dz == 0)
                 continue;

@@ -5,8 +5,7 @@
 // number of bits below its own. Memory: some 100 bytes a block, 8 bytes a cube.
 //
 //   block    found by its coordinates (those of its cubes >> 2) through a hash table;
-//   block 0 is
-//            empty and stands for all blocks that are not there
+//            block 0 is empty and stands for all blocks that are not there
 //   bit      x * 16 + y * 4 + z, of the low two bits of each coordinate
 //   cell     block * 64 + bit: one cube, or its corner 0, in 32 bits
 //   corner   k lies at (k & 1, k >> 1 & 1, k >> 2 & 1) of the cube

@@ -1,8 +1,7 @@
 // Sparse FlexiCubes over the blocks of cube_grid.h.
 //
-//   point    `stride` floats a lattice point: distance, displacement [3], colour [6] or
-//   none, and
-//            the number of cubes that contributed
+//   point    `stride` floats: distance, displacement [3], colour [6] or none, and how
+//            many cubes contributed
 //   key      x, y, z of a cube packed in raster order, `bits` bits each
 //
 // tess_flexicubes_add() sums the corners' values per lattice point, in row order, in
@@ -37,8 +36,7 @@ struct surface {
     float gamma;      // its weight for choosing diagonals
     uint8_t code;     // case
     uint8_t resolved; // case whose groups it uses
-    uint8_t
-        positive; // POSITIVE_AT(corner): distance above 0, where an edge of ours starts
+    uint8_t positive; // POSITIVE_AT(corner): distance above 0, of corners in use
 };
 
 struct tess_flexicubes {
@@ -62,8 +60,7 @@ static float *point_of(const struct tess_flexicubes *fc, uint32_t index)
     return fc->points + (size_t)fc->stride * index;
 }
 
-// x - x is 0 for finite x and NaN for all others; eight sums at a time, for the vector
-// units.
+// x - x is 0 for finite x, else NaN; eight sums at a time, for the vector units.
 static bool all_finite(const float *values, unsigned count)
 {
     float sums[8] = {0}, sum = 0;
@@ -358,9 +355,8 @@ static void make_vertices(struct tess_mesh *mesh, const struct tess_flexicubes *
 enum { EDGE_X, EDGE_Y, EDGE_Z };
 
 static const struct {
-    uint8_t start, end; // corners of the owner; `start` counts for sign and order
-    uint8_t
-        cube_edges[4]; // the same edge in the four cubes in raster order, the owner last
+    uint8_t start, end;      // corners of the owner; `start` counts for sign and order
+    uint8_t cube_edges[4];   // the edge in its four cubes in raster order, the owner last
     uint8_t across, across2; // axes along which the four cubes lie
 } owned[3] = {
     [EDGE_X] = {0, 1, {6, 4, 2, 0}, 1, 2},
@@ -382,11 +378,11 @@ static bool owns_quad(const struct tess_flexicubes *fc, const struct surface *s,
 {
     uint32_t c[3];
     unpack(c, fc, s->key);
-    unsigned start = s->code >> owned[axis].start & 1,
-             end = s->code >> owned[axis].end & 1;
-    return start != end && c[owned[axis].across] > 0 && c[owned[axis].across2] > 0;
+    unsigned start = s->code >> owned[axis].start, end = s->code >> owned[axis].end;
+    return ((start ^ end) & 1) && c[owned[axis].across] > 0 && c[owned[axis].across2] > 0;
 }
 
+// As in the original, a distance of exactly 0 is outside but does not turn the quad.
 static bool starts_outside(const struct surface *s, unsigned axis)
 {
     return s->positive & POSITIVE_AT(owned[axis].start);
@@ -395,6 +391,7 @@ static bool starts_outside(const struct surface *s, unsigned axis)
 static void make_quad(struct quads *quads, size_t owner, unsigned axis)
 {
     static const uint8_t around[2][4] = {{2, 3, 1, 0}, {0, 1, 3, 2}};
+    static const uint8_t triangles[2][6] = {{0, 1, 3, 3, 1, 2}, {0, 1, 2, 0, 2, 3}};
     const struct tess_flexicubes *fc = quads->fc;
     const struct surface *s = &quads->surface[owner];
     if (!owns_quad(fc, s, axis))
@@ -428,7 +425,6 @@ static void make_quad(struct quads *quads, size_t owner, unsigned axis)
     float product13 = gamma[turn[1]] * gamma[turn[3]];
     size_t quad = quads->next[outside]++;
     uint32_t *out = quads->mesh->indices + 6 * quad;
-    static const uint8_t triangles[2][6] = {{0, 1, 3, 3, 1, 2}, {0, 1, 2, 0, 2, 3}};
     for (unsigned i = 0; i < 6; i++)
         out[i] = q[triangles[product02 > product13][i]];
     quads->mesh->split_margins[quad] =

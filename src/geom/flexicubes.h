@@ -3,11 +3,11 @@
 // memory grows with the active cubes, the dense grid never exists, and the decoder's
 // outputs pass through in pieces.
 //
-//   R          cubes per axis; the grid has R + 1 lattice points per axis and fills
-//   [-0.5, 0.5]^3 M          active cubes column     0..7 distance at the corners, 8..31
-//   displacement [8][3], 32..52 weights (12 edges,
-//              8 corners, 1 for the diagonal), 53..100 colour [8][6]; all raw, as the
-//              decoder writes them. Corners and edges as in flexicubes_tables.h.
+//   R          cubes per axis; R + 1 lattice points per axis fill [-0.5, 0.5]^3
+//   M          active cubes
+//   column     0..7 distance at the corners, 8..31 displacement [8][3], 32..52 weights
+//              (12 edges, 8 corners, 1 for the diagonal), 53..100 colour [8][6]; all raw,
+//              as the decoder writes them. Corners and edges as in flexicubes_tables.h.
 //
 // A lattice point has the mean of what the active cubes around it say. One that no active
 // cube touches is outside (+1), undisplaced and mid-grey, and the surface is extracted

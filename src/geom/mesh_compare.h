@@ -32,27 +32,25 @@ struct tess_mesh_reference {
 
 struct tess_mesh_compare_params {
     double vertex_tolerance; // distance of two partners; 0: 1e-5
-    double
-        margin_tolerance; // largest split margin of a quad with either diagonal; 0: 1e-5
+    double margin_tolerance; // of quads that may have either diagonal; 0: 1e-5
 };
 
+// Counts of vertices and faces on either side, and figures over the pairs.
 struct tess_mesh_difference {
-    size_t vertices_wrong;      // ours without a partner within the tolerance
-    size_t vertices_missing;    // the reference's without one
-    double max_vertex_distance; // of the pairs, those out of tolerance included
-    double attribute_error; // |ours - reference| / |reference| of the pairs; 0 if either
-                            // has none
-    size_t faces_wrong;     // ours that the reference has not
-    size_t faces_missing;   // the reference's that ours has not
-    size_t faces_other_diagonal; // ours in quads where either diagonal is right and we
-                                 // chose the other
-    double max_other_margin; // of all quads cut the other way, those counted as missing
-                             // included
+    size_t vertices_wrong;       // ours without a partner within the tolerance
+    size_t vertices_missing;     // the reference's without one
+    double max_vertex_distance;  // of the pairs, those out of tolerance included
+    double attribute_error;      // |ours - reference| / |reference|; 0 if either has none
+    size_t faces_wrong;          // ours that the reference has not
+    size_t faces_missing;        // the reference's that ours has not
+    size_t faces_other_diagonal; // ours, cut the other way, where either is right
+    double max_other_margin;     // of all quads cut the other way, right or not
 };
 
-// Values that are NaN or infinite have no partner. NULL `params`: defaults. `mesh` must
-// be sound, `env` is for messages only. TESS_ERR_FILE: a face of the reference names a
-// vertex that it has not. TESS_ERR_MEMORY. Takes some 40 bytes a vertex and a face.
+// A position that is NaN or infinite is out of tolerance. NULL `params`: defaults. `mesh`
+// must be sound; its normals are not looked at. TESS_ERR_FILE: a face of the reference
+// names a vertex that it has not. TESS_ERR_MEMORY. Takes some 20 bytes a vertex and a
+// face.
 enum tess_status tess_mesh_compare(struct tess_mesh_difference *out, struct tess_env *env,
                                    const struct tess_mesh *mesh,
                                    const struct tess_mesh_reference *reference,
