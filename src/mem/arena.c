@@ -173,6 +173,11 @@ void tess_arena_release(struct tess_arena *arena, size_t mark)
     arena->count = kept;
 }
 
+size_t tess_arena_max_buffer(const struct tess_arena *arena)
+{
+    return arena->budget.max_buffer;
+}
+
 size_t tess_arena_peak(const struct tess_arena *arena)
 {
     return arena->peak;

@@ -30,6 +30,9 @@ void tess_arena_give(struct tess_arena *arena, size_t piece);
 size_t tess_arena_mark(const struct tess_arena *arena);
 void tess_arena_release(struct tess_arena *arena, size_t mark);
 
+// The largest buffer that the budget allows.
+size_t tess_arena_max_buffer(const struct tess_arena *arena);
+
 // The sum of the slabs' high-water marks; once committed, the bytes allocated.
 size_t tess_arena_peak(const struct tess_arena *arena);
 

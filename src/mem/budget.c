@@ -23,8 +23,6 @@ enum tess_status tess_budget_init(struct tess_budget *out, struct tess_device *d
         budget.device_bytes = user_bytes;
     if (user_max_buffer && user_max_buffer < budget.max_buffer)
         budget.max_buffer = user_max_buffer;
-    if (budget.max_buffer > budget.device_bytes)
-        budget.max_buffer = budget.device_bytes;
     budget.max_buffer -= budget.max_buffer % budget.alignment;
     if (budget.device_bytes < BUDGET_BYTES_MIN || budget.max_buffer < BUDGET_BYTES_MIN)
         return tess_fail(env, TESS_ERR_BUDGET,

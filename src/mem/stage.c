@@ -392,9 +392,6 @@ static enum tess_status plan_and_commit(struct tess_stage *stage,
             return tess_fail_within(env, status, "%s: gave up after %d smaller budgets: ",
                                     job->name, SHRINKS_MAX);
         budget->device_bytes = budget->device_bytes / 4 * 3;
-        if (budget->max_buffer > budget->device_bytes)
-            budget->max_buffer =
-                budget->device_bytes - budget->device_bytes % budget->alignment;
         tess_log(env, TESS_LOG_WARNING, "%s; going on with a budget of %zu KiB", env->message,
                  budget->device_bytes >> 10);
     }

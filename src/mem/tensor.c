@@ -29,9 +29,9 @@ struct tess_tensor {
 static enum tess_status create_chunks(struct tess_tensor *tensor)
 {
     struct tess_stage *stage = tensor->stage;
-    const struct tess_device_info *info = tess_device_facts(tess_stage_device(stage));
-    size_t largest = info->max_buffer / 4 < CHUNK_BYTES_MAX ? info->max_buffer / 4
-                                                            : CHUNK_BYTES_MAX;
+    size_t largest = tess_arena_max_buffer(tess_stage_arena(stage)) / 4;
+    if (largest > CHUNK_BYTES_MAX)
+        largest = CHUNK_BYTES_MAX;
     size_t groups = largest / tensor->group_bytes;
     if (groups == 0)
         groups = 1;
@@ -115,8 +115,15 @@ static enum tess_status move_groups(struct tess_stage *stage,
     struct tess_mat table;
     TESS_TRY(tess_mat_take(&table, stage, count, 1, TESS_U32, "row numbers"));
     TESS_TRY(tess_mat_write(stage, table, ids));
+    uint32_t low = UINT32_MAX, high = 0;
+    for (size_t i = 0; i < count; i++) {
+        low = ids[i] < low ? ids[i] : low;
+        high = ids[i] > high ? ids[i] : high;
+    }
     for (size_t i = 0; i < tensor->chunk_count; i++) {
         const struct chunk *chunk = &tensor->chunks[i];
+        if (chunk->group0 > high || chunk->group0 + chunk->groups <= low)
+            continue;
         TESS_TRY(tess_launch(
             tess_stage_device(stage),
             &(struct tess_launch) {

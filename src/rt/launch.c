@@ -177,13 +177,16 @@ static enum tess_status enqueue(struct tess_device *dev, cl_kernel kernel,
         global[i] = launch->global[i] ? launch->global[i] : 1;
         assert(global[i] % local[i] == 0);
     }
-    size_t groups = global[0] / local[0];
+    unsigned cut = launch->cut;
+    size_t groups = global[cut] / local[cut];
     size_t pieces = (size_t)(launch->flop / dev->max_launch_flop) + 1;
     size_t step = (groups + pieces - 1) / pieces;
     for (size_t group = 0; group < groups; group += step) {
         size_t count = group + step < groups ? step : groups - group;
-        size_t offset[3] = {group * local[0], 0, 0};
-        size_t part[3] = {count * local[0], global[1], global[2]};
+        size_t offset[3] = {0, 0, 0};
+        size_t part[3] = {global[0], global[1], global[2]};
+        offset[cut] = group * local[cut];
+        part[cut] = count * local[cut];
         cl_event event = NULL;
         cl_int code = clEnqueueNDRangeKernel(dev->queues[dev->queue], kernel, 3, offset, part,
                                              local, 0, NULL, &event);

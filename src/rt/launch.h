@@ -29,11 +29,12 @@ struct tess_launch {
     size_t global[3];    // work-items; zeros count as ones
     size_t local[3];     // work-items a group; all zeros: {1, 1, 1}; else divides `global`
     double flop;         // arithmetic of the whole launch, for counting and for cutting it
+    unsigned cut;        // the dimension along which a long launch is cut
     struct tess_arg args[TESS_LAUNCH_ARGS]; // up to the first of kind TESS_ARG_NONE
 };
 
-// Queue a launch. One that would take too long is cut along dimension 0, so a kernel must find its
-// place there by get_global_id(0), not by get_group_id(0). Checks for cancellation.
+// Queue a launch. One that would take too long is cut along dimension `cut`, so a kernel must find
+// its place there by get_global_id(), not by get_group_id(). Checks for cancellation.
 enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch);
 
 // Build a program without running it: what a launch with these names would build.

@@ -1,0 +1,224 @@
+// softmax(q k^T / sqrt(D)) v inside runs of rows, in one pass with a running maximum (Milakov and
+// Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022, FlashAttention).
+//
+// qkv [rows][3][H][D]; out [rows][H][D]. A unit is (first query, queries, first key, keys), row
+// numbers in this matrix less `row0`. Keys are taken in blocks of 64 from the run's first one, so
+// sums do not depend on how rows are tiled. Defines: D.
+#include "common.clh"
+
+#define BLOCK 64
+#define NEGATIVE -3.0e38f
+
+#if TESS_CPU
+
+#define QUERIES 8
+#define WIDE ((D + 15) / 16)
+
+// 16 values from column 16 j of a row of D; zero beyond.
+static inline float16 load_columns(global const float *row, u32 j)
+{
+#if D % 16 == 0
+    return vload16(j, row);
+#else
+    if (16 * j + 16 <= D)
+        return vload16(j, row);
+    float lanes[16];
+    for (u32 i = 0; i < 16; i++)
+        lanes[i] = 16 * j + i < D ? row[16 * j + i] : 0.0f;
+    return vload16(0, lanes);
+#endif
+}
+
+static inline float max16(float16 x)
+{
+    float8 a = fmax(x.lo, x.hi);
+    float4 b = fmax(a.lo, a.hi);
+    float2 c = fmax(b.lo, b.hi);
+    return fmax(c.lo, c.hi);
+}
+
+static inline float sum16(float16 x)
+{
+    float8 a = x.lo + x.hi;
+    float4 b = a.lo + a.hi;
+    float2 c = b.lo + b.hi;
+    return c.lo + c.hi;
+}
+
+// keys[h][d][row] = k of qkv[row]; the columns from `rows` to `stride` are zeroed.
+// Work-items: (stride, H * D).
+kernel void transpose_keys(global float *keys, global const float *qkv, u32 rows, u32 stride,
+                           u32 C)
+{
+    const size_t row = get_global_id(0), c = get_global_id(1);
+    keys[c * stride + row] = row < rows ? qkv[row * 3 * C + C + c] : 0.0f;
+}
+
+#define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+
+// scores[q][key] for 8 queries and 32 keys from `keys` on, which holds D rows of `stride`.
+static inline void score_keys(private float *scores, private const float *queries,
+                              global const float *keys, u32 stride)
+{
+#define START(q) float16 a##q = 0, b##q = 0;
+    EACH_QUERY(START)
+    for (u32 d = 0; d < D; d++) {
+        const float16 k0 = vload16(0, keys + (size_t)d * stride);
+        const float16 k1 = vload16(1, keys + (size_t)d * stride);
+#define STEP(q)                                                                                    \
+    {                                                                                              \
+        const float16 x = queries[q * D + d];                                                      \
+        a##q = fma(x, k0, a##q);                                                                   \
+        b##q = fma(x, k1, b##q);                                                                   \
+    }
+        EACH_QUERY(STEP)
+#undef STEP
+    }
+#define FINISH(q)                                                                                  \
+    vstore16(a##q, 0, scores + q * BLOCK);                                                         \
+    vstore16(b##q, 1, scores + q * BLOCK);
+    EACH_QUERY(FINISH)
+}
+
+// Turn a row of scores into weights; *scale is what earlier sums are multiplied by.
+static inline void weigh(private float *scores, u32 keys, private float *top, private float *total,
+                         private float *scale)
+{
+    for (u32 i = keys; i < BLOCK; i++)
+        scores[i] = NEGATIVE;
+    float16 s0 = vload16(0, scores), s1 = vload16(1, scores), s2 = vload16(2, scores),
+            s3 = vload16(3, scores);
+    const float next = fmax(*top, max16(fmax(fmax(s0, s1), fmax(s2, s3))));
+    s0 = tess_exp_float16(s0 - next);
+    s1 = tess_exp_float16(s1 - next);
+    s2 = tess_exp_float16(s2 - next);
+    s3 = tess_exp_float16(s3 - next);
+    vstore16(s0, 0, scores);
+    vstore16(s1, 1, scores);
+    vstore16(s2, 2, scores);
+    vstore16(s3, 3, scores);
+    *scale = tess_exp_float(*top - next);
+    *total = fma(*total, *scale, sum16((s0 + s1) + (s2 + s3)));
+    *top = next;
+}
+
+// sums[q][16 j ..] = sums * scale + weights v for 8 queries.
+static inline void add_values(private float16 *sums, private const float *weights,
+                              private const float *scales, global const float *values,
+                              size_t row_stride, u32 keys, u32 j)
+{
+#define LOAD(q) float16 a##q = sums[q * WIDE] * scales[q];
+    EACH_QUERY(LOAD)
+    for (u32 key = 0; key < keys; key++) {
+        const float16 v = load_columns(values + key * row_stride, j);
+#define STEP(q) a##q = fma((float16)weights[q * BLOCK + key], v, a##q);
+        EACH_QUERY(STEP)
+#undef STEP
+    }
+#define KEEP(q) sums[q * WIDE] = a##q;
+    EACH_QUERY(KEEP)
+}
+
+// Work-items: (units, H).
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+attention(global float *out, global const float *qkv, global const float *keys,
+          global const uint4 *units, u32 unit0, u32 row0, u32 stride, u32 H, float scale)
+{
+    const uint4 unit = units[unit0 + get_global_id(0)];
+    const u32 head = get_global_id(1), C = H * D;
+    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0, key_count = unit.s3;
+    float queries[QUERIES * D], scores[QUERIES * BLOCK];
+    float top[QUERIES], total[QUERIES], scales[QUERIES];
+    float16 sums[QUERIES * WIDE];
+    for (u32 q = 0; q < QUERIES; q++) {
+        const size_t row = first + min(q, count - 1);
+        for (u32 d = 0; d < D; d++)
+            queries[q * D + d] = qkv[row * 3 * C + head * D + d] * scale;
+        top[q] = NEGATIVE;
+        total[q] = 0;
+        for (u32 j = 0; j < WIDE; j++)
+            sums[q * WIDE + j] = 0;
+    }
+    for (u32 k = 0; k < key_count; k += BLOCK) {
+        const u32 here = min(key_count - k, (u32)BLOCK);
+        global const float *block = keys + (size_t)head * D * stride + key0 + k;
+        score_keys(scores, queries, block, stride);
+        if (here > 32)
+            score_keys(scores + 32, queries, block + 32, stride);
+        for (u32 q = 0; q < QUERIES; q++)
+            weigh(scores + q * BLOCK, here, &top[q], &total[q], &scales[q]);
+        global const float *values = qkv + (size_t)(key0 + k) * 3 * C + 2 * C + head * D;
+        for (u32 j = 0; j < WIDE; j++)
+            add_values(sums + j, scores, scales, values, 3 * (size_t)C, here, j);
+    }
+    for (u32 q = 0; q < count; q++)
+        for (u32 j = 0; j < WIDE; j++) {
+            global float *to = out + (size_t)(first + q) * C + head * D + 16 * j;
+            const float16 y = sums[q * WIDE + j] / total[q];
+            if (16 * j + 16 <= D) {
+                vstore16(y, 0, to);
+                continue;
+            }
+            float lanes[16];
+            vstore16(y, 0, lanes);
+            for (u32 i = 0; 16 * j + i < D; i++)
+                to[i] = lanes[i];
+        }
+}
+
+#else
+
+#define QUERIES 64
+#define KEYS 16 // in local memory at a time
+
+// One work-item a query. Work-items: (units * 64, H), groups of 64. `keys` and `stride` unused.
+kernel __attribute__((reqd_work_group_size(QUERIES, 1, 1))) void
+attention(global float *out, global const float *qkv, global const float *keys,
+          global const uint4 *units, u32 unit0, u32 row0, u32 stride, u32 H, float scale)
+{
+    local float local_k[KEYS * D], local_v[KEYS * D];
+    const u32 lane = get_local_id(0), head = get_global_id(1), C = H * D;
+    const uint4 unit = units[unit0 + get_global_id(0) / QUERIES];
+    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0, key_count = unit.s3;
+    const size_t row = first + min(lane, count - 1);
+    float query[D], sums[D];
+    for (u32 d = 0; d < D; d++) {
+        query[d] = qkv[row * 3 * C + head * D + d] * scale;
+        sums[d] = 0;
+    }
+    float top = NEGATIVE, total = 0;
+    for (u32 k = 0; k < key_count; k += KEYS) {
+        const u32 here = min(key_count - k, (u32)KEYS);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (u32 i = lane; i < here * D; i += QUERIES) {
+            global const float *from = qkv + (size_t)(key0 + k + i / D) * 3 * C + head * D + i % D;
+            local_k[i] = from[C];
+            local_v[i] = from[2 * C];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        float scores[KEYS], next = top;
+        for (u32 j = 0; j < here; j++) {
+            float s = 0;
+            for (u32 d = 0; d < D; d++)
+                s = fma(query[d], local_k[j * D + d], s);
+            scores[j] = s;
+            next = fmax(next, s);
+        }
+        const float shrink = tess_exp_float(top - next);
+        total *= shrink;
+        for (u32 d = 0; d < D; d++)
+            sums[d] *= shrink;
+        for (u32 j = 0; j < here; j++) {
+            const float p = tess_exp_float(scores[j] - next);
+            total += p;
+            for (u32 d = 0; d < D; d++)
+                sums[d] = fma(p, local_v[j * D + d], sums[d]);
+        }
+        top = next;
+    }
+    if (lane < count)
+        for (u32 d = 0; d < D; d++)
+            out[row * C + head * D + d] = sums[d] / total;
+}
+
+#endif

@@ -1,0 +1,225 @@
+// out[r * out_mul + out_add] = act(sum over taps t of in[index[r][t]] W[t] + bias) + residual
+//
+// Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output columns, zero
+// beyond the last. Defines: TAPS 1 (no index: row r), 8 (taps of one octant, see below) or 27;
+// WEIGHT_F16 0 or 1. An output is one chain of fma over taps, then k, so it does not depend on the
+// shape of tiles or work-groups.
+#include "common.clh"
+
+#define COLS 32
+#define NO_ROW 0xffffffffu
+
+#if WEIGHT_F16
+typedef half weight_t;
+#else
+typedef float weight_t;
+#endif
+
+#define ACT_NONE 0
+#define ACT_GELU 1
+#define ACT_SILU 2
+
+#if TAPS > 1
+// The column of the 27 neighbours that tap t reads. With 8 taps, `octant` is the child whose value
+// is made: along an axis its parity p reads the parents at offsets p - 1 and p.
+static inline u32 tap_column(u32 t, u32 octant)
+{
+#if TAPS == 8
+    u32 x = (octant >> 2 & 1) + (t >> 2 & 1), y = (octant >> 1 & 1) + (t >> 1 & 1);
+    return x * 9 + y * 3 + (octant & 1) + (t & 1);
+#else
+    return t;
+#endif
+}
+#endif
+
+#if TESS_CPU
+
+#define ROWS 8
+
+#if WEIGHT_F16
+#define LOAD_WEIGHT(i, p) vload_half16(i, p)
+#else
+#define LOAD_WEIGHT(i, p) vload16(i, p)
+#endif
+
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+
+static inline float16 activate(float16 x, u32 act)
+{
+    return act == ACT_GELU ? tess_gelu_tanh16(x) : act == ACT_SILU ? tess_silu16(x) : x;
+}
+
+static inline void store_half_panel(global float *out, global const float *bias,
+                                    global const float *residual, float16 acc, u32 col, u32 N,
+                                    u32 act, u32 has_bias, u32 has_residual)
+{
+    if (col + 16 <= N) {
+        float16 x = acc;
+        if (has_bias)
+            x += vload16(0, bias + col);
+        x = activate(x, act);
+        if (has_residual)
+            x += vload16(0, residual + col);
+        vstore16(x, 0, out + col);
+        return;
+    }
+    float lanes[16];
+    vstore16(acc, 0, lanes);
+    float16 x = 0;
+    float extra[16];
+    for (u32 c = 0; c < 16; c++)
+        extra[c] = has_bias && col + c < N ? bias[col + c] : 0.0f;
+    x = activate(vload16(0, lanes) + vload16(0, extra), act);
+    vstore16(x, 0, lanes);
+    for (u32 c = 0; c < 16 && col + c < N; c++)
+        out[col + c] = has_residual ? lanes[c] + residual[col + c] : lanes[c];
+}
+
+// Work-items: (groups of 8 rows, panels).
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+matmul(global float *out, global const float *in, global const weight_t *weight,
+       global const float *bias, global const float *residual, global const u32 *index,
+       global const float *zeros, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
+       u32 residual_shift, u32 act, u32 has_bias, u32 has_residual, u32 octant)
+{
+    const size_t row0 = get_global_id(0) * ROWS;
+    const size_t panel = get_global_id(1);
+    const u32 last = rows - 1;
+    global const weight_t *w = weight + panel * TAPS * K * COLS;
+#define START(r) float16 a##r = 0, b##r = 0;
+    EACH_ROW(START)
+    for (u32 t = 0; t < TAPS; t++, w += (size_t)K * COLS) {
+#if TAPS == 1
+#define ROW_POINTER(r) global const float *p##r = in + min((u32)(row0 + r), last) * (size_t)K;
+        EACH_ROW(ROW_POINTER)
+#else
+        const u32 column = tap_column(t, octant);
+        u32 missing = NO_ROW;
+#define ROW_INDEX(r) const u32 i##r = index[min((u32)(row0 + r), last) * 27ul + column];
+        EACH_ROW(ROW_INDEX)
+#define ROW_MISSING(r) missing &= i##r;
+        EACH_ROW(ROW_MISSING)
+        if (missing == NO_ROW)
+            continue; // adding products with zero would change nothing
+#define ROW_POINTER(r)                                                                             \
+    global const float *p##r = i##r == NO_ROW ? zeros : in + i##r * (size_t)K;
+        EACH_ROW(ROW_POINTER)
+#endif
+        for (u32 k = 0; k < K; k++) {
+            const float16 w0 = LOAD_WEIGHT(0, w + (size_t)k * COLS);
+            const float16 w1 = LOAD_WEIGHT(1, w + (size_t)k * COLS);
+#define STEP(r)                                                                                    \
+    {                                                                                              \
+        const float16 x = p##r[k];                                                                 \
+        a##r = fma(x, w0, a##r);                                                                   \
+        b##r = fma(x, w1, b##r);                                                                   \
+    }
+            EACH_ROW(STEP)
+        }
+    }
+#define FINISH(r)                                                                                  \
+    if (row0 + r < rows) {                                                                         \
+        global float *to = out + ((row0 + r) * out_mul + out_add) * N;                             \
+        global const float *from =                                                                 \
+            residual + (((row0 + r) * out_mul + out_add) >> residual_shift) * N;                   \
+        store_half_panel(to, bias, from, a##r, panel * COLS, N, act, has_bias, has_residual);      \
+        if (panel * COLS + 16 < N)                                                                 \
+            store_half_panel(to, bias, from, b##r, panel * COLS + 16, N, act, has_bias,            \
+                             has_residual);                                                        \
+    }
+    EACH_ROW(FINISH)
+}
+
+#else
+
+// Tiles of 64 x 64 outputs by 16 x 16 work-items, 4 x 4 each, through local memory 16 deep.
+#define TILE 64
+#define DEPTH 16
+
+static inline float activate(float x, u32 act)
+{
+    return act == ACT_GELU ? tess_gelu_tanh(x) : act == ACT_SILU ? tess_silu(x) : x;
+}
+
+static inline float4 load_weight4(global const weight_t *p)
+{
+#if WEIGHT_F16
+    return vload_half4(0, p);
+#else
+    return vload4(0, p);
+#endif
+}
+
+// Work-items: (columns / 4, rows / 4), in groups of 16 x 16.
+kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
+matmul(global float *out, global const float *in, global const weight_t *weight,
+       global const float *bias, global const float *residual, global const u32 *index,
+       global const float *zeros, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
+       u32 residual_shift, u32 act, u32 has_bias, u32 has_residual, u32 octant)
+{
+    local float tile_a[DEPTH][TILE + 4];
+    local float tile_b[DEPTH][TILE];
+    const u32 lx = get_local_id(0), ly = get_local_id(1), item = ly * 16 + lx;
+    const size_t col0 = (get_global_id(0) / 16) * TILE, row0 = (get_global_id(1) / 16) * TILE;
+    const u32 panels = (N + COLS - 1) / COLS;
+    // What this item loads: 4 values along k of one row, 4 columns of one k.
+    const u32 a_row = item / 4, a_k = item % 4 * 4;
+    const u32 b_k = item / 16, b_col = item % 16 * 4;
+    const size_t b_panel = (col0 + b_col) / COLS;
+    float4 acc0 = 0, acc1 = 0, acc2 = 0, acc3 = 0;
+    for (u32 t = 0; t < TAPS; t++) {
+        u32 from = NO_ROW;
+        if (row0 + a_row < rows)
+#if TAPS == 1
+            from = row0 + a_row;
+#else
+            from = index[(row0 + a_row) * 27 + tap_column(t, octant)];
+#endif
+        for (u32 k0 = 0; k0 < K; k0 += DEPTH) {
+            for (u32 i = 0; i < 4; i++)
+                tile_a[a_k + i][a_row] =
+                    from != NO_ROW && k0 + a_k + i < K ? in[(size_t)from * K + k0 + a_k + i] : 0.0f;
+            float4 b = 0;
+            if (b_panel < panels && k0 + b_k < K)
+                b = load_weight4(weight + ((b_panel * TAPS + t) * K + k0 + b_k) * COLS +
+                                 b_col % COLS);
+            vstore4(b, 0, &tile_b[b_k][b_col]);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            for (u32 k = 0; k < DEPTH; k++) {
+                const float4 x = vload4(0, &tile_a[k][ly * 4]);
+                const float4 w = vload4(0, &tile_b[k][lx * 4]);
+                acc0 = fma((float4)x.s0, w, acc0);
+                acc1 = fma((float4)x.s1, w, acc1);
+                acc2 = fma((float4)x.s2, w, acc2);
+                acc3 = fma((float4)x.s3, w, acc3);
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+    }
+    float results[4][4];
+    vstore4(acc0, 0, results[0]);
+    vstore4(acc1, 0, results[1]);
+    vstore4(acc2, 0, results[2]);
+    vstore4(acc3, 0, results[3]);
+    for (u32 r = 0; r < 4; r++) {
+        const size_t row = row0 + ly * 4 + r;
+        if (row >= rows)
+            break;
+        const size_t to = row * out_mul + out_add;
+        for (u32 c = 0; c < 4; c++) {
+            const size_t col = col0 + lx * 4 + c;
+            if (col >= N)
+                break;
+            float x = results[r][c];
+            if (has_bias)
+                x += bias[col];
+            x = activate(x, act);
+            if (has_residual)
+                x += residual[(to >> residual_shift) * N + col];
+            out[to * N + col] = x;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,108 @@
+// Layer norm over columns, and group norm over all rows in two steps. Statistics are summed in an
+// order that depends on the number of columns only.
+#include "common.clh"
+
+#if TESS_CPU
+#define LANES 1
+#else
+#define LANES 64
+#endif
+
+#if TESS_CPU
+static inline float sum16(float16 x)
+{
+    float8 a = x.lo + x.hi;
+    float4 b = a.lo + a.hi;
+    float2 c = b.lo + b.hi;
+    return c.lo + c.hi;
+}
+#else
+// The sum of one value per work-item of the group, in a tree; every work-item gets it.
+static inline float group_sum(local float *tree, u32 lane, float x)
+{
+    barrier(CLK_LOCAL_MEM_FENCE);
+    tree[lane] = x;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (u32 half_lanes = LANES / 2; half_lanes > 0; half_lanes /= 2) {
+        if (lane < half_lanes)
+            tree[lane] += tree[lane + half_lanes];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return tree[0];
+}
+#endif
+
+// out = (in - mean) / sqrt(var + eps) * weight + bias, per row, biased variance.
+// Work-items: (LANES, rows).
+kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
+layernorm(global float *out, global const float *in, global const float *weight,
+          global const float *bias, u32 C, float eps, u32 affine)
+{
+    const size_t row = get_global_id(1);
+    global const float *x = in + row * C;
+    global float *y = out + row * C;
+#if TESS_CPU
+    const u32 lane = 0, wide = C / 16 * 16;
+    float16 sums = 0;
+    for (u32 c = 0; c < wide; c += 16)
+        sums += vload16(0, x + c);
+    float sum = sum16(sums);
+    for (u32 c = wide; c < C; c++)
+        sum += x[c];
+    const float mean = sum / C;
+    sums = 0;
+    for (u32 c = 0; c < wide; c += 16) {
+        const float16 d = vload16(0, x + c) - mean;
+        sums = fma(d, d, sums);
+    }
+    float squares = sum16(sums);
+    for (u32 c = wide; c < C; c++)
+        squares = fma(x[c] - mean, x[c] - mean, squares);
+#else
+    local float tree[LANES];
+    const u32 lane = get_local_id(0);
+    float sum = 0;
+    for (u32 c = lane; c < C; c += LANES)
+        sum += x[c];
+    const float mean = group_sum(tree, lane, sum) / C;
+    float squares = 0;
+    for (u32 c = lane; c < C; c += LANES)
+        squares = fma(x[c] - mean, x[c] - mean, squares);
+    squares = group_sum(tree, lane, squares);
+#endif
+    const float scale = 1.0f / sqrt(squares / C + eps);
+    if (affine)
+        for (u32 c = lane; c < C; c += LANES)
+            y[c] = fma((x[c] - mean) * scale, weight[c], bias[c]);
+    else
+        for (u32 c = lane; c < C; c += LANES)
+            y[c] = (x[c] - mean) * scale;
+}
+
+// Mean and sum of squared differences from it, per channel, over blocks of `block` rows (the last
+// may be shorter). Work-items: (C, blocks).
+kernel void channel_stats(global float2 *stats, global const float *in, u32 rows, u32 C, u32 block)
+{
+    const u32 c = get_global_id(0);
+    const size_t b = get_global_id(1), row0 = b * block;
+    const u32 count = min((u32)(rows - row0), block);
+    global const float *x = in + row0 * C + c;
+    float sum = 0;
+    for (u32 r = 0; r < count; r++)
+        sum += x[(size_t)r * C];
+    const float mean = sum / count;
+    float squares = 0;
+    for (u32 r = 0; r < count; r++) {
+        const float d = x[(size_t)r * C] - mean;
+        squares = fma(d, d, squares);
+    }
+    stats[b * C + c] = (float2)(mean, squares);
+}
+
+// x = silu(x * scale + shift), per channel, in place. Work-items: (C, rows).
+kernel void scale_silu(global float *x, global const float *scale, global const float *shift, u32 C)
+{
+    const size_t i = get_global_id(1) * C + get_global_id(0);
+    const u32 c = get_global_id(0);
+    x[i] = tess_silu(fma(x[i], scale[c], shift[c]));
+}

@@ -1,0 +1,71 @@
+// Packs weights for cl/matmul.cl: panels of 32 output columns, [panel][tap][k][32]. Sources hold
+// `outputs` x `taps` x K values as stored in files; only outputs [row0, row0 + rows) are there.
+// Defines: SOURCE_F16, TARGET_F16 (0 or 1; a half source may go to a float target).
+#include "common.clh"
+
+#define COLS 32
+
+#if SOURCE_F16
+typedef half source_t;
+#define LOAD(p, i) vload_half(i, p)
+#else
+typedef float source_t;
+#define LOAD(p, i) ((p)[i])
+#endif
+
+#if TARGET_F16
+typedef half target_t;
+#define STORE(x, p, i) vstore_half_rte(x, i, p)
+#else
+typedef float target_t;
+#define STORE(x, p, i) ((p)[i] = (x))
+#endif
+
+// Source [rows][taps][K], rows are outputs. Work-items: (K * taps, rows rounded up to whole panels
+// where they are the last).
+kernel void pack(global target_t *packed, global const source_t *source, u32 row0, u32 rows,
+                 u32 taps, u32 K)
+{
+    const u32 kt = get_global_id(0), r = get_global_id(1);
+    const u32 t = kt / K, k = kt % K;
+    const size_t n = row0 + r;
+    const float x = r < rows ? LOAD(source, (size_t)r * taps * K + kt) : 0.0f;
+    STORE(x, packed, ((n / COLS * taps + t) * K + k) * COLS + n % COLS);
+}
+
+// Source [rows][outputs], rows are k in [row0, row0 + rows): a matrix stored the other way round.
+// Work-items: (outputs rounded up to whole panels, rows).
+kernel void pack_transposed(global target_t *packed, global const source_t *source, u32 row0,
+                            u32 rows, u32 outputs, u32 K)
+{
+    const u32 n = get_global_id(0), r = get_global_id(1);
+    const float x = n < outputs ? LOAD(source, (size_t)r * outputs + n) : 0.0f;
+    STORE(x, packed, ((size_t)(n / COLS) * K + row0 + r) * COLS + n % COLS);
+}
+
+// A 3 x 3 x 3 convolution after doubling, as eight convolutions 2 x 2 x 2 over the parents: for a
+// child of parity p along an axis, the taps at offsets -1, 0, 1 fall on parents p - 1 and p: {-1},
+// {0, 1} for p = 0 and {-1, 0}, {1} for p = 1. Taps that fall together are added, first to last.
+// Source [rows][27][K]; packed [octant][panel][8][K][32]. Work-items: (K, rows as in pack, 64).
+kernel void pack_folded(global target_t *packed, global const source_t *source, u32 row0,
+                        u32 rows, u32 outputs, u32 K)
+{
+    const u32 k = get_global_id(0), r = get_global_id(1);
+    const u32 octant = get_global_id(2) / 8, t = get_global_id(2) % 8;
+    const u32 panels = (outputs + COLS - 1) / COLS;
+    const size_t n = row0 + r;
+    u32 first[3], end[3];
+    for (u32 axis = 0; axis < 3; axis++) {
+        const u32 parity = octant >> (2 - axis) & 1, part = t >> (2 - axis) & 1;
+        first[axis] = part ? 1 + parity : 0;
+        end[axis] = part ? 3 : 1 + parity;
+    }
+    float sum = 0;
+    if (r < rows)
+        for (u32 x = first[0]; x < end[0]; x++)
+            for (u32 y = first[1]; y < end[1]; y++)
+                for (u32 z = first[2]; z < end[2]; z++)
+                    sum += LOAD(source, ((size_t)r * 27 + x * 9 + y * 3 + z) * K + k);
+    STORE(sum, packed,
+          (((octant * panels + n / COLS) * 8 + t) * K + k) * COLS + n % COLS);
+}

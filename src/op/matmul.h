@@ -1,0 +1,32 @@
+// Matrix products with packed weights: linear layers and, with an index, sparse convolutions.
+//
+//   out[r] = act(W in[r] + bias) + residual[r]
+//   out[r] = act(sum over the taps t of W_t in[index[r][t]] + bias) + residual[r]
+//
+// Each output is one chain of fused multiply-adds over taps, then input columns, in fp32.
+#ifndef TESS_MATMUL_H
+#define TESS_MATMUL_H
+
+#include "op/weight.h"
+
+#define TESS_NO_ROW 0xffffffffu // in an index: no such neighbour
+
+enum tess_activation { TESS_ACT_NONE, TESS_ACT_GELU_TANH, TESS_ACT_SILU };
+
+struct tess_matmul {
+    struct tess_mat out; // [rows][N], or [rows * 8][N] for TESS_WEIGHT_CONV_UP
+    struct tess_mat in;  // [any][K]
+    const struct tess_weight *weight;
+    const struct tess_weight *bias; // NULL: none
+    const struct tess_mat *residual; // NULL: none; may be `out`
+    unsigned residual_shift; // row r of out takes row r >> residual_shift
+    enum tess_activation activation;
+    size_t rows;
+    const struct tess_mat *index; // [rows][27] U32, for convolutions
+    const struct tess_mat *zeros; // [1][>= K], zeros, for convolutions
+    double density; // the share of neighbours that exist, for counting FLOP; 0: all
+};
+
+enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul *params);
+
+#endif

@@ -1,0 +1,57 @@
+// Weights on their way from a mapped file to the device, packed for tess_matmul().
+//
+// A block is what is used together. tess_weights_use() brings a block to the device; where the plan
+// allows, the next block follows while this one is used, and at most two are there at a time.
+#ifndef TESS_WEIGHT_H
+#define TESS_WEIGHT_H
+
+#include "mem/ring.h"
+
+enum tess_weight_layout {
+    TESS_WEIGHT_MATRIX,     // [outputs][inputs]
+    TESS_WEIGHT_TRANSPOSED, // [inputs][outputs], however the file declares it
+    TESS_WEIGHT_CONV,       // [outputs][27][inputs]
+    TESS_WEIGHT_CONV_UP,    // the same, used after doubling: folded to 8 times 8 taps
+    TESS_WEIGHT_VECTOR,     // [outputs]
+};
+
+// A tensor in host memory that stays there: usually mapped.
+struct tess_weight_source {
+    const void *data;
+    enum tess_dtype dtype; // F32 or F16; a vector may be any float type
+    enum tess_weight_layout layout;
+    uint32_t outputs, inputs;
+};
+
+// The same on the device. Matrices keep their dtype but for TESS_WEIGHT_CONV_UP, which is F32, as
+// sums of taps need the bits. Vectors are F32.
+struct tess_weight {
+    struct tess_slice data;
+    enum tess_dtype dtype;
+    enum tess_weight_layout layout;
+    uint32_t outputs, inputs;
+};
+
+#define TESS_BLOCK_WEIGHTS 16
+
+struct tess_weight_block {
+    struct tess_weight_source items[TESS_BLOCK_WEIGHTS];
+    size_t count;
+};
+
+struct tess_weights;
+
+// `blocks` must outlive it.
+enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
+                                     const struct tess_weight_block *blocks, size_t count);
+void tess_weights_destroy(struct tess_weights **weights);
+
+// *items: the weights of block `index`, in order, valid until the next call. Blocks are used in
+// ascending order.
+enum tess_status tess_weights_use(const struct tess_weight **items,
+                                  struct tess_weights *weights, size_t index);
+
+// Bytes of a source on the device.
+size_t tess_weight_bytes(const struct tess_weight_source *source);
+
+#endif
