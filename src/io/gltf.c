@@ -138,7 +138,7 @@ static char *describe(struct writer *writer, const struct tess_mesh *mesh,
                       const struct tess_metadata *metadata, size_t count)
 {
     char generator[64];
-    snprintf(generator, sizeof generator, "Tessella %s", tess_version());
+    snprintf(generator, sizeof generator, "Tessella %s", TESS_VERSION);
     cJSON *root = writer->root = cJSON_CreateObject();
     cJSON *asset = cJSON_AddObjectToObject(root, "asset");
     cJSON_AddStringToObject(asset, "version", "2.0");

@@ -258,13 +258,22 @@ enum tess_status tess_json_uint(uint32_t *out, struct tess_json_at object,
     return TESS_OK;
 }
 
-enum tess_status tess_json_float(float *out, struct tess_json_at object, const char *key,
-                                 double min, double max)
+enum tess_status tess_json_double(double *out, struct tess_json_at object,
+                                  const char *key, double min, double max)
 {
     struct tess_json_at at = resolve(object, key);
     double value = cJSON_IsNumber(at.item) ? at.item->valuedouble : NAN;
     if (!isfinite(value) || value < min || value > max)
         return tess_json_fail(object, key, "a number in %g..%g", min, max);
+    *out = value;
+    return TESS_OK;
+}
+
+enum tess_status tess_json_float(float *out, struct tess_json_at object, const char *key,
+                                 double min, double max)
+{
+    double value;
+    TESS_TRY(tess_json_double(&value, object, key, min, max));
     *out = (float)value;
     return TESS_OK;
 }

@@ -59,6 +59,8 @@ enum tess_status tess_json_size(size_t *out, struct tess_json_at object, const c
                                 size_t min, size_t max);
 enum tess_status tess_json_uint(uint32_t *out, struct tess_json_at object,
                                 const char *key, uint32_t min, uint32_t max);
+enum tess_status tess_json_double(double *out, struct tess_json_at object,
+                                  const char *key, double min, double max);
 enum tess_status tess_json_float(float *out, struct tess_json_at object, const char *key,
                                  double min, double max);
 enum tess_status tess_json_bool(bool *out, struct tess_json_at object, const char *key);

@@ -8,7 +8,7 @@ enum tess_status tess_obj_write(const struct tess_mesh *mesh, struct tess_env *e
 {
     struct tess_output *output = NULL;
     TESS_TRY(tess_output_open(&output, env, path));
-    tess_output_printf(output, "# Tessella %s: %zu vertices, %zu faces\n", tess_version(),
+    tess_output_printf(output, "# Tessella %s: %zu vertices, %zu faces\n", TESS_VERSION,
                        mesh->vertices, mesh->faces);
     for (size_t i = 0; i < mesh->vertices; i++) {
         const float *p = mesh->positions + 3 * i;

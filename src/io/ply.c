@@ -81,7 +81,7 @@ enum tess_status tess_ply_write_mesh(const struct tess_mesh *mesh, struct tess_e
                        "ply\nformat binary_little_endian 1.0\ncomment Tessella %s\n"
                        "element vertex %zu\nproperty float x\nproperty float y\n"
                        "property float z\n",
-                       tess_version(), mesh->vertices);
+                       TESS_VERSION, mesh->vertices);
     if (mesh->normals)
         tess_output_printf(output, "property float nx\nproperty float ny\n"
                                    "property float nz\n");

@@ -37,7 +37,7 @@ enum tess_status tess_stl_write(const struct tess_mesh *mesh, struct tess_env *e
     struct tess_output *output = NULL;
     TESS_TRY(tess_output_open(&output, env, path));
     char header[HEADER_BYTES] = {0}; // must not start with "solid", which is for text
-    snprintf(header, sizeof header, "Tessella %s, binary STL, z up", tess_version());
+    snprintf(header, sizeof header, "Tessella %s, binary STL, z up", TESS_VERSION);
     uint32_t faces = (uint32_t)mesh->faces;
     tess_output_write(output, header, sizeof header);
     tess_output_write(output, &faces, sizeof faces);

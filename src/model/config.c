@@ -115,7 +115,7 @@ static enum tess_status read_decoder(struct tess_slat_decoder_config *out,
                                         "SLatRadianceFieldDecoder"};
     struct tess_json_at args, representation;
     int kind;
-    float ratio;
+    double ratio = 4;
     TESS_TRY(tess_json_object(&root, root, NULL));
     TESS_TRY(read_choice(&kind, root, "name", kinds, 3));
     out->kind = (enum tess_slat_kind)kind;
@@ -126,8 +126,9 @@ static enum tess_status read_decoder(struct tess_slat_decoder_config *out,
         tess_json_uint(&out->latent_channels, args, "latent_channels", 1, MAX_CHANNELS));
     TESS_TRY(tess_json_uint(&out->blocks, args, "num_blocks", 1, MAX_BLOCKS));
     TESS_TRY(read_heads(out, args));
-    TESS_TRY(tess_json_float_or(&ratio, args, "mlp_ratio", TINY, MAX_MLP_RATIO, 4));
-    out->hidden = (uint32_t)((double)out->channels * ratio);
+    if (tess_json_present(tess_json_member(args, "mlp_ratio")))
+        TESS_TRY(tess_json_double(&ratio, args, "mlp_ratio", TINY, MAX_MLP_RATIO));
+    out->hidden = (uint32_t)(out->channels * ratio);
     if (out->hidden == 0)
         return tess_json_fail(args, "mlp_ratio", "at least 1 / model_channels");
     TESS_TRY(read_attention(out, args));

@@ -75,7 +75,7 @@ struct tess_pipeline_part {
     char *role;  // "slat_decoder_mesh"
     char *value; // as the file has it: "ckpts/slat_dec_mesh"
     char *path;  // without extension: `value` in the pipeline's folder, or `value` itself
-                // where only VALUE.json exists
+                 // where only VALUE.json exists
 };
 
 struct tess_pipeline_config {
