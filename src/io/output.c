@@ -44,6 +44,10 @@ static int open_temporary(char **name, struct tess_env *env, const char *target)
     const char *slash = strrchr(target, '/');
     const char *base = slash ? slash + 1 : target;
     int folder = (int)(base - target);
+    if (!*base) { // "" or "folder/"
+        errno = ENOENT;
+        return -1;
+    }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t seed = (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 30 ^

@@ -1,0 +1,202 @@
+// Pictures: PNG round trips of our own, every PNG colour type, damaged files, other
+// formats.
+#include "io_tmp.h"
+
+#include <png.h>
+
+#include "io/image.h"
+#include "io/png.h"
+
+static enum tess_status read_any(struct tess_env *env, const char *path)
+{
+    struct tess_picture picture = {0};
+    enum tess_status status = tess_image_read(&picture, env, path);
+    assert_true((status == TESS_OK) == (picture.pixels != NULL));
+    tess_picture_clear(&picture);
+    return status;
+}
+
+static struct tess_picture make_picture(struct tmp *tmp, uint32_t width, uint32_t height)
+{
+    struct tess_picture picture = {0};
+    assert_int_equal(tess_picture_create(&picture, &tmp->env, width, height), TESS_OK);
+    for (size_t i = 0; i < (size_t)width * height * 4; i++)
+        picture.pixels[i] = (uint8_t)tmp_random(tmp);
+    return picture;
+}
+
+static void test_round_trip(void **state)
+{
+    static const uint32_t sizes[][2] = {{1, 1}, {7, 3}, {1, 40}, {129, 64}};
+    struct tmp *tmp = *state;
+    for (int i = 0; i < 4; i++) {
+        struct tess_picture picture = make_picture(tmp, sizes[i][0], sizes[i][1]),
+                            read = {0};
+        assert_int_equal(tess_png_write(&picture, &tmp->env, tmp_path(tmp, "a.png")),
+                         TESS_OK);
+        assert_int_equal(tess_image_read(&read, &tmp->env, tmp->path), TESS_OK);
+        assert_int_equal(read.width, picture.width);
+        assert_int_equal(read.height, picture.height);
+        assert_memory_equal(read.pixels, picture.pixels,
+                            (size_t)picture.width * picture.height * 4);
+        size_t n, m;
+        uint8_t *first = tmp_read(tmp, "a.png", &n);
+        assert_int_equal(tess_png_write(&read, &tmp->env, tmp_path(tmp, "b.png")),
+                         TESS_OK);
+        uint8_t *second = tmp_read(tmp, "b.png", &m);
+        assert_int_equal(n, m);
+        assert_memory_equal(first, second, n);
+        free(first);
+        free(second);
+        tess_picture_clear(&picture);
+        tess_picture_clear(&read);
+    }
+}
+
+// Write a 2 x 1 picture of any colour type. `transparent` adds a tRNS chunk: its first
+// colour.
+static void write_png(struct tmp *tmp, int type, int depth, const uint8_t *row,
+                      bool transparent)
+{
+    static const png_color palette[2] = {{10, 20, 30}, {40, 50, 60}};
+    static const png_byte alphas[1] = {0};
+    const png_color_16 colour = {
+        .red = row[0], .green = row[1], .blue = row[2], .gray = row[0]};
+    FILE *file = fopen(tmp_path(tmp, "type.png"), "wb");
+    assert_non_null(file);
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    assert_false(setjmp(png_jmpbuf(png)));
+    png_init_io(png, file);
+    png_set_IHDR(png, info, 2, 1, depth, type, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (type == PNG_COLOR_TYPE_PALETTE)
+        png_set_PLTE(png, info, palette, 2);
+    if (transparent)
+        png_set_tRNS(png, info, alphas, 1, &colour);
+    png_write_info(png, info);
+    png_write_row(png, row);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    fclose(file);
+}
+
+static void test_colour_types(void **state)
+{
+    static const struct {
+        int type, depth;
+        bool transparent;
+        uint8_t row[16], pixels[8];
+    } cases[] = {
+        {PNG_COLOR_TYPE_GRAY, 8, false, {9, 200}, {9, 9, 9, 255, 200, 200, 200, 255}},
+        {PNG_COLOR_TYPE_GRAY, 8, true, {9, 200}, {9, 9, 9, 0, 200, 200, 200, 255}},
+        {PNG_COLOR_TYPE_GRAY, 1, false, {0x40}, {0, 0, 0, 255, 255, 255, 255, 255}},
+        {PNG_COLOR_TYPE_GRAY,
+         16,
+         false,
+         {9, 9, 200, 200},
+         {9, 9, 9, 255, 200, 200, 200, 255}},
+        {PNG_COLOR_TYPE_GRAY_ALPHA,
+         8,
+         false,
+         {9, 7, 200, 8},
+         {9, 9, 9, 7, 200, 200, 200, 8}},
+        {PNG_COLOR_TYPE_RGB, 8, false, {1, 2, 3, 4, 5, 6}, {1, 2, 3, 255, 4, 5, 6, 255}},
+        {PNG_COLOR_TYPE_RGB, 8, true, {1, 2, 3, 4, 5, 6}, {1, 2, 3, 0, 4, 5, 6, 255}},
+        {PNG_COLOR_TYPE_RGB,
+         16,
+         false,
+         {1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6},
+         {1, 2, 3, 255, 4, 5, 6, 255}},
+        {PNG_COLOR_TYPE_RGB_ALPHA,
+         8,
+         false,
+         {1, 2, 3, 4, 5, 6, 7, 8},
+         {1, 2, 3, 4, 5, 6, 7, 8}},
+        {PNG_COLOR_TYPE_PALETTE, 8, false, {1, 0}, {40, 50, 60, 255, 10, 20, 30, 255}},
+        {PNG_COLOR_TYPE_PALETTE, 1, true, {0x80}, {40, 50, 60, 255, 10, 20, 30, 0}},
+    };
+    struct tmp *tmp = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tess_picture picture = {0};
+        write_png(tmp, cases[i].type, cases[i].depth, cases[i].row, cases[i].transparent);
+        assert_int_equal(tess_image_read(&picture, &tmp->env, tmp->path), TESS_OK);
+        assert_memory_equal(picture.pixels, cases[i].pixels, 8);
+        tess_picture_clear(&picture);
+    }
+}
+
+static void test_bad_files(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_picture picture = make_picture(tmp, 4, 4);
+    assert_int_equal(tess_png_write(&picture, &tmp->env, tmp_path(tmp, "a.png")),
+                     TESS_OK);
+    tess_picture_clear(&picture);
+    tmp_damage(tmp, "a.png", read_any, 1, 1000);
+    size_t bytes;
+    uint8_t *data = tmp_read(tmp, "a.png", &bytes);
+    data[bytes / 2] ^= 1; // in the pixels: a wrong check sum
+    tmp_expect(tmp, read_any(&tmp->env, tmp_write(tmp, "crc.png", data, bytes)),
+               TESS_ERR_FILE, "crc.png: bad PNG picture: ", NULL);
+    data[bytes / 2] ^= 1;
+    tmp_expect(tmp, read_any(&tmp->env, tmp_write(tmp, "cut.png", data, bytes - 5)),
+               TESS_ERR_FILE, "cut.png: bad PNG picture: the file is cut off", NULL);
+    free(data);
+    tmp_expect(tmp, read_any(&tmp->env, tmp_write_text(tmp, "text.png", "not a picture")),
+               TESS_ERR_FILE, "text.png: bad picture: ", "can be read", NULL);
+    tmp_expect(tmp, read_any(&tmp->env, tmp_write_text(tmp, "empty.png", "")),
+               TESS_ERR_FILE, "empty.png: is empty", NULL);
+    tmp_expect(tmp, read_any(&tmp->env, tmp_path(tmp, "absent.png")), TESS_ERR_FILE,
+               "absent.png: No such file", NULL);
+}
+
+// Too many pixels per axis for us, not for PNG.
+static void test_large(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_picture picture = make_picture(tmp, TESS_PICTURE_MAX_SIZE + 1, 1);
+    assert_int_equal(tess_png_write(&picture, &tmp->env, tmp_path(tmp, "a.png")),
+                     TESS_OK);
+    tess_picture_clear(&picture);
+    tmp_expect(tmp, read_any(&tmp->env, tmp->path), TESS_ERR_FILE, "a.png: bad PNG",
+               NULL);
+}
+
+static void test_other_formats(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_picture picture = {0};
+    // 1 x 2 pixels, rows of 4 bytes from the bottom up, blue first.
+    static const uint8_t bmp[] = {'B', 'M', 62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0,  0, 40, 0,
+                                  0,   0,   1,  0, 0, 0, 2, 0, 0, 0, 1,  0, 24, 0, 0,  0,
+                                  0,   0,   8,  0, 0, 0, 0, 0, 0, 0, 0,  0, 0,  0, 0,  0,
+                                  0,   0,   0,  0, 0, 0, 3, 2, 1, 0, 6,  5, 4,  0};
+    static const uint8_t pixels[] = {4, 5, 6, 255, 1, 2, 3, 255};
+    assert_int_equal(
+        tess_image_read(&picture, &tmp->env, tmp_write(tmp, "a.bmp", bmp, sizeof bmp)),
+        TESS_OK);
+    assert_int_equal(picture.width, 1);
+    assert_int_equal(picture.height, 2);
+    assert_memory_equal(picture.pixels, pixels, sizeof pixels);
+    tess_picture_clear(&picture);
+    static const char ppm[] = "P6\n1 1\n255\nabc";
+    assert_int_equal(
+        tess_image_read(&picture, &tmp->env, tmp_write_text(tmp, "a.ppm", ppm)), TESS_OK);
+    assert_memory_equal(picture.pixels, "abc\377", 4);
+    tess_picture_clear(&picture);
+    // A JPEG file's start; what a download that broke off leaves.
+    static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xd9, 0xff, 0xda};
+    tmp_expect(tmp, read_any(&tmp->env, tmp_write(tmp, "a.jpg", jpeg, sizeof jpeg)),
+               TESS_ERR_FILE, "a.jpg: bad JPEG picture: the file is cut off", NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_colour_types),
+        cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_large),
+        cmocka_unit_test(test_other_formats),
+    };
+    return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
+}
