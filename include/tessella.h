@@ -4,7 +4,9 @@
 // OpenCL device, a memory budget and the text of the last error:
 //
 //   struct tess_context *ctx = NULL;
-//   if (tess_context_create(&ctx, &(struct tess_context_params){.memory = 512 << 20})) ...
+//   char message[TESS_MESSAGE_MAX];
+//   struct tess_context_params params = {.memory = 512 << 20};
+//   if (tess_context_create(&ctx, &params, message)) ...
 //   struct tess_model *model = NULL;
 //   tess_model_open(&model, ctx, "model/");
 //   struct tess_latent *latent = NULL;
@@ -97,14 +99,17 @@ struct tess_context_params {
     void *progress_user;
 };
 
-// TESS_ERR_DEVICE: no such device, or no OpenCL at all; TESS_ERR_BUDGET: `memory` is more than the
-// device has. When no context could be made, tess_context_message(NULL) has the reason, per thread.
+#define TESS_MESSAGE_MAX 1024 // bytes of the longest message, its end included
+
+// TESS_ERR_DEVICE: no such device, or no OpenCL at all; TESS_ERR_BUDGET: `memory` is less than
+// anything needs. A `memory` beyond the device's is cut, which the log says. On failure
+// message[TESS_MESSAGE_MAX] (may be NULL) says why.
 TESS_API enum tess_status tess_context_create(struct tess_context **out,
-                                              const struct tess_context_params *params);
+                                              const struct tess_context_params *params,
+                                              char *message);
 TESS_API void tess_context_destroy(struct tess_context **ctx);
 
 // The message of the last failure in this context ("" if none), valid until the next call.
-// NULL `ctx`: of this thread's last failed tess_context_create() or tess_device_list().
 TESS_API const char *tess_context_message(const struct tess_context *ctx);
 
 // Make the call in progress end soon with TESS_ERR_CANCELLED, and every later one too.
@@ -131,10 +136,13 @@ struct tess_device_info {
 };
 
 // All OpenCL devices, GPUs and CPUs, in platform order. *out is one array; free it with
-// tess_free(). TESS_ERR_DEVICE if there is none; the message says which package brings one.
-TESS_API enum tess_status tess_device_list(struct tess_device_info **out, size_t *count);
+// tess_free(). TESS_ERR_DEVICE if there is none; message[TESS_MESSAGE_MAX] (may be NULL) says which
+// package brings one.
+TESS_API enum tess_status tess_device_list(struct tess_device_info **out, size_t *count,
+                                           char *message);
 
-// The device of a context. `info` is filled; for a plan_only context with what is described.
+// The device of a context; for a plan_only context what is described: `memory` and `max_buffer` of
+// the parameters, 4 GiB and 1 GiB if they are 0.
 TESS_API void tess_context_device(const struct tess_context *ctx, struct tess_device_info *info);
 
 TESS_API void tess_free(void *memory);
@@ -205,7 +213,7 @@ struct tess_asset;
 struct tess_mesh_view {
     const float *positions;  // [vertices][3]
     const float *normals;    // [vertices][3], unit length
-    const float *colours;    // [vertices][3], sRGB in 0..1
+    const float *attributes; // [vertices][6]: sRGB colour and normal map, in 0..1; may be NULL
     const uint32_t *indices; // [faces][3]
     size_t vertices, faces;
 };

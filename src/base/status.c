@@ -44,6 +44,12 @@ void tess_log(struct tess_env *env, enum tess_log_level level, const char *forma
     env->log(env->log_user, level, text);
 }
 
+void tess_progress(struct tess_env *env, const char *stage, uint64_t done, uint64_t total)
+{
+    if (env->progress)
+        env->progress(env->progress_user, stage, done < total ? done : total, total);
+}
+
 void tess_env_cancel(struct tess_env *env)
 {
     atomic_store(&env->cancelled, true);

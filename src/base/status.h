@@ -10,13 +10,13 @@
 
 #include "tessella.h"
 
-#define TESS_MESSAGE_MAX 1024
-
 struct tess_env {
     char message[TESS_MESSAGE_MAX]; // of the last failure; "" after success
     tess_log_fn *log;               // may be NULL: no log
     void *log_user;
     enum tess_log_level log_level; // the most detailed level that is passed on
+    tess_progress_fn *progress; // may be NULL
+    void *progress_user;
     atomic_bool cancelled;
 };
 
@@ -32,6 +32,9 @@ tess_fail_within(struct tess_env *env, enum tess_status status, const char *form
 
 __attribute__((format(printf, 3, 4))) void
 tess_log(struct tess_env *env, enum tess_log_level level, const char *format, ...);
+
+// Tell the caller how far a stage is. Nothing happens where no one asked.
+void tess_progress(struct tess_env *env, const char *stage, uint64_t done, uint64_t total);
 
 // Safe to call from a signal handler and from other threads.
 void tess_env_cancel(struct tess_env *env);

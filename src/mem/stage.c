@@ -100,6 +100,15 @@ static size_t tile_end(const struct tess_span *span, size_t row0, size_t tile, s
     return span->cuts[*cut];
 }
 
+// Progress is counted in MFLOP.
+static void tell_progress(const struct tess_stage *stage)
+{
+    if (!tess_device_dry(stage->dev))
+        tess_progress(tess_device_env(stage->dev), stage->report->name,
+                      (uint64_t)(tess_device_queued_flop(stage->dev) * 1e-6),
+                      (uint64_t)(stage->report->counters.flop * 1e-6));
+}
+
 static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_span *span,
                                   size_t tile)
 {
@@ -112,6 +121,7 @@ static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_sp
         tess_arena_release(stage->arena, mark);
         TESS_TRY(status);
         row0 = end;
+        tell_progress(stage);
     }
     return TESS_OK;
 }

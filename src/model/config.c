@@ -24,9 +24,9 @@ enum {
 // The least of a number that has to be positive, and the most of one that is not a count.
 static const double TINY = 1e-9, LARGE = 1e3;
 
-// ---------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------
 // Decoders
-// ---------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------
 
 static enum tess_status read_choice(int *out, struct tess_json_at object, const char *key,
                                     const char *const *choices, int count)
@@ -51,7 +51,7 @@ static enum tess_status read_gaussian(struct tess_gaussian_config *out,
 {
     static const char *const activations[] = {"softplus", "exp"};
     struct tess_json_at lr;
-    int activation;
+    int activation = 0;
     TESS_TRY(tess_json_object(&lr, object, "lr"));
     TESS_TRY(tess_json_float(&out->xyz_factor, lr, "_xyz", -LARGE, LARGE));
     TESS_TRY(tess_json_float(&out->features_factor, lr, "_features_dc", -LARGE, LARGE));
@@ -114,7 +114,7 @@ static enum tess_status read_decoder(struct tess_slat_decoder_config *out,
     static const char *const kinds[] = {"SLatGaussianDecoder", "SLatMeshDecoder",
                                         "SLatRadianceFieldDecoder"};
     struct tess_json_at args, representation;
-    int kind;
+    int kind = 0;
     double ratio = 4;
     TESS_TRY(tess_json_object(&root, root, NULL));
     TESS_TRY(read_choice(&kind, root, "name", kinds, 3));
@@ -175,9 +175,9 @@ enum tess_status tess_network_name_read(char **out, struct tess_env *env,
     return status;
 }
 
-// ---------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------
 // Pipelines
-// ---------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------
 
 // The published pipelines store what the samplers were tried with; the code's own
 // defaults are for what is left out.

@@ -15,7 +15,7 @@ uint32_t tess_attention_queries(const struct tess_device *dev)
 
 // The CPU's kernel wants keys [H D][rows], so that a vector holds 16 keys.
 static enum tess_status transpose_keys(struct tess_mat *out, struct tess_stage *stage,
-                                       const struct tess_attention *params, const char *defines)
+                                       const struct tess_attention_params *params, const char *defines)
 {
     size_t channels = params->heads * params->head_channels, rows = params->qkv.rows;
     size_t stride = rows + KEY_BLOCK;
@@ -31,7 +31,7 @@ static enum tess_status transpose_keys(struct tess_mat *out, struct tess_stage *
                                     TESS_U32ARG(channels)}});
 }
 
-enum tess_status tess_attention(struct tess_stage *stage, const struct tess_attention *params)
+enum tess_status tess_attention(struct tess_stage *stage, const struct tess_attention_params *params)
 {
     struct tess_device *dev = tess_stage_device(stage);
     bool cpu = tess_device_variant(dev) == TESS_VARIANT_CPU;

@@ -12,7 +12,7 @@ struct tess_attention_unit {
 // How many queries a unit has at most: the device's kernel decides.
 uint32_t tess_attention_queries(const struct tess_device *dev);
 
-struct tess_attention {
+struct tess_attention_params {
     struct tess_mat out;   // [rows][H D]
     struct tess_mat qkv;   // [rows][3][H][D]
     struct tess_mat units; // [any][4] U32
@@ -23,6 +23,6 @@ struct tess_attention {
 };
 
 // out = softmax(q k^T / sqrt(D)) v
-enum tess_status tess_attention(struct tess_stage *stage, const struct tess_attention *params);
+enum tess_status tess_attention(struct tess_stage *stage, const struct tess_attention_params *params);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define TESS_NO_ROW 0xffffffffu // in an index: no such neighbour
 
-enum tess_activation { TESS_ACT_NONE, TESS_ACT_GELU_TANH, TESS_ACT_SILU };
+enum tess_matmul_activation { TESS_ACT_NONE, TESS_ACT_GELU_TANH, TESS_ACT_SILU };
 
 struct tess_matmul {
     struct tess_mat out; // [rows][N], or [rows * 8][N] for TESS_WEIGHT_CONV_UP
@@ -20,7 +20,7 @@ struct tess_matmul {
     const struct tess_weight *bias; // NULL: none
     const struct tess_mat *residual; // NULL: none; may be `out`
     unsigned residual_shift; // row r of out takes row r >> residual_shift
-    enum tess_activation activation;
+    enum tess_matmul_activation activation;
     size_t rows;
     const struct tess_mat *index; // [rows][27] U32, for convolutions
     const struct tess_mat *zeros; // [1][>= K], zeros, for convolutions

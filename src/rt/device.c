@@ -340,6 +340,11 @@ size_t tess_device_peak(const struct tess_device *dev)
     return dev->peak;
 }
 
+double tess_device_queued_flop(const struct tess_device *dev)
+{
+    return dev->counters.flop;
+}
+
 void tess_device_set_queue(struct tess_device *dev, enum tess_queue queue)
 {
     dev->queue = queue;

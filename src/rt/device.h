@@ -59,6 +59,9 @@ void tess_device_set_budget(struct tess_device *dev, size_t bytes, size_t max_bu
 size_t tess_device_used(const struct tess_device *dev);
 size_t tess_device_peak(const struct tess_device *dev);
 
+// Arithmetic that was queued since the counters were taken last.
+double tess_device_queued_flop(const struct tess_device *dev);
+
 // What was counted since the last call. Waits for the device so that kernel times are complete.
 enum tess_status tess_device_take_counters(struct tess_device *dev,
                                            struct tess_counters *out);

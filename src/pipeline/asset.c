@@ -1,0 +1,142 @@
+// Assets: reading, writing, views.
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "io/gltf.h"
+#include "io/obj.h"
+#include "io/ply.h"
+#include "io/stl.h"
+#include "pipeline/context.h"
+
+enum format { FORMAT_NONE, FORMAT_GLB, FORMAT_OBJ, FORMAT_STL, FORMAT_PLY };
+
+static enum format format_of(const char *path)
+{
+    static const struct {
+        const char *suffix;
+        enum format format;
+    } formats[] = {{".glb", FORMAT_GLB},
+                   {".obj", FORMAT_OBJ},
+                   {".stl", FORMAT_STL},
+                   {".ply", FORMAT_PLY}};
+    size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (length > 4 && strcasecmp(path + length - 4, formats[i].suffix) == 0)
+            return formats[i].format;
+    return FORMAT_NONE;
+}
+
+enum tess_representation tess_asset_format(const char *path)
+{
+    switch (format_of(path)) {
+    case FORMAT_NONE:
+        return 0;
+    case FORMAT_PLY:
+        return TESS_SPLATS;
+    default:
+        return TESS_MESH;
+    }
+}
+
+bool tess_asset_mesh(const struct tess_asset *asset, struct tess_mesh_view *view)
+{
+    if (!asset->has_mesh)
+        return false;
+    const struct tess_mesh *mesh = &asset->mesh;
+    *view = (struct tess_mesh_view) {mesh->positions, mesh->normals,  mesh->attributes,
+                                     mesh->indices,   mesh->vertices, mesh->faces};
+    return true;
+}
+
+bool tess_asset_splats(const struct tess_asset *asset, struct tess_splats_view *view)
+{
+    if (!asset->has_splats)
+        return false;
+    const struct tess_splats *splats = &asset->splats;
+    *view = (struct tess_splats_view) {splats->positions, splats->scales,  splats->rotations,
+                                       splats->opacities, splats->colours, splats->count};
+    return true;
+}
+
+static enum tess_status save_mesh(const struct tess_asset *asset, struct tess_context *ctx,
+                                  const char *path, enum format format)
+{
+    if (!asset->has_mesh)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: this format holds a mesh, and there is "
+                                                  "none",
+                         path);
+    struct tess_metadata metadata[] = {{"model", asset->model}};
+    switch (format) {
+    case FORMAT_GLB:
+        return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata,
+                               *asset->model ? 1 : 0);
+    case FORMAT_OBJ:
+        return tess_obj_write(&asset->mesh, &ctx->env, path);
+    case FORMAT_STL:
+        return tess_stl_write(&asset->mesh, &ctx->env, path);
+    default:
+        return tess_ply_write_mesh(&asset->mesh, &ctx->env, path);
+    }
+}
+
+enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
+                                 const char *path)
+{
+    tess_context_begin(ctx);
+    enum format format = format_of(path);
+    if (format == FORMAT_NONE)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "%s: unknown suffix, expected .glb, .obj, .stl or .ply", path);
+    if (format == FORMAT_PLY && asset->has_splats)
+        return tess_ply_write_splats(&asset->splats, &ctx->env, path);
+    return save_mesh(asset, ctx, path, format);
+}
+
+static enum tess_status read_into(struct tess_asset *asset, struct tess_context *ctx,
+                                  const char *path)
+{
+    TESS_TRY(tess_strdup(&asset->model, &ctx->env, ""));
+    switch (format_of(path)) {
+    case FORMAT_PLY:
+        TESS_TRY(tess_ply_read_splats(&asset->splats, &ctx->env, path));
+        asset->has_splats = true;
+        return TESS_OK;
+    case FORMAT_GLB:
+        TESS_TRY(tess_gltf_read(&asset->mesh, &ctx->env, path));
+        asset->has_mesh = true;
+        return asset->mesh.normals ? TESS_OK : tess_mesh_normals(&asset->mesh, &ctx->env);
+    default:
+        return tess_fail(&ctx->env, TESS_ERR_FILE,
+                         "%s: not an asset that can be read, expected a .ply with splats or a "
+                         ".glb with a mesh",
+                         path);
+    }
+}
+
+enum tess_status tess_asset_open(struct tess_asset **out, struct tess_context *ctx,
+                                 const char *path)
+{
+    tess_context_begin(ctx);
+    struct tess_asset *asset = NULL;
+    TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
+    enum tess_status status = read_into(asset, ctx, path);
+    if (status) {
+        tess_asset_destroy(&asset);
+        return status;
+    }
+    *out = asset;
+    return TESS_OK;
+}
+
+void tess_asset_destroy(struct tess_asset **asset)
+{
+    if (!*asset)
+        return;
+    tess_mesh_clear(&(*asset)->mesh);
+    tess_splats_clear(&(*asset)->splats);
+    free((*asset)->model);
+    free(*asset);
+    *asset = NULL;
+}

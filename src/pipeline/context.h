@@ -1,0 +1,77 @@
+// Inside src/pipeline: what the public handles hold.
+#ifndef TESS_CONTEXT_H
+#define TESS_CONTEXT_H
+
+#include "base/mesh.h"
+#include "io/latent.h"
+#include "mem/stage.h"
+#include "model/config.h"
+#include "model/slat_decoder.h"
+
+struct tess_context {
+    struct tess_env env;
+    struct tess_device *device;
+    struct tess_budget budget;
+    // One for each stage that ran.
+    struct tess_stage_report *stages;
+    size_t stage_count, stage_capacity;
+};
+
+enum { TESS_DECODER_GAUSSIAN, TESS_DECODER_MESH, TESS_DECODER_COUNT };
+
+struct tess_model {
+    char *directory;
+    struct tess_pipeline_config config;
+    struct tess_slat_decoder *decoders[TESS_DECODER_COUNT]; // opened when first needed
+    struct tess_model_part *parts;                           // made when first asked for
+};
+
+struct tess_asset {
+    bool has_mesh, has_splats;
+    struct tess_mesh mesh; // with normals
+    struct tess_splats splats;
+    char *model; // "" if not from one
+};
+
+struct tess_image {
+    struct tess_picture picture;
+};
+
+// Start a public call: forget the last message.
+void tess_context_begin(struct tess_context *ctx);
+
+// Run a stage in the context and keep its report.
+enum tess_status tess_context_run(struct tess_context *ctx, const char *name,
+                                  tess_stage_fn *fn, void *user);
+enum tess_status tess_context_keep(struct tess_context *ctx,
+                                   const struct tess_stage_report *report);
+
+// The model's decoder for a representation. TESS_ERR_FILE if pipeline.json names none, or its
+// files are missing or bad.
+enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
+                                    struct tess_model *model, struct tess_context *ctx,
+                                    enum tess_representation representation);
+// Whether pipeline.json names one.
+bool tess_model_has(const struct tess_model *model, enum tess_representation representation);
+
+// Decoding by hand, for tess_decode() and tess_verify().
+enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context *ctx,
+                                    const struct tess_slat_decoder *decoder,
+                                    const struct tess_latent *latent);
+// *feats (may be NULL: not wanted) becomes [64 N][columns] in the latent's order, for free().
+enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
+                                  struct tess_context *ctx,
+                                  const struct tess_slat_decoder *decoder,
+                                  const struct tess_latent *latent);
+
+// Plan the stages of tess_decode(): at most TESS_DECODER_COUNT reports. TESS_ERR_BUDGET names the
+// smallest budget that works for all of them.
+enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
+                                  struct tess_context *ctx, struct tess_model *model,
+                                  const struct tess_latent *latent, unsigned representations,
+                                  bool want_floor);
+// The representations that are asked for, or all that the model has.
+unsigned tess_decode_choose(const struct tess_model *model,
+                            const struct tess_decode_params *params);
+
+#endif

@@ -1,0 +1,258 @@
+// Structured latents to assets, and what that would take.
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "geom/flexicubes.h"
+#include "op/gaussian.h"
+#include "pipeline/context.h"
+
+#define CUBES 64 // of the mesh decoder's grid, per voxel
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// ---- splats ----
+
+struct splat_sink {
+    struct tess_splats *splats;
+    const uint32_t *source;
+    size_t gaussians; // per voxel
+};
+
+static enum tess_status keep_splats(void *user, size_t row0, size_t rows, const void *data)
+{
+    const struct splat_sink *sink = user;
+    const float *g = data;
+    for (size_t i = 0; i < rows * sink->gaussians; i++, g += TESS_GAUSSIAN_FLOATS) {
+        size_t to = (size_t)sink->source[row0 + i / sink->gaussians] * sink->gaussians +
+                    i % sink->gaussians;
+        memcpy(sink->splats->positions + 3 * to, g, 3 * sizeof *g);
+        memcpy(sink->splats->scales + 3 * to, g + 3, 3 * sizeof *g);
+        memcpy(sink->splats->rotations + 4 * to, g + 6, 4 * sizeof *g);
+        sink->splats->opacities[to] = g[10];
+        memcpy(sink->splats->colours + 3 * to, g + 11, 3 * sizeof *g);
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context *ctx,
+                                    const struct tess_slat_decoder *decoder,
+                                    const struct tess_latent *latent)
+{
+    struct tess_splats splats = {0};
+    struct tess_slat_job *job = NULL;
+    struct splat_sink sink = {
+        &splats, NULL, tess_slat_decoder_config(decoder)->gaussian.gaussians};
+    TESS_TRY(
+        tess_slat_job_create(&job, ctx->device, decoder, latent, keep_splats, &sink));
+    sink.source = tess_slat_job_source(job);
+    enum tess_status status =
+        tess_splats_create(&splats, &ctx->env, latent->voxels * sink.gaussians);
+    if (!status)
+        status = tess_context_run(ctx, tess_slat_stage_name(decoder), tess_slat_decode_stage,
+                                  job);
+    tess_slat_job_destroy(&job);
+    if (status) {
+        tess_splats_clear(&splats);
+        return status;
+    }
+    *out = splats;
+    return TESS_OK;
+}
+
+// ---- meshes ----
+
+struct mesh_sink {
+    struct tess_flexicubes *cubes;
+    const uint32_t *source;
+    float *feats; // or NULL
+    size_t columns;
+};
+
+static enum tess_status keep_cubes(void *user, size_t row0, size_t rows, const void *data)
+{
+    const struct mesh_sink *sink = user;
+    const float *from = data;
+    for (size_t i = 0; i < rows && sink->feats; i += CUBES)
+        memcpy(sink->feats + sink->source[(row0 + i) / CUBES] * CUBES * sink->columns,
+               from + i * sink->columns, CUBES * sink->columns * sizeof *from);
+    return tess_flexicubes_add(sink->cubes, row0, rows, from);
+}
+
+static enum tess_status create_cubes(struct tess_flexicubes **out, struct tess_context *ctx,
+                                     const struct tess_slat_job *job,
+                                     const struct tess_slat_decoder *decoder, size_t voxels)
+{
+    const struct tess_slat_decoder_config *config = tess_slat_decoder_config(decoder);
+    int32_t *coords = NULL;
+    TESS_TRY(tess_slat_job_cubes(&coords, job));
+    enum tess_status status = tess_flexicubes_create(
+        out, &ctx->env,
+        &(struct tess_flexicubes_params) {.resolution = 4 * config->resolution,
+                                          .use_colour = config->use_color},
+        coords, CUBES * voxels);
+    free(coords);
+    return status;
+}
+
+static enum tess_status extract(struct tess_mesh *out, struct tess_context *ctx,
+                                struct tess_flexicubes *cubes)
+{
+    double start = seconds_now();
+    struct tess_stage_report report = {.name = "mesh extraction"};
+    TESS_TRY(tess_env_check(&ctx->env));
+    TESS_TRY(tess_flexicubes_extract(out, cubes));
+    report.seconds = seconds_now() - start;
+    enum tess_status status = tess_context_keep(ctx, &report);
+    if (status)
+        tess_mesh_clear(out);
+    return status;
+}
+
+enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
+                                  struct tess_context *ctx,
+                                  const struct tess_slat_decoder *decoder,
+                                  const struct tess_latent *latent)
+{
+    struct tess_slat_job *job = NULL;
+    struct mesh_sink sink = {.columns = tess_slat_decoder_config(decoder)->use_color
+                                            ? TESS_FLEXICUBES_COLOUR_COLUMNS
+                                            : TESS_FLEXICUBES_COLUMNS};
+    TESS_TRY(tess_slat_job_create(&job, ctx->device, decoder, latent, keep_cubes, &sink));
+    sink.source = tess_slat_job_source(job);
+    enum tess_status status = create_cubes(&sink.cubes, ctx, job, decoder, latent->voxels);
+    if (!status && feats)
+        status = tess_alloc(&sink.feats, &ctx->env, latent->voxels,
+                            CUBES * sink.columns * sizeof(float), "mesh features");
+    if (!status)
+        status = tess_context_run(ctx, tess_slat_stage_name(decoder), tess_slat_decode_stage,
+                                  job);
+    tess_slat_job_destroy(&job);
+    if (!status)
+        status = extract(out, ctx, sink.cubes);
+    tess_flexicubes_destroy(&sink.cubes);
+    if (status || !feats)
+        free(sink.feats);
+    else
+        *feats = sink.feats;
+    return status;
+}
+
+// ---- plans ----
+
+static enum tess_status ignore_rows(void *user, size_t row0, size_t rows, const void *data)
+{
+    (void)user, (void)row0, (void)rows, (void)data;
+    return TESS_OK;
+}
+
+static enum tess_status plan_decoder(struct tess_stage_report *report, struct tess_context *ctx,
+                                     struct tess_model *model,
+                                     const struct tess_latent *latent,
+                                     enum tess_representation representation, bool want_floor)
+{
+    const struct tess_slat_decoder *decoder;
+    TESS_TRY(tess_model_decoder(&decoder, model, ctx, representation));
+    struct tess_slat_job *job = NULL;
+    TESS_TRY(tess_slat_job_create(&job, ctx->device, decoder, latent, ignore_rows, NULL));
+    enum tess_status status =
+        tess_stage_plan(report, ctx->device, &ctx->budget, tess_slat_stage_name(decoder),
+                        tess_slat_decode_stage, job, want_floor);
+    tess_slat_job_destroy(&job);
+    return status;
+}
+
+enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
+                                  struct tess_context *ctx, struct tess_model *model,
+                                  const struct tess_latent *latent, unsigned representations,
+                                  bool want_floor)
+{
+    static const enum tess_representation order[] = {TESS_SPLATS, TESS_MESH};
+    size_t floor = 0;
+    char message[TESS_MESSAGE_MAX];
+    *count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (!(representations & order[i]))
+            continue;
+        struct tess_stage_report *report = &reports[(*count)++];
+        enum tess_status status =
+            plan_decoder(report, ctx, model, latent, order[i], want_floor);
+        if (status && status != TESS_ERR_BUDGET)
+            return status;
+        // The message that is kept is of the stage that needs most.
+        if (status && report->floor_bytes == 0)
+            return status;
+        if (status && report->floor_bytes > floor) {
+            floor = report->floor_bytes;
+            memcpy(message, ctx->env.message, sizeof message);
+        }
+    }
+    if (!floor)
+        return TESS_OK;
+    memcpy(ctx->env.message, message, sizeof message);
+    return TESS_ERR_BUDGET;
+}
+
+unsigned tess_decode_choose(const struct tess_model *model,
+                            const struct tess_decode_params *params)
+{
+    unsigned wanted = params ? params->representations : 0;
+    if (wanted)
+        return wanted & (TESS_MESH | TESS_SPLATS);
+    return (tess_model_has(model, TESS_MESH) ? (unsigned)TESS_MESH : 0) |
+           (tess_model_has(model, TESS_SPLATS) ? (unsigned)TESS_SPLATS : 0);
+}
+
+// ---- the whole ----
+
+static enum tess_status decode_into(struct tess_asset *asset, struct tess_context *ctx,
+                                    struct tess_model *model, const struct tess_latent *latent,
+                                    unsigned representations)
+{
+    const struct tess_slat_decoder *decoder;
+    TESS_TRY(tess_strdup(&asset->model, &ctx->env, model->config.name));
+    if (representations & TESS_SPLATS) {
+        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_SPLATS));
+        TESS_TRY(tess_decode_splats(&asset->splats, ctx, decoder, latent));
+        asset->has_splats = true;
+    }
+    if (representations & TESS_MESH) {
+        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_MESH));
+        TESS_TRY(tess_decode_mesh(&asset->mesh, NULL, ctx, decoder, latent));
+        asset->has_mesh = true;
+        TESS_TRY(tess_mesh_normals(&asset->mesh, &ctx->env));
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
+                             struct tess_model *model, const struct tess_latent *latent,
+                             const struct tess_decode_params *params)
+{
+    tess_context_begin(ctx);
+    unsigned representations = tess_decode_choose(model, params);
+    if (!representations)
+        return tess_fail(&ctx->env, TESS_ERR_FILE,
+                         "%s/pipeline.json: field args.models names no decoder, expected "
+                         "slat_decoder_gs or slat_decoder_mesh",
+                         model->directory);
+    // All stages are planned before the first runs: what does not fit fails at once.
+    struct tess_stage_report reports[TESS_DECODER_COUNT];
+    size_t count;
+    TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent, representations, false));
+    struct tess_asset *asset = NULL;
+    TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
+    enum tess_status status = decode_into(asset, ctx, model, latent, representations);
+    if (status) {
+        tess_asset_destroy(&asset);
+        return status;
+    }
+    *out = asset;
+    return TESS_OK;
+}

@@ -1,0 +1,120 @@
+// Reports and plans as JSON. The fields are described in docs/design.md.
+#include <cjson/cJSON.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pipeline/context.h"
+
+static void add_number(cJSON *object, const char *key, double value)
+{
+    cJSON_AddNumberToObject(object, key, value);
+}
+
+static cJSON *add_object(cJSON *parent, const char *key)
+{
+    return cJSON_AddObjectToObject(parent, key);
+}
+
+static void add_device(cJSON *root, const struct tess_context *ctx)
+{
+    const struct tess_device_info *info = tess_device_facts(ctx->device);
+    cJSON *device = add_object(root, "device");
+    cJSON_AddStringToObject(device, "name", info->name);
+    cJSON_AddStringToObject(device, "platform", info->platform);
+    cJSON_AddStringToObject(device, "version", info->version);
+    cJSON_AddStringToObject(device, "driver", info->driver);
+    add_number(device, "memory_bytes", (double)info->memory);
+    cJSON *budget = add_object(root, "budget");
+    add_number(budget, "device_bytes", (double)ctx->budget.device_bytes);
+    add_number(budget, "max_buffer_bytes", (double)ctx->budget.max_buffer);
+}
+
+static void add_spans(cJSON *stage, const struct tess_stage_report *report)
+{
+    cJSON *spans = cJSON_AddArrayToObject(stage, "spans");
+    for (size_t i = 0; i < report->span_count; i++) {
+        cJSON *span = cJSON_CreateObject();
+        cJSON_AddItemToArray(spans, span);
+        cJSON_AddStringToObject(span, "name", report->spans[i].name);
+        add_number(span, "rows", (double)report->spans[i].rows);
+        add_number(span, "tile_rows", (double)report->spans[i].tile);
+        add_number(span, "runs", (double)report->spans[i].runs);
+    }
+}
+
+static void add_stage(cJSON *stages, const struct tess_stage_report *report, bool ran)
+{
+    cJSON *stage = cJSON_CreateObject();
+    cJSON_AddItemToArray(stages, stage);
+    cJSON_AddStringToObject(stage, "name", report->name);
+    add_number(stage, "peak_bytes", (double)report->peak_bytes);
+    add_number(stage, "flop", report->counters.flop);
+    add_number(stage, "launches", (double)report->counters.launches);
+    add_number(stage, "uploaded_bytes", (double)report->counters.uploaded);
+    add_number(stage, "downloaded_bytes", (double)report->counters.downloaded);
+    add_number(stage, "spilled_bytes", (double)report->spilled_bytes);
+    add_number(stage, "spilled_tensors", (double)report->spilled_tensors);
+    cJSON_AddBoolToObject(stage, "prefetch", report->prefetch);
+    if (report->floor_bytes)
+        add_number(stage, "smallest_budget_bytes", (double)report->floor_bytes);
+    if (ran) {
+        add_number(stage, "seconds", report->seconds);
+        add_number(stage, "kernel_seconds", (double)report->counters.kernel_ns * 1e-9);
+        add_number(stage, "longest_launch_seconds",
+                   (double)report->counters.longest_ns * 1e-9);
+    }
+    add_spans(stage, report);
+}
+
+static enum tess_status print(char **json, struct tess_context *ctx, cJSON *root)
+{
+    char *text = root ? cJSON_Print(root) : NULL;
+    cJSON_Delete(root);
+    if (!text)
+        return tess_fail(&ctx->env, TESS_ERR_MEMORY, "no host memory for a report");
+    enum tess_status status = tess_strdup(json, &ctx->env, text);
+    cJSON_free(text);
+    return status;
+}
+
+static cJSON *begin(const struct tess_context *ctx)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "generator", "Tessella " TESS_VERSION);
+    add_device(root, ctx);
+    return root;
+}
+
+enum tess_status tess_report(char **json, struct tess_context *ctx)
+{
+    tess_context_begin(ctx);
+    cJSON *root = begin(ctx);
+    add_number(root, "peak_bytes", (double)tess_device_peak(ctx->device));
+    cJSON *stages = cJSON_AddArrayToObject(root, "stages");
+    for (size_t i = 0; i < ctx->stage_count; i++)
+        add_stage(stages, &ctx->stages[i], true);
+    return print(json, ctx, root);
+}
+
+enum tess_status tess_plan(char **json, struct tess_context *ctx, struct tess_model *model,
+                           const struct tess_latent *latent,
+                           const struct tess_decode_params *params)
+{
+    tess_context_begin(ctx);
+    struct tess_stage_report reports[TESS_DECODER_COUNT];
+    size_t count;
+    TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent,
+                              tess_decode_choose(model, params), true));
+    cJSON *root = begin(ctx);
+    add_number(root, "voxels", (double)latent->voxels);
+    double peak = 0, floor = 0;
+    cJSON *stages = cJSON_AddArrayToObject(root, "stages");
+    for (size_t i = 0; i < count; i++) {
+        add_stage(stages, &reports[i], false);
+        peak = (double)reports[i].peak_bytes > peak ? (double)reports[i].peak_bytes : peak;
+        floor = (double)reports[i].floor_bytes > floor ? (double)reports[i].floor_bytes : floor;
+    }
+    add_number(root, "peak_bytes", peak);
+    add_number(root, "smallest_budget_bytes", floor);
+    return print(json, ctx, root);
+}

@@ -1,0 +1,436 @@
+// Golden data against this device: DIR/io/NAME.safetensors against DIR/model.
+//
+// A file's name says which network made it. Agreement is ||out - ref|| / ||ref||, at most 1e-5 for
+// one pass of a network; meshes have the same counts, every vertex within 1e-5 of its counterpart,
+// and the same faces up to their order and the rotation of their corners.
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "geom/flexicubes.h"
+#include "geom/mesh_compare.h"
+#include "io/safetensors.h"
+#include "pipeline/context.h"
+
+#define BOUND 1e-5
+// Of the quads whose two diagonals are equal to rounding, this share of all faces may differ.
+#define OTHER_DIAGONAL_SHARE 0.002
+#define CUBES 64
+
+struct verifier {
+    struct tess_context *ctx;
+    struct tess_model *model; // opened when first needed
+    const char *directory;
+    const char *file; // name without suffix
+    struct tess_safetensors *golden;
+    tess_check_fn *report;
+    void *user;
+    size_t checks, failures;
+};
+
+static void tell(struct verifier *v, const char *tensor, const char *shape, double error,
+                 double bound, bool pass, const char *note)
+{
+    v->checks++;
+    v->failures += !pass;
+    if (v->report)
+        v->report(v->user, &(struct tess_check) {.file = v->file,
+                                                 .tensor = tensor,
+                                                 .shape = shape,
+                                                 .note = note,
+                                                 .error = error,
+                                                 .bound = bound,
+                                                 .pass = pass});
+}
+
+// ---- arrays of a golden file ----
+
+static enum tess_status read_floats(float **out, size_t *rows, struct verifier *v,
+                                    const char *name, int dims, const size_t *shape)
+{
+    const struct tess_file_tensor *tensor;
+    TESS_TRY(tess_safetensors_require(&tensor, v->golden, &v->ctx->env, name, 1u << TESS_F32,
+                                      dims, shape));
+    TESS_TRY(tess_alloc(out, &v->ctx->env, tensor->elements, sizeof(float), "golden data"));
+    tess_file_tensor_floats(*out, tensor);
+    if (rows)
+        *rows = tensor->shape[0];
+    return TESS_OK;
+}
+
+static enum tess_status read_ints(int32_t **out, size_t *rows, struct verifier *v,
+                                  const char *name, size_t columns)
+{
+    const struct tess_file_tensor *tensor;
+    TESS_TRY(tess_safetensors_require(&tensor, v->golden, &v->ctx->env, name, 1u << TESS_I32,
+                                      columns ? 2 : 1, (const size_t[]) {0, columns}));
+    TESS_TRY(
+        tess_alloc(out, &v->ctx->env, tensor->elements, sizeof(int32_t), "golden data"));
+    memcpy(*out, tensor->data, tensor->bytes);
+    *rows = tensor->shape[0];
+    return TESS_OK;
+}
+
+// `coords` without the column of the batch, which has to be 0.
+static enum tess_status read_coords(int32_t **out, size_t *rows, struct verifier *v,
+                                    const char *name)
+{
+    TESS_TRY(read_ints(out, rows, v, name, 4));
+    for (size_t i = 0; i < *rows; i++) {
+        int32_t *row = *out + 4 * i;
+        if (row[0] != 0)
+            return tess_fail(&v->ctx->env, TESS_ERR_FILE,
+                             "%s: tensor %s, row %zu is of batch item %d, expected 0",
+                             tess_safetensors_path(v->golden), name, i, (int)row[0]);
+        memmove(*out + 3 * i, row + 1, 3 * sizeof *row);
+    }
+    return TESS_OK;
+}
+
+static enum tess_status read_latent(struct tess_latent **out, struct verifier *v)
+{
+    struct tess_latent *latent = NULL;
+    size_t rows;
+    TESS_TRY(tess_alloc(&latent, &v->ctx->env, 1, sizeof *latent, "a latent"));
+    enum tess_status status =
+        tess_strdup(&latent->path, &v->ctx->env, tess_safetensors_path(v->golden));
+    if (!status)
+        status = read_coords(&latent->coords, &latent->voxels, v, "coords");
+    if (!status)
+        status = read_floats(&latent->feats, &rows, v, "slat", 2,
+                             (const size_t[]) {latent->voxels, 0});
+    if (status) {
+        tess_latent_free(&latent);
+        return status;
+    }
+    latent->channels = tess_safetensors_find(v->golden, "slat")->shape[1];
+    *out = latent;
+    return TESS_OK;
+}
+
+static void shape_text(char *text, size_t size, const struct tess_file_tensor *tensor)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < tensor->dims && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%zu", i ? "," : "",
+                                 tensor->shape[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+}
+
+// Compare `count` values with the whole of a golden tensor of any shape.
+static enum tess_status compare(struct verifier *v, const char *name, const float *values,
+                                size_t count)
+{
+    const struct tess_file_tensor *tensor = tess_safetensors_find(v->golden, name);
+    char shape[96];
+    if (!tensor) {
+        tell(v, name, "", NAN, BOUND, false, "the golden file has no such tensor");
+        return TESS_OK;
+    }
+    shape_text(shape, sizeof shape, tensor);
+    if (tensor->dtype != TESS_F32 || tensor->elements != count) {
+        tell(v, name, shape, NAN, BOUND, false, "another number of values than the result has");
+        return TESS_OK;
+    }
+    float *reference = NULL;
+    TESS_TRY(tess_alloc(&reference, &v->ctx->env, count, sizeof *reference, "golden data"));
+    tess_file_tensor_floats(reference, tensor);
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < count; i++) {
+        double d = (double)values[i] - reference[i];
+        difference += d * d;
+        norm += (double)reference[i] * reference[i];
+    }
+    free(reference);
+    double error = norm > 0 ? sqrt(difference / norm) : sqrt(difference);
+    tell(v, name, shape, error, BOUND, error <= BOUND, "");
+    return TESS_OK;
+}
+
+// ---- what the files hold ----
+
+static enum tess_status open_decoder(const struct tess_slat_decoder **out, struct verifier *v,
+                                     enum tess_representation representation)
+{
+    if (!v->model) {
+        char *path = NULL;
+        TESS_TRY(tess_strf(&path, &v->ctx->env, "%s/model", v->directory));
+        enum tess_status status = tess_model_open(&v->model, v->ctx, path);
+        free(path);
+        TESS_TRY(status);
+    }
+    return tess_model_decoder(out, v->model, v->ctx, representation);
+}
+
+static enum tess_status verify_gaussians(struct verifier *v)
+{
+    const struct tess_slat_decoder *decoder;
+    struct tess_latent *latent = NULL;
+    struct tess_splats splats = {0};
+    TESS_TRY(open_decoder(&decoder, v, TESS_SPLATS));
+    TESS_TRY(read_latent(&latent, v));
+    enum tess_status status = tess_decode_splats(&splats, v->ctx, decoder, latent);
+    if (!status)
+        status = compare(v, "xyz", splats.positions, 3 * splats.count);
+    if (!status)
+        status = compare(v, "scaling", splats.scales, 3 * splats.count);
+    if (!status)
+        status = compare(v, "rotation", splats.rotations, 4 * splats.count);
+    if (!status)
+        status = compare(v, "opacity", splats.opacities, splats.count);
+    if (!status)
+        status = compare(v, tess_safetensors_find(v->golden, "features_dc") ? "features_dc"
+                                                                            : "raw_features_dc",
+                         splats.colours, 3 * splats.count);
+    tess_splats_clear(&splats);
+    tess_latent_free(&latent);
+    return status;
+}
+
+// Features [64 N][columns] in the order of the latent's voxels; the golden file has all of them, or
+// those that its tensor `rows` names.
+static enum tess_status compare_feats(struct verifier *v, const float *feats, size_t voxels,
+                                      size_t columns)
+{
+    if (!tess_safetensors_find(v->golden, "rows"))
+        return compare(v, "feats", feats, CUBES * voxels * columns);
+    int32_t *rows = NULL;
+    float *chosen = NULL;
+    size_t count;
+    TESS_TRY(read_ints(&rows, &count, v, "rows", 0));
+    enum tess_status status =
+        tess_alloc(&chosen, &v->ctx->env, count, columns * sizeof *chosen, "golden data");
+    for (size_t i = 0; i < count && !status; i++) {
+        if (rows[i] < 0 || (size_t)rows[i] >= CUBES * voxels)
+            status = tess_fail(&v->ctx->env, TESS_ERR_FILE,
+                               "%s: tensor rows, row %zu is %d, expected 0..%zu",
+                               tess_safetensors_path(v->golden), i, (int)rows[i],
+                               CUBES * voxels - 1);
+        else
+            memcpy(chosen + i * columns, feats + (size_t)rows[i] * columns,
+                   columns * sizeof *chosen);
+    }
+    if (!status)
+        status = compare(v, "feats", chosen, count * columns);
+    free(rows);
+    free(chosen);
+    return status;
+}
+
+static void judge_mesh(struct verifier *v, const struct tess_mesh_difference *d,
+                       const struct tess_mesh_reference *reference)
+{
+    char shape[64], note[160] = "";
+    snprintf(shape, sizeof shape, "[%zu,3]", reference->vertices);
+    if (d->vertices_wrong || d->vertices_missing)
+        snprintf(note, sizeof note, "%zu vertices out of place, %zu missing", d->vertices_wrong,
+                 d->vertices_missing);
+    tell(v, "vertices", shape, d->max_vertex_distance, BOUND,
+         !d->vertices_wrong && !d->vertices_missing && d->max_vertex_distance <= BOUND,
+         *note ? note : "largest distance");
+    snprintf(shape, sizeof shape, "[%zu,3]", reference->faces);
+    snprintf(note, sizeof note, "%zu wrong, %zu missing, %zu along the other diagonal",
+             d->faces_wrong, d->faces_missing, d->faces_other_diagonal);
+    double other = reference->faces ? (double)(d->faces_wrong + d->faces_other_diagonal) /
+                                          (double)reference->faces
+                                    : (double)d->faces_wrong;
+    tell(v, "faces", shape, other, OTHER_DIAGONAL_SHARE,
+         !d->faces_wrong && !d->faces_missing && other <= OTHER_DIAGONAL_SHARE, note);
+    if (reference->attributes) {
+        snprintf(shape, sizeof shape, "[%zu,6]", reference->vertices);
+        tell(v, "vertex_attrs", shape, d->attribute_error, BOUND, d->attribute_error <= BOUND,
+             "");
+    }
+}
+
+static enum tess_status compare_mesh(struct verifier *v, const struct tess_mesh *mesh)
+{
+    float *positions = NULL, *attributes = NULL;
+    int32_t *indices = NULL;
+    struct tess_mesh_reference reference = {0};
+    enum tess_status status = read_floats(&positions, &reference.vertices, v, "vertices", 2,
+                                          (const size_t[]) {0, 3});
+    if (!status)
+        status = read_ints(&indices, &reference.faces, v, "faces", 3);
+    if (!status && tess_safetensors_find(v->golden, "vertex_attrs"))
+        status = read_floats(&attributes, NULL, v, "vertex_attrs", 2,
+                             (const size_t[]) {reference.vertices, 6});
+    reference.positions = positions;
+    reference.attributes = attributes;
+    reference.indices = indices;
+    struct tess_mesh_difference difference;
+    if (!status)
+        status = tess_mesh_compare(&difference, &v->ctx->env, mesh, &reference, NULL);
+    if (!status)
+        judge_mesh(v, &difference, &reference);
+    free(positions);
+    free(attributes);
+    free(indices);
+    return status;
+}
+
+static enum tess_status verify_mesh(struct verifier *v)
+{
+    const struct tess_slat_decoder *decoder;
+    struct tess_latent *latent = NULL;
+    struct tess_mesh mesh = {0};
+    float *feats = NULL;
+    TESS_TRY(open_decoder(&decoder, v, TESS_MESH));
+    TESS_TRY(read_latent(&latent, v));
+    bool has_feats = tess_safetensors_find(v->golden, "feats") != NULL;
+    enum tess_status status =
+        tess_decode_mesh(&mesh, has_feats ? &feats : NULL, v->ctx, decoder, latent);
+    if (!status && has_feats)
+        status = compare_feats(v, feats, latent->voxels,
+                               tess_slat_decoder_config(decoder)->use_color ? 101 : 53);
+    if (!status)
+        status = compare_mesh(v, &mesh);
+    free(feats);
+    tess_mesh_clear(&mesh);
+    tess_latent_free(&latent);
+    return status;
+}
+
+static enum tess_status read_resolution(uint32_t *out, struct verifier *v)
+{
+    const char *text = tess_safetensors_metadata(v->golden, "resolution");
+    char *end = NULL;
+    unsigned long value = text ? strtoul(text, &end, 10) : 0;
+    if (!text || end == text || *end || value < 1 || value > TESS_FLEXICUBES_MAX_RESOLUTION)
+        return tess_fail(&v->ctx->env, TESS_ERR_FILE,
+                         "%s: __metadata__ field resolution is '%s', expected 1..%d",
+                         tess_safetensors_path(v->golden), text ? text : "",
+                         TESS_FLEXICUBES_MAX_RESOLUTION);
+    *out = (uint32_t)value;
+    return TESS_OK;
+}
+
+static enum tess_status verify_extraction(struct verifier *v)
+{
+    struct tess_flexicubes_params params = {.use_colour = true};
+    struct tess_flexicubes *cubes = NULL;
+    struct tess_mesh mesh = {0};
+    int32_t *coords = NULL;
+    float *feats = NULL;
+    size_t count;
+    TESS_TRY(read_resolution(&params.resolution, v));
+    enum tess_status status = read_coords(&coords, &count, v, "coords");
+    if (!status)
+        status = read_floats(&feats, NULL, v, "feats", 2,
+                             (const size_t[]) {count, TESS_FLEXICUBES_COLOUR_COLUMNS});
+    if (!status)
+        status = tess_flexicubes_create(&cubes, &v->ctx->env, &params, coords, count);
+    if (!status)
+        status = tess_flexicubes_add(cubes, 0, count, feats);
+    if (!status)
+        status = tess_flexicubes_extract(&mesh, cubes);
+    if (!status)
+        status = compare_mesh(v, &mesh);
+    tess_flexicubes_destroy(&cubes);
+    tess_mesh_clear(&mesh);
+    free(coords);
+    free(feats);
+    return status;
+}
+
+// ---- the directory ----
+
+static const struct {
+    const char *name; // one that ends in _ stands for all that start with it
+    enum tess_status (*verify)(struct verifier *v);
+} known_files[] = {
+    {"slat_dec_gs", verify_gaussians},
+    {"slat_dec_mesh", verify_mesh},
+    {"flexicubes_", verify_extraction},
+};
+
+static bool is_called(const char *file, const char *name)
+{
+    size_t length = strlen(name);
+    return name[length - 1] == '_' ? strncmp(file, name, length) == 0 : strcmp(file, name) == 0;
+}
+
+// A file that cannot be used is a failed check; what is wrong with the device ends the run.
+static enum tess_status verify_file(struct verifier *v, const char *path)
+{
+    struct tess_context *ctx = v->ctx;
+    for (size_t i = 0; i < sizeof known_files / sizeof *known_files; i++) {
+        if (!is_called(v->file, known_files[i].name))
+            continue;
+        enum tess_status status = tess_safetensors_open(&v->golden, &ctx->env, path);
+        if (!status)
+            status = known_files[i].verify(v);
+        tess_safetensors_close(&v->golden);
+        if (status == TESS_ERR_FILE) {
+            tell(v, "", "", NAN, BOUND, false, ctx->env.message);
+            return TESS_OK;
+        }
+        return status;
+    }
+    tell(v, "", "", NAN, BOUND, false, "no network of this version is known by this name");
+    return TESS_OK;
+}
+
+static int keep_tensor_files(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static enum tess_status verify_entry(struct verifier *v, const char *name)
+{
+    static const char suffix[] = ".safetensors";
+    char *path = NULL, *file = NULL;
+    TESS_TRY(tess_strf(&path, &v->ctx->env, "%s/io/%s", v->directory, name));
+    enum tess_status status = tess_strdup(&file, &v->ctx->env, name);
+    if (!status) {
+        size_t length = strlen(file), end = sizeof suffix - 1;
+        v->file = file;
+        if (length > end && strcmp(file + length - end, suffix) == 0) {
+            file[length - end] = '\0';
+            status = verify_file(v, path);
+        } else {
+            tell(v, "", "", NAN, BOUND, false, "not a .safetensors file");
+        }
+    }
+    free(path);
+    free(file);
+    return status;
+}
+
+enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
+                             tess_check_fn *report, void *user)
+{
+    tess_context_begin(ctx);
+    struct verifier v = {.ctx = ctx, .directory = directory, .report = report, .user = user};
+    struct dirent **entries = NULL;
+    char *path = NULL;
+    TESS_TRY(tess_strf(&path, &ctx->env, "%s/io", directory));
+    int count = scandir(path, &entries, keep_tensor_files, alphasort);
+    if (count <= 0) {
+        enum tess_status status =
+            tess_fail(&ctx->env, TESS_ERR_FILE, "%s: %s; expected a directory with golden "
+                                                "data, *.safetensors",
+                      path, count < 0 ? strerror(errno) : "is empty");
+        free(entries);
+        free(path);
+        return status;
+    }
+    free(path);
+    enum tess_status status = TESS_OK;
+    for (int i = 0; i < count; i++) {
+        if (!status)
+            status = verify_entry(&v, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    tess_model_destroy(&v.model);
+    if (!status && v.failures)
+        status = tess_fail(&ctx->env, TESS_ERR_MISMATCH, "%zu of %zu checks failed", v.failures,
+                           v.checks);
+    return status;
+}
