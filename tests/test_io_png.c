@@ -185,7 +185,24 @@ static void test_other_formats(void **state)
         tess_image_read(&picture, &tmp->env, tmp_write_text(tmp, "a.ppm", ppm)), TESS_OK);
     assert_memory_equal(picture.pixels, "abc\377", 4);
     tess_picture_clear(&picture);
-    // A JPEG file's start; what a download that broke off leaves.
+    // The least of a JPEG picture: 8 x 8 grey pixels, quantised by 1, one block of zeros.
+    static const uint8_t tables[] = {
+        0xff, 0xc0, 0,    11, 8,    0,    8,    0, 8, 1, 1, 0x11, 0, // frame
+        0xff, 0xc4, 0,    20, 0x00, 1,    0,    0, 0, 0, 0, 0,    0, 0,  0, 0,    0, 0,
+        0,    0,    0, // codes
+        0,    0xff, 0xc4, 0,  20,   0x10, 1,    0, 0, 0, 0, 0,    0, 0,  0, 0,    0, 0,
+        0,    0,    0,    0,  0,    0xff, 0xda, 0, 8, 1, 1, 0,    0, 63, 0, 0x3f, // scan
+        0xff, 0xd9};
+    uint8_t grey[71 + sizeof tables] = {0xff, 0xd8, 0xff, 0xdb, 0, 67, 0};
+    memset(grey + 7, 1, 64);
+    memcpy(grey + 71, tables, sizeof tables);
+    tmp_write(tmp, "grey.jpg", grey, sizeof grey);
+    assert_int_equal(tess_image_read(&picture, &tmp->env, tmp->path), TESS_OK);
+    assert_int_equal(picture.width, 8);
+    assert_memory_equal(picture.pixels + 63 * 4, "\200\200\200\377", 4);
+    tess_picture_clear(&picture);
+    tmp_damage(tmp, "grey.jpg", read_any, 1, 1000);
+    // A thumbnail's end is not the picture's.
     static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xd9, 0xff, 0xda};
     tmp_expect(tmp, read_any(&tmp->env, tmp_write(tmp, "a.jpg", jpeg, sizeof jpeg)),
                TESS_ERR_FILE, "a.jpg: bad JPEG picture: the file is cut off", NULL);

@@ -8,25 +8,51 @@
 // The most that a picture of the largest size takes without compression, with some room.
 #define MAX_FILE_BYTES ((size_t)TESS_PICTURE_MAX_SIZE * TESS_PICTURE_MAX_SIZE * 8)
 
-// Whether a JPEG file goes on to its end marker; stb_image fills what is missing with
-// grey.
-static bool jpeg_complete(const uint8_t *data, size_t bytes)
+// Whether the Huffman tables of a DHT segment have at most 256 codes each. stb_image 2.27
+// trusts that and writes past its tables otherwise. `data` is at the segment's length.
+static bool jpeg_tables_fit(const uint8_t *data, size_t bytes)
 {
-    // Segments until the scan, jumped over because they may hold a thumbnail with its own
-    // end.
+    if (bytes < 2)
+        return true;
+    size_t left = (size_t)data[0] << 8 | data[1];
+    for (size_t at = 2; left > 2 && at + 17 <= bytes;) {
+        size_t codes = 0;
+        for (int i = 1; i <= 16; i++)
+            codes += data[at + i];
+        if (codes > 256)
+            return false;
+        at += 17 + codes;
+        left = left > 17 + codes ? left - 17 - codes : 0;
+    }
+    return true;
+}
+
+// NULL, or why a JPEG file is not given to stb_image: it fills what is missing with grey,
+// and see above.
+static const char *jpeg_problem(const uint8_t *data, size_t bytes)
+{
+    bool ended = false;
     size_t at = 2;
+    // Segments until the scan. What others hold is jumped over: it may be a thumbnail.
     while (at + 4 <= bytes && data[at] == 0xff && data[at + 1] != 0xda) {
-        if (data[at + 1] == 0xff) { // padding
+        uint8_t marker = data[at + 1];
+        if (marker == 0xff) { // padding
             at++;
             continue;
         }
+        if (marker == 0xc4 && !jpeg_tables_fit(data + at + 2, bytes - at - 2))
+            return "a Huffman table of more than 256 codes";
         at += 2 + ((size_t)data[at + 2] << 8 | data[at + 3]);
     }
+    // In pixels, a byte of 255 before another than 0 is a marker.
     for (; at + 2 <= bytes; at++) {
-        if (data[at] == 0xff && data[at + 1] == 0xd9)
-            return true;
+        if (data[at] != 0xff)
+            continue;
+        ended |= data[at + 1] == 0xd9;
+        if (data[at + 1] == 0xc4 && !jpeg_tables_fit(data + at + 2, bytes - at - 2))
+            return "a Huffman table of more than 256 codes";
     }
-    return false;
+    return ended ? NULL : "the file is cut off";
 }
 
 static enum tess_status decode(struct tess_picture *out, struct tess_env *env,
@@ -36,11 +62,12 @@ static enum tess_status decode(struct tess_picture *out, struct tess_env *env,
         return tess_png_decode(out, env, path, data, bytes);
     if (bytes == 0)
         return tess_fail(env, TESS_ERR_FILE, "%s: is empty, expected a picture", path);
-    if (bytes >= 2 && data[0] == 0xff && data[1] == 0xd8 && !jpeg_complete(data, bytes))
-        return tess_fail(env, TESS_ERR_FILE, "%s: bad JPEG picture: the file is cut off",
-                         path);
+    const char *reason = NULL;
+    if (bytes >= 2 && data[0] == 0xff && data[1] == 0xd8)
+        reason = jpeg_problem(data, bytes);
+    if (reason)
+        return tess_fail(env, TESS_ERR_FILE, "%s: bad JPEG picture: %s", path, reason);
     struct tess_picture picture;
-    const char *reason;
     picture.pixels =
         tess_stb_decode(data, bytes, &picture.width, &picture.height, &reason);
     if (!picture.pixels)

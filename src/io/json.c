@@ -252,7 +252,7 @@ enum tess_status tess_json_size(size_t *out, struct tess_json_at object, const c
 enum tess_status tess_json_uint(uint32_t *out, struct tess_json_at object,
                                 const char *key, uint32_t min, uint32_t max)
 {
-    size_t value;
+    size_t value = 0;
     TESS_TRY(tess_json_size(&value, object, key, min, max));
     *out = (uint32_t)value;
     return TESS_OK;
@@ -272,7 +272,7 @@ enum tess_status tess_json_double(double *out, struct tess_json_at object,
 enum tess_status tess_json_float(float *out, struct tess_json_at object, const char *key,
                                  double min, double max)
 {
-    double value;
+    double value = 0;
     TESS_TRY(tess_json_double(&value, object, key, min, max));
     *out = (float)value;
     return TESS_OK;

@@ -2,6 +2,7 @@
 #include "io/stb.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 // PNG is libpng's. The other formats are rare as pictures of objects, and every decoder
 // is a door for hostile files.
@@ -13,6 +14,10 @@
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 16384 // TESS_PICTURE_MAX_SIZE
 #define STB_IMAGE_STATIC
+#define STBI_ASSERT(x)           ((void)0) // some fail for damaged files; nothing depends on them
+#define STBI_MALLOC(bytes)       calloc(1, bytes) // tables that a file uses but does not define
+#define STBI_REALLOC(old, bytes) realloc(old, bytes)
+#define STBI_FREE(old)           free(old)
 #define STB_IMAGE_IMPLEMENTATION
 
 #pragma GCC diagnostic ignored "-Wunused-function"
