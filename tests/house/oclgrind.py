@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""on_oclgrind.py finds what it is there for, in programs that are wrong: oclgrind.py PROBE"""
+import shutil
+import sys
+from pathlib import Path
+from common import Report, Skip, run
+
+WRAPPER = Path(__file__).with_name("on_oclgrind.py")
+
+CASES = [
+    ("a correct program passes", ["ca64", "wa", "ka", "ua", "xa"], None),
+    ("an access out of bounds fails", ["ca64", "oa", "xa"], "Invalid write"),
+    ("a race fails", ["ca64", "da", "xa"], "data race"),
+    ("an uninitialised value fails", ["ca64", "ua", "xa"], "uninitialized value"),
+    ("a wrong API call fails", ["ca0"], "CL_INVALID_BUFFER_SIZE"),
+]
+
+
+def main():
+    report = Report()
+    for name, steps, wanted in CASES:
+        with report.check(name):
+            if not shutil.which("oclgrind"):
+                raise Skip("no oclgrind")
+            done = run([sys.executable, WRAPPER, sys.argv[1], *steps])
+            text = f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+            assert (done.returncode == 0) == (wanted is None), text
+            assert wanted is None or wanted in done.stdout, text
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
