@@ -251,6 +251,8 @@ TESS_API void tess_asset_destroy(struct tess_asset **asset);
 
 struct tess_decode_params {
     unsigned representations; // or-ed enum tess_representation; 0: all that the model has
+    bool has_seed;
+    uint64_t seed; // the latent's: only written into files that tell how they were made
 };
 
 // Turn a structured latent into an asset. TESS_ERR_FILE if model and latent do not fit together,
@@ -309,15 +311,52 @@ TESS_API void tess_image_destroy(struct tess_image **image);
 // Plans, reports, checks
 // ---------------------------------------------------------------------------------------------
 
-// What tess_decode() would do, in bytes and FLOP, without running it: a JSON object, described in
-// docs/design.md. Free *json with tess_free(). Works in plan_only contexts.
-TESS_API enum tess_status tess_plan(char **json, struct tess_context *ctx,
-                                    struct tess_model *model, const struct tess_latent *latent,
+// Sums over a stage.
+struct tess_counters {
+    uint64_t launches;
+    double flop;
+    uint64_t uploaded, downloaded; // bytes to and from the device
+    uint64_t kernel_ns;            // time in kernels; 0 where none ran
+    uint64_t longest_ns;           // of one launch
+};
+
+#define TESS_STAGE_SPANS 32
+
+// What a plan decided for a stage, or what the stage did. Strings are constants.
+struct tess_stage_report {
+    const char *name;       // "mesh decoder"
+    uint64_t peak_bytes;    // of device memory
+    uint64_t floor_bytes;   // plans: the smallest budget that works
+    uint64_t spilled_bytes; // tensors that live on the host
+    uint32_t spilled_tensors;
+    bool prefetch; // the next block of weights is uploaded while one is used
+    struct tess_counters counters;
+    double seconds; // from its plan to its end; 0 in a plan
+    struct {        // its parts between two barriers: in how many rows at a time they are done
+        const char *name;
+        uint64_t rows, tile, runs;
+    } spans[TESS_STAGE_SPANS];
+    uint32_t span_count;
+};
+
+// What this context did so far, a report for each stage, valid until the next call; and the most
+// device memory that was in use at a time. Both may be NULL.
+TESS_API void tess_context_stages(const struct tess_context *ctx,
+                                  const struct tess_stage_report **stages, size_t *count,
+                                  uint64_t *peak_bytes);
+
+// What tess_decode() would do, in bytes and FLOP, without running it; works in plan_only contexts.
+// *stages is one array for tess_free(). TESS_ERR_BUDGET names the smallest budget that works.
+TESS_API enum tess_status tess_plan(struct tess_stage_report **stages, size_t *count,
+                                    struct tess_context *ctx, struct tess_model *model,
+                                    const struct tess_latent *latent,
                                     const struct tess_decode_params *params);
 
-// What this context did so far: device, driver, budget, peak, and per stage seconds, FLOP, bytes
-// and tiles, as a JSON object. Free *json with tess_free().
-TESS_API enum tess_status tess_report(char **json, struct tess_context *ctx);
+// A plan's stages, or with NULL what this context did so far, as a JSON object with device and
+// budget, described in docs/design.md. Free *json with tess_free().
+TESS_API enum tess_status tess_report_json(char **json, struct tess_context *ctx,
+                                           const struct tess_stage_report *stages,
+                                           size_t count);
 
 struct tess_check {
     const char *file;   // "slat_dec_gs"

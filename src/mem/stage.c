@@ -181,7 +181,7 @@ static enum tess_status plan_tile(size_t *out, struct tess_stage *stage,
 enum tess_status tess_span_run(struct tess_stage *stage, const struct tess_span *span)
 {
     struct tess_stage_report *report = stage->report;
-    size_t index = 0;
+    uint32_t index = 0;
     while (index < report->span_count && strcmp(report->spans[index].name, span->name) != 0)
         index++;
     assert(index < TESS_STAGE_SPANS);

@@ -14,27 +14,8 @@
 #include "mem/arena.h"
 #include "rt/launch.h"
 
-#define TESS_STAGE_SPANS 32
-
 struct tess_stage;
 typedef enum tess_status tess_stage_fn(struct tess_stage *stage, void *user);
-
-// What a plan decided, or what a run did. Plain data; names are constant strings.
-struct tess_stage_report {
-    const char *name;
-    size_t peak_bytes;    // of device memory
-    size_t floor_bytes;   // the smallest budget that works; 0: not asked for
-    size_t spilled_bytes; // tensors kept on the host
-    size_t spilled_tensors;
-    bool prefetch; // the next block of weights is uploaded while one is used
-    struct tess_counters counters;
-    double seconds;
-    struct {
-        const char *name;
-        size_t rows, tile, runs;
-    } spans[TESS_STAGE_SPANS];
-    size_t span_count;
-};
 
 // Plan only. *report tells the plan and, with `want_floor`, the smallest budget; on
 // TESS_ERR_BUDGET the floor is filled too and the message names it.

@@ -99,7 +99,7 @@ static enum tess_status read_attention(struct tess_slat_decoder_config *out,
     int mode = TESS_ATTENTION_SWIN;
     if (tess_json_present(tess_json_member(args, "attn_mode")))
         TESS_TRY(read_choice(&mode, args, "attn_mode", modes, 2));
-    out->attention = (enum tess_attention)mode;
+    out->attention = (enum tess_attention_mode)mode;
     if (out->attention == TESS_ATTENTION_SWIN)
         TESS_TRY(tess_json_uint_or(&out->window_size, args, "window_size", 1,
                                    MAX_RESOLUTION, 8));

@@ -17,7 +17,7 @@ enum tess_slat_kind {
     TESS_SLAT_RADIANCE, // "SLatRadianceFieldDecoder"
 };
 
-enum tess_attention { TESS_ATTENTION_SWIN, TESS_ATTENTION_FULL };
+enum tess_attention_mode { TESS_ATTENTION_SWIN, TESS_ATTENTION_FULL };
 enum tess_activation { TESS_ACTIVATION_SOFTPLUS, TESS_ACTIVATION_EXP };
 
 // `representation_config` of a Gaussian decoder. The factors are those under "lr".
@@ -43,7 +43,7 @@ struct tess_slat_decoder_config {
     uint32_t blocks;
     uint32_t heads;  // H, divides C
     uint32_t hidden; // of an MLP: (int)(C * mlp_ratio)
-    enum tess_attention attention;
+    enum tess_attention_mode attention;
     uint32_t window_size; // of TESS_ATTENTION_SWIN, else 0
     bool use_fp16;
     bool qk_rms_norm;

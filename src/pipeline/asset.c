@@ -1,4 +1,6 @@
 // Assets: reading, writing, views.
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -67,11 +69,17 @@ static enum tess_status save_mesh(const struct tess_asset *asset, struct tess_co
         return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: this format holds a mesh, and there is "
                                                   "none",
                          path);
-    struct tess_metadata metadata[] = {{"model", asset->model}};
+    char seed[32];
+    struct tess_metadata metadata[2];
+    size_t count = 0;
+    if (*asset->model)
+        metadata[count++] = (struct tess_metadata) {"model", asset->model};
+    snprintf(seed, sizeof seed, "%" PRIu64, asset->seed);
+    if (asset->has_seed)
+        metadata[count++] = (struct tess_metadata) {"seed", seed};
     switch (format) {
     case FORMAT_GLB:
-        return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata,
-                               *asset->model ? 1 : 0);
+        return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
     case FORMAT_OBJ:
         return tess_obj_write(&asset->mesh, &ctx->env, path);
     case FORMAT_STL:

@@ -31,6 +31,8 @@ struct tess_asset {
     struct tess_mesh mesh; // with normals
     struct tess_splats splats;
     char *model; // "" if not from one
+    bool has_seed;
+    uint64_t seed;
 };
 
 struct tess_image {

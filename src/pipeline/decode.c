@@ -248,6 +248,8 @@ enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
     TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent, representations, false));
     struct tess_asset *asset = NULL;
     TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
+    asset->has_seed = params && params->has_seed;
+    asset->seed = params ? params->seed : 0;
     enum tess_status status = decode_into(asset, ctx, model, latent, representations);
     if (status) {
         tess_asset_destroy(&asset);

@@ -1,6 +1,6 @@
 // Reports and plans as JSON. The fields are described in docs/design.md.
 #include <cjson/cJSON.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "pipeline/context.h"
@@ -77,44 +77,55 @@ static enum tess_status print(char **json, struct tess_context *ctx, cJSON *root
     return status;
 }
 
-static cJSON *begin(const struct tess_context *ctx)
+enum tess_status tess_report_json(char **json, struct tess_context *ctx,
+                                  const struct tess_stage_report *stages, size_t count)
 {
+    tess_context_begin(ctx);
+    bool ran = !stages;
+    uint64_t peak = 0, floor = 0;
+    if (ran)
+        tess_context_stages(ctx, &stages, &count, &peak);
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "generator", "Tessella " TESS_VERSION);
     add_device(root, ctx);
-    return root;
-}
-
-enum tess_status tess_report(char **json, struct tess_context *ctx)
-{
-    tess_context_begin(ctx);
-    cJSON *root = begin(ctx);
-    add_number(root, "peak_bytes", (double)tess_device_peak(ctx->device));
-    cJSON *stages = cJSON_AddArrayToObject(root, "stages");
-    for (size_t i = 0; i < ctx->stage_count; i++)
-        add_stage(stages, &ctx->stages[i], true);
+    cJSON *array = cJSON_AddArrayToObject(root, "stages");
+    for (size_t i = 0; i < count; i++) {
+        add_stage(array, &stages[i], ran);
+        peak = stages[i].peak_bytes > peak ? stages[i].peak_bytes : peak;
+        floor = stages[i].floor_bytes > floor ? stages[i].floor_bytes : floor;
+    }
+    add_number(root, "peak_bytes", (double)peak);
+    if (!ran)
+        add_number(root, "smallest_budget_bytes", (double)floor);
     return print(json, ctx, root);
 }
 
-enum tess_status tess_plan(char **json, struct tess_context *ctx, struct tess_model *model,
+void tess_context_stages(const struct tess_context *ctx,
+                         const struct tess_stage_report **stages, size_t *count,
+                         uint64_t *peak_bytes)
+{
+    if (stages)
+        *stages = ctx->stages;
+    if (count)
+        *count = ctx->stage_count;
+    if (peak_bytes)
+        *peak_bytes = tess_device_peak(ctx->device);
+}
+
+enum tess_status tess_plan(struct tess_stage_report **stages, size_t *count,
+                           struct tess_context *ctx, struct tess_model *model,
                            const struct tess_latent *latent,
                            const struct tess_decode_params *params)
 {
     tess_context_begin(ctx);
-    struct tess_stage_report reports[TESS_DECODER_COUNT];
-    size_t count;
-    TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent,
-                              tess_decode_choose(model, params), true));
-    cJSON *root = begin(ctx);
-    add_number(root, "voxels", (double)latent->voxels);
-    double peak = 0, floor = 0;
-    cJSON *stages = cJSON_AddArrayToObject(root, "stages");
-    for (size_t i = 0; i < count; i++) {
-        add_stage(stages, &reports[i], false);
-        peak = (double)reports[i].peak_bytes > peak ? (double)reports[i].peak_bytes : peak;
-        floor = (double)reports[i].floor_bytes > floor ? (double)reports[i].floor_bytes : floor;
+    struct tess_stage_report *reports = NULL;
+    TESS_TRY(tess_alloc(&reports, &ctx->env, TESS_DECODER_COUNT, sizeof *reports, "a plan"));
+    enum tess_status status = tess_decode_plan(reports, count, ctx, model, latent,
+                                               tess_decode_choose(model, params), true);
+    if (status) {
+        free(reports);
+        return status;
     }
-    add_number(root, "peak_bytes", peak);
-    add_number(root, "smallest_budget_bytes", floor);
-    return print(json, ctx, root);
+    *stages = reports;
+    return TESS_OK;
 }

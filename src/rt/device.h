@@ -29,15 +29,6 @@ struct tess_device_params {
     uint64_t max_launch_ns; // 0: 100 ms; launches that would be longer are cut
 };
 
-// Sums since the device was opened, or since the last tess_device_take_counters().
-struct tess_counters {
-    uint64_t launches;
-    double flop;
-    uint64_t uploaded, downloaded; // bytes over the bus
-    uint64_t kernel_ns;            // time in kernels; 0 on a described device
-    uint64_t longest_ns;           // the longest launch
-};
-
 // Devices of all platforms. Free *out with free(). TESS_ERR_DEVICE if there is none.
 enum tess_status tess_device_enumerate(struct tess_device_info **out, size_t *count,
                                        struct tess_env *env);
@@ -62,7 +53,7 @@ size_t tess_device_peak(const struct tess_device *dev);
 // Arithmetic that was queued since the counters were taken last.
 double tess_device_queued_flop(const struct tess_device *dev);
 
-// What was counted since the last call. Waits for the device so that kernel times are complete.
+// What was counted since the device was opened, or since the last call. Waits for the device so that kernel times are complete.
 enum tess_status tess_device_take_counters(struct tess_device *dev,
                                            struct tess_counters *out);
 

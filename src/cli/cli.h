@@ -1,0 +1,78 @@
+// Inside src/cli: what the commands share. They use the public API only.
+#ifndef TESS_CLI_H
+#define TESS_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "tessella.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_DEVICE = 4 };
+
+#define CLI_OUTPUTS_MAX 16
+
+// Every option of every command; a command says which it takes by the letters below.
+struct cli {
+    const char *command;
+    const char *model, *device, *cache_dir, *kernel_dir, *report;
+    const char *outputs[CLI_OUTPUTS_MAX];
+    size_t output_count;
+    const char *inputs[2]; // what is left of the command line
+    size_t input_count;
+    size_t memory, max_buffer, voxels;
+    uint32_t resolution;
+    uint32_t turntable;
+    bool has_seed, json, quiet, described;
+    uint64_t seed;
+    int verbose;
+    struct tess_render_params render;
+    struct tess_context *ctx;
+    bool progress_shown; // a line of progress stands on the terminal
+};
+
+// Command line to `cli`. Returns -1 to go on, else an exit status: help was asked for, or a usage
+// error was told.
+int cli_parse(struct cli *cli, int argc, char **argv);
+void cli_print_help(FILE *to, const char *command);
+
+// Each returns an exit status.
+int cli_decode(struct cli *cli);
+int cli_render(struct cli *cli);
+int cli_devices(struct cli *cli);
+int cli_plan(struct cli *cli);
+int cli_verify(struct cli *cli);
+int cli_model(struct cli *cli);
+
+// Open the context that the options ask for, where SIGINT and SIGTERM cancel it.
+int cli_open(struct cli *cli);
+// Write --report, if asked for, and close. Returns `status`, or what a failure here makes of it.
+int cli_close(struct cli *cli, int status);
+
+// Tell the context's message and return the exit status that goes with `status`.
+int cli_fail(struct cli *cli, enum tess_status status);
+// A mistake in the command line.
+__attribute__((format(printf, 2, 3))) int cli_usage(const struct cli *cli, const char *format,
+                                                    ...);
+int cli_exit_status(enum tess_status status);
+
+// The model directory: --model, TESSELLA_MODEL, or the demo model that was installed.
+const char *cli_model_path(const struct cli *cli);
+
+// Progress on standard error, if that is a terminal.
+tess_log_fn cli_log;
+tess_progress_fn cli_progress;
+void cli_clear_progress(struct cli *cli);
+
+// "12.5 MiB", "3.1 GFLOP" into text[size]; returns text.
+char *cli_bytes(char *text, size_t size, uint64_t bytes);
+char *cli_flop(char *text, size_t size, double flop);
+
+// Write `text` and a newline into a file that appears whole or not at all.
+int cli_write_text(struct cli *cli, const char *path, const char *text);
+
+// Pictures of an asset into PATH: one, or a turntable's frames PATH-NNN.png and their sheet PATH.
+int cli_save_pictures(struct cli *cli, const struct tess_asset *asset, const char *path);
+bool cli_is_picture(const char *path);
+
+#endif

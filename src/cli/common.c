@@ -1,0 +1,192 @@
+// Contexts, messages, progress and numbers for all commands.
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+// What a signal handler can reach: the one context of this process.
+static struct tess_context *volatile signalled_context;
+static volatile sig_atomic_t signal_seen;
+
+static void handle_signal(int number)
+{
+    signal_seen = number;
+    if (signalled_context)
+        tess_context_cancel(signalled_context);
+    signal(number, SIG_DFL); // a second one ends the process at once
+}
+
+int cli_exit_status(enum tess_status status)
+{
+    switch (status) {
+    case TESS_OK:
+        return EXIT_DONE;
+    case TESS_ERR_ARG:
+        return EXIT_USAGE;
+    case TESS_ERR_FILE:
+        return EXIT_INPUT;
+    case TESS_ERR_DEVICE:
+    case TESS_ERR_BUDGET:
+    case TESS_ERR_MEMORY:
+        return EXIT_DEVICE;
+    case TESS_ERR_CANCELLED:
+        return signal_seen ? 128 + signal_seen : EXIT_FAILED; // as shells tell it
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static int tell_failure(struct cli *cli, enum tess_status status, const char *message)
+{
+    cli_clear_progress(cli);
+    fprintf(stderr, "tessella: %s\n", *message ? message : tess_status_name(status));
+    return cli_exit_status(status);
+}
+
+int cli_fail(struct cli *cli, enum tess_status status)
+{
+    return tell_failure(cli, status, tess_context_message(cli->ctx));
+}
+
+int cli_open(struct cli *cli)
+{
+    char message[TESS_MESSAGE_MAX] = "";
+    enum tess_status status =
+        tess_context_create(&cli->ctx,
+                            &(struct tess_context_params) {
+                                .device = cli->device,
+                                .memory = cli->memory,
+                                .max_buffer = cli->max_buffer,
+                                .plan_only = cli->described,
+                                .cache_dir = cli->cache_dir,
+                                .kernel_dir = cli->kernel_dir,
+                                .log = cli->quiet ? NULL : cli_log,
+                                .log_user = cli,
+                                .log_level = (enum tess_log_level)(cli->verbose > 2 ? 2
+                                                                   : cli->verbose),
+                                .progress = cli->quiet || !isatty(STDERR_FILENO)
+                                                ? NULL
+                                                : cli_progress,
+                                .progress_user = cli,
+                            },
+                            message);
+    if (status)
+        return tell_failure(cli, status, message);
+    signalled_context = cli->ctx;
+    signal(SIGINT, handle_signal);
+    signal(SIGTERM, handle_signal);
+    return EXIT_DONE;
+}
+
+int cli_close(struct cli *cli, int status)
+{
+    cli_clear_progress(cli);
+    char *json = NULL;
+    if (cli->ctx && cli->report && status == EXIT_DONE) {
+        enum tess_status failed = tess_report_json(&json, cli->ctx, NULL, 0);
+        status = failed ? cli_fail(cli, failed) : cli_write_text(cli, cli->report, json);
+        tess_free(json);
+    }
+    signalled_context = NULL;
+    tess_context_destroy(&cli->ctx);
+    return status;
+}
+
+const char *cli_model_path(const struct cli *cli)
+{
+    const char *environment = getenv("TESSELLA_MODEL");
+    if (cli->model)
+        return cli->model;
+    return environment && *environment ? environment : TESS_DEMO_MODEL;
+}
+
+// ---- progress ----
+
+static bool use_colour(void)
+{
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    return !(no_colour && *no_colour) && !(term && strcmp(term, "dumb") == 0);
+}
+
+void cli_clear_progress(struct cli *cli)
+{
+    if (cli->progress_shown)
+        fputs("\r\033[K", stderr);
+    cli->progress_shown = false;
+}
+
+void cli_log(void *user, enum tess_log_level level, const char *text)
+{
+    struct cli *cli = user;
+    cli_clear_progress(cli);
+    fprintf(stderr, "%s%s\n", level == TESS_LOG_WARNING ? "tessella: warning: " : "", text);
+}
+
+void cli_progress(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+    enum { WIDTH = 30 };
+    struct cli *cli = user;
+    int filled = total ? (int)((double)done / (double)total * WIDTH) : WIDTH;
+    const char *on = use_colour() ? "\033[32m" : "", *off = use_colour() ? "\033[0m" : "";
+    fprintf(stderr, "\r\033[K%-18s [%s", stage, on);
+    for (int i = 0; i < WIDTH; i++)
+        fputc(i < filled ? '#' : '.', stderr);
+    fprintf(stderr, "%s] %3d %%", off, total ? (int)(100.0 * (double)done / (double)total) : 100);
+    fflush(stderr);
+    cli->progress_shown = true;
+}
+
+// ---- numbers and texts ----
+
+char *cli_bytes(char *text, size_t size, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024 && unit < 4) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(text, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    return text;
+}
+
+char *cli_flop(char *text, size_t size, double flop)
+{
+    static const char *const units[] = {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"};
+    size_t unit = 0;
+    while (flop >= 1000 && unit < 5) {
+        flop /= 1000;
+        unit++;
+    }
+    snprintf(text, size, "%.1f %s", flop, units[unit]);
+    return text;
+}
+
+int cli_write_text(struct cli *cli, const char *path, const char *text)
+{
+    size_t length = strlen(path) + 16;
+    char *temporary = malloc(length);
+    FILE *file = NULL;
+    if (temporary) {
+        snprintf(temporary, length, "%s.XXXXXX", path);
+        int fd = mkstemp(temporary);
+        file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    }
+    bool good = file && fprintf(file, "%s\n", text) >= 0;
+    if (file)
+        good = fclose(file) == 0 && good;
+    good = good && rename(temporary, path) == 0;
+    if (!good) {
+        cli_clear_progress(cli);
+        fprintf(stderr, "tessella: %s: cannot be written\n", path);
+        if (file)
+            unlink(temporary);
+    }
+    free(temporary);
+    return good ? EXIT_DONE : EXIT_FAILED;
+}

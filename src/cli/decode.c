@@ -1,0 +1,100 @@
+// tessella decode: a structured latent to meshes, splats and pictures.
+#include <string.h>
+
+#include "cli/cli.h"
+
+// What the outputs need. Returns an exit status for a suffix that is not known, else -1.
+static int choose(unsigned *out, const struct cli *cli)
+{
+    bool pictures = false;
+    *out = 0;
+    for (size_t i = 0; i < cli->output_count; i++) {
+        enum tess_representation format = tess_asset_format(cli->outputs[i]);
+        if (!format && !cli_is_picture(cli->outputs[i]))
+            return cli_usage(cli,
+                             "output '%s': unknown suffix, expected .glb, .obj, .stl, .ply or "
+                             ".png",
+                             cli->outputs[i]);
+        *out |= format;
+        pictures |= !format;
+    }
+    if (pictures && !*out)
+        *out = TESS_MESH;
+    return -1;
+}
+
+static int save(struct cli *cli, const struct tess_asset *asset)
+{
+    for (size_t i = 0; i < cli->output_count; i++) {
+        const char *path = cli->outputs[i];
+        if (cli_is_picture(path)) {
+            int status = cli_save_pictures(cli, asset, path);
+            if (status)
+                return status;
+            continue;
+        }
+        enum tess_status status = tess_asset_save(asset, cli->ctx, path);
+        if (status)
+            return cli_fail(cli, status);
+    }
+    return EXIT_DONE;
+}
+
+// Device, budget, peak, seconds per stage, and where the files are.
+static void summarise(struct cli *cli, size_t voxels)
+{
+    struct tess_device_info info;
+    const struct tess_stage_report *stages;
+    size_t count;
+    uint64_t peak;
+    char budget[32], used[32];
+    tess_context_device(cli->ctx, &info);
+    tess_context_stages(cli->ctx, &stages, &count, &peak);
+    cli_clear_progress(cli);
+    printf("device   %s\n", info.name);
+    printf("memory   %s of a budget of %s\n", cli_bytes(used, sizeof used, peak),
+           cli_bytes(budget, sizeof budget, info.budget));
+    printf("voxels   %zu\n", voxels);
+    for (size_t i = 0; i < count; i++)
+        printf("stage    %-18s %8.3f s\n", stages[i].name, stages[i].seconds);
+    for (size_t i = 0; i < cli->output_count; i++)
+        printf("wrote    %s\n", cli->outputs[i]);
+}
+
+static int decode(struct cli *cli, struct tess_model *model, const struct tess_latent *latent,
+                  unsigned representations)
+{
+    struct tess_asset *asset = NULL;
+    enum tess_status status =
+        tess_decode(&asset, cli->ctx, model, latent,
+                    &(struct tess_decode_params) {.representations = representations,
+                                                  .has_seed = cli->has_seed,
+                                                  .seed = cli->seed});
+    if (status)
+        return cli_fail(cli, status);
+    int exit_status = save(cli, asset);
+    tess_asset_destroy(&asset);
+    if (exit_status == EXIT_DONE && !cli->quiet)
+        summarise(cli, tess_latent_voxels(latent));
+    return exit_status;
+}
+
+int cli_decode(struct cli *cli)
+{
+    unsigned representations;
+    int exit_status = choose(&representations, cli);
+    if (exit_status >= 0)
+        return exit_status;
+    exit_status = cli_open(cli);
+    if (exit_status)
+        return exit_status;
+    struct tess_model *model = NULL;
+    struct tess_latent *latent = NULL;
+    enum tess_status status = tess_latent_open(&latent, cli->ctx, cli->inputs[0]);
+    if (!status)
+        status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
+    exit_status = status ? cli_fail(cli, status) : decode(cli, model, latent, representations);
+    tess_latent_destroy(&latent);
+    tess_model_destroy(&model);
+    return cli_close(cli, exit_status);
+}

@@ -1,0 +1,28 @@
+// The program `tessella`.
+#include <string.h>
+
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(struct cli *cli);
+    } commands[] = {
+        {"decode", cli_decode}, {"render", cli_render}, {"devices", cli_devices},
+        {"plan", cli_plan},     {"verify", cli_verify}, {"model", cli_model},
+    };
+    struct cli cli = {0};
+    int status = cli_parse(&cli, argc, argv);
+    if (status >= 0)
+        return status;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, cli.command) == 0)
+            status = commands[i].run(&cli);
+    // What standard output did not take is a failure too.
+    if (fflush(stdout) != 0 && status == EXIT_DONE) {
+        fputs("tessella: standard output: cannot be written\n", stderr);
+        status = EXIT_FAILED;
+    }
+    return status;
+}

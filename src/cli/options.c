@@ -1,0 +1,385 @@
+// The command line.
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/cli.h"
+
+enum {
+    OPTION_MODEL = 256,
+    OPTION_DEVICE,
+    OPTION_MEMORY,
+    OPTION_MAX_BUFFER,
+    OPTION_SEED,
+    OPTION_REPORT,
+    OPTION_CACHE_DIR,
+    OPTION_KERNEL_DIR,
+    OPTION_JSON,
+    OPTION_VOXELS,
+    OPTION_RESOLUTION,
+    OPTION_DESCRIBED,
+    OPTION_SIZE,
+    OPTION_SUPERSAMPLING,
+    OPTION_STYLE,
+    OPTION_YAW,
+    OPTION_PITCH,
+    OPTION_RADIUS,
+    OPTION_FOV,
+    OPTION_TURNTABLE,
+    OPTION_VERSION,
+};
+
+static const struct option options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"model", required_argument, NULL, OPTION_MODEL},
+    {"device", required_argument, NULL, OPTION_DEVICE},
+    {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"max-buffer", required_argument, NULL, OPTION_MAX_BUFFER},
+    {"seed", required_argument, NULL, OPTION_SEED},
+    {"report", required_argument, NULL, OPTION_REPORT},
+    {"cache-dir", required_argument, NULL, OPTION_CACHE_DIR},
+    {"kernel-dir", required_argument, NULL, OPTION_KERNEL_DIR},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"voxels", required_argument, NULL, OPTION_VOXELS},
+    {"resolution", required_argument, NULL, OPTION_RESOLUTION},
+    {"described", no_argument, NULL, OPTION_DESCRIBED},
+    {"size", required_argument, NULL, OPTION_SIZE},
+    {"supersampling", required_argument, NULL, OPTION_SUPERSAMPLING},
+    {"style", required_argument, NULL, OPTION_STYLE},
+    {"yaw", required_argument, NULL, OPTION_YAW},
+    {"pitch", required_argument, NULL, OPTION_PITCH},
+    {"radius", required_argument, NULL, OPTION_RADIUS},
+    {"fov", required_argument, NULL, OPTION_FOV},
+    {"turntable", required_argument, NULL, OPTION_TURNTABLE},
+    {NULL, 0, NULL, 0},
+};
+
+static const char common_help[] =
+    "Common options:\n"
+    "  --model DIR        model directory (else TESSELLA_MODEL, else the demo model)\n"
+    "  --device D         gpu, cpu, N or P:D as `tessella devices` lists them, or part of a name\n"
+    "                     (else TESSELLA_DEVICE, else the first GPU, else the first device)\n"
+    "  --memory BYTES     device memory to use at most, e.g. 512M, 2G (else what the device has)\n"
+    "  --max-buffer BYTES largest single buffer (else the device's limit)\n"
+    "  --report FILE.json write what was done: device, seconds, bytes, FLOP per stage\n"
+    "  --cache-dir DIR    program cache (else the user's; an empty name: none)\n"
+    "  --kernel-dir DIR   read kernels from DIR instead of the built-in ones\n"
+    "  -q, --quiet        say nothing but errors;  -v, --verbose: more, twice: all\n"
+    "  -h, --help         this text;  --version\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 usage, 3 bad input file, 4 device or memory.\n";
+
+static const char camera_help[] =
+    "  --size N           pixels per side (512)\n"
+    "  --style S          colour, flat or normal (colour)\n"
+    "  --yaw DEG --pitch DEG --radius R --fov DEG   camera (30, 20, 2, 40); z is up\n"
+    "  --supersampling N  samples per pixel and axis (4 for meshes, 1 for splats)\n";
+
+static const struct {
+    const char *name, *usage, *text;
+    size_t min_inputs, max_inputs;
+    bool needs_output, camera;
+} commands[] = {
+    {"decode", "LATENT.safetensors -o OUT...",
+     "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o chooses:\n"
+     ".glb .obj .stl the mesh, .ply the Gaussian splats, .png a picture.\n"
+     "\n"
+     "  -o, --output FILE  may be given several times\n"
+     "  --seed N           the latent's seed, to be written into the files\n",
+     1, 1, true, true},
+    {"render", "ASSET -o OUT.png",
+     "Draw a .ply of splats or a .glb mesh.\n"
+     "\n"
+     "  -o, --output FILE  the picture\n"
+     "  --turntable N      N frames around the object as OUT-000.png ..., and a sheet of them\n",
+     1, 1, true, true},
+    {"devices", "[--json]", "List the OpenCL devices and what the budget on each would be.\n", 0, 0,
+     false, false},
+    {"plan", "[LATENT.safetensors | --voxels N]",
+     "Tell what `decode` would do, in bytes and FLOP, without running it.\n"
+     "\n"
+     "  --voxels N         a latent of N voxels, a shell as objects are, instead of a file\n"
+     "  --resolution N     of the latent's grid (64)\n"
+     "  --described        plan for a device that is not here: --memory and --max-buffer tell\n"
+     "  --json             as JSON\n",
+     0, 1, false, false},
+    {"verify", "DIR", "Compare golden data in DIR/io with what DIR/model makes on this device.\n", 1,
+     1, false, false},
+    {"model", "[DIR]", "Tell what a model directory holds and what is missing or wrong.\n", 0, 1,
+     false, false},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static int find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+void cli_print_help(FILE *to, const char *command)
+{
+    int index = command ? find_command(command) : -1;
+    if (index >= 0) {
+        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s%s\n%s", commands[index].name,
+                commands[index].usage, commands[index].text,
+                commands[index].camera ? camera_help : "", common_help);
+        return;
+    }
+    fprintf(to, "Tessella %s: image to 3D on any OpenCL device, in the memory you have.\n\n"
+                "Usage:\n",
+            tess_version());
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  tessella %s %s\n", commands[i].name, commands[i].usage);
+    fprintf(to, "\n`tessella COMMAND --help` tells more.\n\n%s", common_help);
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("tessella: ", stderr);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nTry `tessella %s%s--help`.\n", cli->command ? cli->command : "",
+            cli->command ? " " : "");
+    va_end(args);
+    return EXIT_USAGE;
+}
+
+// "512M", "2GiB", "65536". 0 and what passes size_t are refused.
+static bool parse_bytes(size_t *out, const char *text)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || errno || value == 0 || strchr(text, '-'))
+        return false;
+    unsigned shift = 0;
+    for (unsigned i = 0; units[i]; i++)
+        if (*end && strncasecmp(end, &units[i], 1) == 0)
+            shift = 10 * (i + 1);
+    if (shift) {
+        end++;
+        if (strcasecmp(end, "iB") == 0 || strcasecmp(end, "B") == 0)
+            end = "";
+    }
+    if (*end || value > SIZE_MAX >> shift)
+        return false;
+    *out = (size_t)value << shift;
+    return true;
+}
+
+static bool parse_count(uint64_t *out, const char *text, uint64_t min, uint64_t max)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || *end || errno || strchr(text, '-') || value < min || value > max)
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool parse_number(float *out, const char *text, float min, float max)
+{
+    char *end;
+    float value = strtof(text, &end);
+    if (end == text || *end || !(value >= min && value <= max))
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool parse_style(enum tess_style *out, const char *text)
+{
+    static const char *const names[] = {
+        [TESS_STYLE_COLOUR] = "colour", [TESS_STYLE_FLAT] = "flat", [TESS_STYLE_NORMAL] = "normal"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum tess_style)i;
+            return true;
+        }
+    return false;
+}
+
+static float radians(float degrees)
+{
+    return degrees * (float)(M_PI / 180);
+}
+
+// The options of pictures.
+static bool parse_picture_option(struct cli *cli, int option, const char *text)
+{
+    struct tess_render_params *render = &cli->render;
+    uint64_t count = 0;
+    float number = 0;
+    switch (option) {
+    case OPTION_SIZE:
+        if (!parse_count(&count, text, 1, 8192))
+            return false;
+        render->size = (uint32_t)count;
+        return true;
+    case OPTION_SUPERSAMPLING:
+        if (!parse_count(&count, text, 1, 8))
+            return false;
+        render->supersampling = (uint32_t)count;
+        return true;
+    case OPTION_TURNTABLE:
+        if (!parse_count(&count, text, 1, 1000))
+            return false;
+        cli->turntable = (uint32_t)count;
+        return true;
+    case OPTION_STYLE:
+        return parse_style(&render->style, text);
+    case OPTION_YAW:
+        if (!parse_number(&number, text, -36000, 36000))
+            return false;
+        render->camera.yaw = radians(number);
+        return true;
+    case OPTION_PITCH:
+        if (!parse_number(&number, text, -90, 90))
+            return false;
+        render->camera.pitch = radians(number);
+        return true;
+    case OPTION_RADIUS:
+        return parse_number(&render->camera.radius, text, 0.01f, 1000);
+    case OPTION_FOV:
+        if (!parse_number(&number, text, 0.1f, 170))
+            return false;
+        render->camera.fov = radians(number);
+        return true;
+    default:
+        return false;
+    }
+}
+
+// False: the value is not one that the option takes.
+static bool parse_option(struct cli *cli, int option, const char *text)
+{
+    uint64_t count = 0;
+    switch (option) {
+    case 'o':
+        if (cli->output_count == CLI_OUTPUTS_MAX)
+            return false;
+        cli->outputs[cli->output_count++] = text;
+        return true;
+    case 'q':
+        cli->quiet = true;
+        return true;
+    case 'v':
+        cli->verbose++;
+        return true;
+    case OPTION_MODEL:
+        cli->model = text;
+        return true;
+    case OPTION_DEVICE:
+        cli->device = text;
+        return true;
+    case OPTION_MEMORY:
+        return parse_bytes(&cli->memory, text);
+    case OPTION_MAX_BUFFER:
+        return parse_bytes(&cli->max_buffer, text);
+    case OPTION_SEED:
+        cli->has_seed = parse_count(&cli->seed, text, 0, UINT64_MAX);
+        return cli->has_seed;
+    case OPTION_REPORT:
+        cli->report = text;
+        return true;
+    case OPTION_CACHE_DIR:
+        cli->cache_dir = text;
+        return true;
+    case OPTION_KERNEL_DIR:
+        cli->kernel_dir = text;
+        return true;
+    case OPTION_JSON:
+        cli->json = true;
+        return true;
+    case OPTION_DESCRIBED:
+        cli->described = true;
+        return true;
+    case OPTION_VOXELS:
+        if (!parse_count(&count, text, 1, 1u << 30))
+            return false;
+        cli->voxels = (size_t)count;
+        return true;
+    case OPTION_RESOLUTION:
+        if (!parse_count(&count, text, 1, 1024))
+            return false;
+        cli->resolution = (uint32_t)count;
+        return true;
+    default:
+        return parse_picture_option(cli, option, text);
+    }
+}
+
+static const char *option_name(int value)
+{
+    for (const struct option *option = options; option->name; option++)
+        if (option->val == value)
+            return option->name;
+    return "?";
+}
+
+static int check_inputs(struct cli *cli, int index, int argc, char **argv)
+{
+    size_t count = (size_t)(argc - optind);
+    if (count < commands[index].min_inputs)
+        return cli_usage(cli, "%s: expected %s", cli->command, commands[index].usage);
+    if (count > commands[index].max_inputs)
+        return cli_usage(cli, "%s: unexpected '%s'", cli->command,
+                         argv[optind + (int)commands[index].max_inputs]);
+    for (size_t i = 0; i < count; i++)
+        cli->inputs[cli->input_count++] = argv[optind + (int)i];
+    if (commands[index].needs_output && cli->output_count == 0)
+        return cli_usage(cli, "%s: expected an output, -o FILE", cli->command);
+    return -1;
+}
+
+int cli_parse(struct cli *cli, int argc, char **argv)
+{
+    cli->render.camera.yaw = radians(30);
+    cli->render.camera.pitch = radians(20);
+    if (argc < 2) {
+        cli_print_help(stderr, NULL);
+        return EXIT_USAGE;
+    }
+    int index = find_command(argv[1]);
+    if (index >= 0) {
+        cli->command = commands[index].name;
+        argv++;
+        argc--;
+    } else if (argv[1][0] != '-') {
+        return cli_usage(cli, "no command '%s'", argv[1]);
+    }
+    opterr = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, ":o:qvh", options, NULL)) != -1) {
+        if (option == 'h') {
+            cli_print_help(stdout, cli->command);
+            return EXIT_DONE;
+        }
+        if (option == OPTION_VERSION) {
+            printf("tessella %s\n", tess_version());
+            return EXIT_DONE;
+        }
+        if (option == ':')
+            return cli_usage(cli, "option '%s' needs a value", argv[optind - 1]);
+        if (option == '?')
+            return cli_usage(cli, "unknown option '%s'", argv[optind - 1]);
+        if (!parse_option(cli, option, optarg))
+            return cli_usage(cli, "option --%s: '%s' is not a value that it takes",
+                             option_name(option), optarg ? optarg : "");
+    }
+    if (index < 0)
+        return cli_usage(cli, "expected a command");
+    return check_inputs(cli, index, argc, argv);
+}

@@ -1,0 +1,83 @@
+// tessella plan: what a run would do.
+#include <inttypes.h>
+
+#include "cli/cli.h"
+
+#define DEFAULT_VOXELS 10240
+#define DEFAULT_RESOLUTION 64
+#define LATENT_CHANNELS 8
+
+static void print_stage(const struct tess_stage_report *stage)
+{
+    char peak[32], floor[32], up[32], down[32], flop[32], spilled[32];
+    printf("%s\n", stage->name);
+    printf("  memory   %s; the smallest budget that works is %s (--memory %" PRIu64 "K)\n",
+           cli_bytes(peak, sizeof peak, stage->peak_bytes),
+           cli_bytes(floor, sizeof floor, stage->floor_bytes), stage->floor_bytes >> 10);
+    printf("  work     %s in %" PRIu64 " launches\n",
+           cli_flop(flop, sizeof flop, stage->counters.flop), stage->counters.launches);
+    printf("  bus      %s to the device, %s from it\n",
+           cli_bytes(up, sizeof up, stage->counters.uploaded),
+           cli_bytes(down, sizeof down, stage->counters.downloaded));
+    printf("  weights  streamed%s\n", stage->prefetch ? ", the next block while one is used" : "");
+    if (stage->spilled_tensors)
+        printf("  host     %u tensors, %s\n", stage->spilled_tensors,
+               cli_bytes(spilled, sizeof spilled, stage->spilled_bytes));
+    for (uint32_t i = 0; i < stage->span_count; i++)
+        printf("  tiles    %-24s %8" PRIu64 " of %" PRIu64 " rows%s\n", stage->spans[i].name,
+               stage->spans[i].tile < stage->spans[i].rows ? stage->spans[i].tile
+                                                           : stage->spans[i].rows,
+               stage->spans[i].rows, stage->spans[i].runs > 1 ? ", several times" : "");
+}
+
+static int print_plan(struct cli *cli, const struct tess_stage_report *stages, size_t count)
+{
+    if (cli->json) {
+        char *json = NULL;
+        enum tess_status status = tess_report_json(&json, cli->ctx, stages, count);
+        if (status)
+            return cli_fail(cli, status);
+        printf("%s\n", json);
+        tess_free(json);
+        return EXIT_DONE;
+    }
+    struct tess_device_info info;
+    char budget[32];
+    tess_context_device(cli->ctx, &info);
+    printf("device %s, budget %s\n", info.name, cli_bytes(budget, sizeof budget, info.budget));
+    for (size_t i = 0; i < count; i++)
+        print_stage(&stages[i]);
+    return EXIT_DONE;
+}
+
+static enum tess_status open_latent(struct tess_latent **out, struct cli *cli)
+{
+    if (cli->input_count)
+        return tess_latent_open(out, cli->ctx, cli->inputs[0]);
+    return tess_latent_create_shell(out, cli->ctx, cli->voxels ? cli->voxels : DEFAULT_VOXELS,
+                                    cli->resolution ? cli->resolution : DEFAULT_RESOLUTION,
+                                    LATENT_CHANNELS);
+}
+
+int cli_plan(struct cli *cli)
+{
+    if (cli->input_count && cli->voxels)
+        return cli_usage(cli, "plan: expected a latent or --voxels, not both");
+    int exit_status = cli_open(cli);
+    if (exit_status)
+        return exit_status;
+    struct tess_model *model = NULL;
+    struct tess_latent *latent = NULL;
+    struct tess_stage_report *stages = NULL;
+    size_t count = 0;
+    enum tess_status status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
+    if (!status)
+        status = open_latent(&latent, cli);
+    if (!status)
+        status = tess_plan(&stages, &count, cli->ctx, model, latent, NULL);
+    exit_status = status ? cli_fail(cli, status) : print_plan(cli, stages, count);
+    tess_free(stages);
+    tess_latent_destroy(&latent);
+    tess_model_destroy(&model);
+    return cli_close(cli, exit_status);
+}

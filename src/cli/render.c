@@ -1,0 +1,97 @@
+// tessella render: splats or a mesh to a picture or a turntable.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/cli.h"
+
+bool cli_is_picture(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 4 && strcasecmp(path + length - 4, ".png") == 0;
+}
+
+static int save_picture(struct cli *cli, const struct tess_asset *asset, const char *path)
+{
+    struct tess_image *image = NULL;
+    enum tess_status status = tess_render(&image, cli->ctx, asset, &cli->render);
+    if (!status)
+        status = tess_image_save(image, cli->ctx, path);
+    tess_image_destroy(&image);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
+}
+
+// OUT.png, frame 7: OUT-007.png
+static char *frame_path(const char *path, size_t frame)
+{
+    size_t length = strlen(path) + 24;
+    char *text = malloc(length);
+    if (text)
+        snprintf(text, length, "%.*s-%03zu.png", (int)strlen(path) - 4, path, frame);
+    return text;
+}
+
+static enum tess_status save_frames(struct cli *cli, const struct tess_asset *asset,
+                                    const char *path, struct tess_image **frames)
+{
+    float start = cli->render.camera.yaw;
+    for (size_t i = 0; i < cli->turntable; i++) {
+        cli->render.camera.yaw =
+            start + 2 * (float)M_PI * (float)i / (float)cli->turntable;
+        enum tess_status status = tess_render(&frames[i], cli->ctx, asset, &cli->render);
+        char *name = status ? NULL : frame_path(path, i);
+        if (!status)
+            status = name ? tess_image_save(frames[i], cli->ctx, name) : TESS_ERR_MEMORY;
+        free(name);
+        if (status)
+            return status;
+    }
+    cli->render.camera.yaw = start;
+    return TESS_OK;
+}
+
+static int save_turntable(struct cli *cli, const struct tess_asset *asset, const char *path)
+{
+    struct tess_image **frames = calloc(cli->turntable, sizeof *frames), *sheet = NULL;
+    enum tess_status status =
+        frames ? save_frames(cli, asset, path, frames) : TESS_ERR_MEMORY;
+    if (!status)
+        status = tess_image_sheet(&sheet, cli->ctx, frames, cli->turntable,
+                                  (size_t)ceil(sqrt(cli->turntable)));
+    if (!status)
+        status = tess_image_save(sheet, cli->ctx, path);
+    tess_image_destroy(&sheet);
+    for (size_t i = 0; frames && i < cli->turntable; i++)
+        tess_image_destroy(&frames[i]);
+    free(frames);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
+}
+
+int cli_save_pictures(struct cli *cli, const struct tess_asset *asset, const char *path)
+{
+    return (cli->turntable ? save_turntable : save_picture)(cli, asset, path);
+}
+
+int cli_render(struct cli *cli)
+{
+    for (size_t i = 0; i < cli->output_count; i++)
+        if (!cli_is_picture(cli->outputs[i]))
+            return cli_usage(cli, "output '%s': unknown suffix, expected .png", cli->outputs[i]);
+    int exit_status = cli_open(cli);
+    if (exit_status)
+        return exit_status;
+    struct tess_asset *asset = NULL;
+    enum tess_status status = tess_asset_open(&asset, cli->ctx, cli->inputs[0]);
+    if (status)
+        exit_status = cli_fail(cli, status);
+    for (size_t i = 0; i < cli->output_count && !exit_status; i++) {
+        exit_status = cli_save_pictures(cli, asset, cli->outputs[i]);
+        if (!exit_status && !cli->quiet) {
+            cli_clear_progress(cli);
+            printf("wrote    %s\n", cli->outputs[i]);
+        }
+    }
+    tess_asset_destroy(&asset);
+    return cli_close(cli, exit_status);
+}

@@ -1,0 +1,99 @@
+// Pictures of assets.
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "io/png.h"
+#include "pipeline/context.h"
+#include "render/mesh.h"
+#include "render/sheet.h"
+#include "render/splat.h"
+
+static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
+                             const struct tess_asset *asset,
+                             const struct tess_render_params *params)
+{
+    bool mesh = params->representation ? params->representation == TESS_MESH : asset->has_mesh;
+    if (mesh ? !asset->has_mesh : !asset->has_splats)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no %s to draw",
+                         mesh ? "mesh" : "splat");
+    struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
+    size_t stages = mesh ? 1 : TESS_RENDER_SPLATS_STAGES;
+    if (mesh)
+        TESS_TRY(tess_render_mesh(out, reports, ctx->device, &ctx->budget, &asset->mesh,
+                                  &params->camera, params->size, params->supersampling,
+                                  params->style));
+    else
+        TESS_TRY(tess_render_splats(out, reports, ctx->device, &ctx->budget, &asset->splats,
+                                    &params->camera, params->size, params->supersampling));
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < stages && !status; i++)
+        status = tess_context_keep(ctx, &reports[i]);
+    if (status)
+        tess_picture_clear(out);
+    return status;
+}
+
+enum tess_status tess_render(struct tess_image **out, struct tess_context *ctx,
+                             const struct tess_asset *asset,
+                             const struct tess_render_params *params)
+{
+    static const struct tess_render_params defaults = {0};
+    tess_context_begin(ctx);
+    struct tess_image *image = NULL;
+    TESS_TRY(tess_alloc(&image, &ctx->env, 1, sizeof *image, "a picture"));
+    enum tess_status status =
+        draw(&image->picture, ctx, asset, params ? params : &defaults);
+    if (status) {
+        tess_image_destroy(&image);
+        return status;
+    }
+    *out = image;
+    return TESS_OK;
+}
+
+enum tess_status tess_image_sheet(struct tess_image **out, struct tess_context *ctx,
+                                  struct tess_image *const *images, size_t count,
+                                  size_t columns)
+{
+    tess_context_begin(ctx);
+    struct tess_image *sheet = NULL;
+    const struct tess_picture **pictures = NULL;
+    TESS_TRY(tess_alloc(&sheet, &ctx->env, 1, sizeof *sheet, "a picture"));
+    enum tess_status status =
+        tess_alloc(&pictures, &ctx->env, count, sizeof *pictures, "a picture");
+    for (size_t i = 0; i < count && !status; i++)
+        pictures[i] = &images[i]->picture;
+    if (!status)
+        status = tess_sheet_create(&sheet->picture, &ctx->env, pictures, count, columns);
+    free(pictures);
+    if (status) {
+        tess_image_destroy(&sheet);
+        return status;
+    }
+    *out = sheet;
+    return TESS_OK;
+}
+
+void tess_image_pixels(const struct tess_image *image, uint32_t *width, uint32_t *height,
+                       const uint8_t **pixels)
+{
+    *width = image->picture.width;
+    *height = image->picture.height;
+    *pixels = image->picture.pixels;
+}
+
+enum tess_status tess_image_save(const struct tess_image *image, struct tess_context *ctx,
+                                 const char *path)
+{
+    tess_context_begin(ctx);
+    return tess_png_write(&image->picture, &ctx->env, path);
+}
+
+void tess_image_destroy(struct tess_image **image)
+{
+    if (!*image)
+        return;
+    tess_picture_clear(&(*image)->picture);
+    free(*image);
+    *image = NULL;
+}
