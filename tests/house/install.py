@@ -22,7 +22,7 @@ def main():
         done = run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", where])
         if not report("meson install", done.returncode == 0, done.stdout + done.stderr):
             report.finish()
-        found = {path.name: path for path in where.rglob("*")}
+        found = {path.name: path for path in where.rglob("*") if path.is_file()}
         variables = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(where)}
         if "tessella.pc" in found:
             path = [str(found["tessella.pc"].parent), os.environ.get("PKG_CONFIG_PATH", "")]
@@ -53,10 +53,13 @@ def main():
                "\n".join(headers))
         static = [str(p.relative_to(where)) for p in where.rglob("*.a")]
         report("no internal library is installed", not static, "\n".join(static))
-        if (SOURCE / "demo/model").is_dir():
-            missing = [str(p.relative_to(SOURCE)) for p in (SOURCE / "demo/model").rglob("*")
-                       if p.is_file() and p.name not in found]
-            report("the demo model is installed", not missing, "\n".join(missing))
+        missing = [str(p.relative_to(SOURCE)) for p in (SOURCE / "demo/model").rglob("*")
+                   if p.is_file() and p.name not in found]
+        report("the demo model is installed", not missing, "\n".join(missing))
+        with report.check("the installed program runs and finds its library"):
+            ran = run([found["tessella"], "--version"],
+                      env={k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"})
+            assert ran.returncode == 0 and version in ran.stdout, ran.stdout + ran.stderr
     report.finish()
 
 
