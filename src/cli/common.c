@@ -1,8 +1,11 @@
 // Contexts, messages, progress and numbers for all commands.
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -167,26 +170,34 @@ char *cli_flop(char *text, size_t size, double flop)
     return text;
 }
 
+// What is no regular file (a pipe, /dev/stdout) is written in place, links are followed.
 int cli_write_text(struct cli *cli, const char *path, const char *text)
 {
-    size_t length = strlen(path) + 16;
-    char *temporary = malloc(length);
+    struct stat info;
+    bool in_place = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    char *resolved = realpath(path, NULL), *temporary = NULL;
+    const char *target = resolved ? resolved : path;
     FILE *file = NULL;
-    if (temporary) {
-        snprintf(temporary, length, "%s.XXXXXX", path);
-        int fd = mkstemp(temporary);
-        file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    }
+    if (asprintf(&temporary, "%s.%ld.tmp", target, (long)getpid()) < 0)
+        temporary = NULL;
+    int fd = in_place    ? open(path, O_WRONLY | O_CLOEXEC)
+             : temporary ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)
+                         : -1;
+    if (fd >= 0)
+        file = fdopen(fd, "w");
     bool good = file && fprintf(file, "%s\n", text) >= 0;
     if (file)
         good = fclose(file) == 0 && good;
-    good = good && rename(temporary, path) == 0;
+    if (good && !in_place)
+        good = rename(temporary, target) == 0;
     if (!good) {
+        int error = errno;
         cli_clear_progress(cli);
-        fprintf(stderr, "tessella: %s: cannot be written\n", path);
-        if (file)
+        fprintf(stderr, "tessella: cannot write %s: %s\n", path, strerror(error));
+        if (fd >= 0 && !in_place)
             unlink(temporary);
     }
+    free(resolved);
     free(temporary);
     return good ? EXIT_DONE : EXIT_FAILED;
 }

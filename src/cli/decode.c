@@ -23,17 +23,20 @@ static int choose(unsigned *out, const struct cli *cli)
     return -1;
 }
 
+// Pictures first: they may fail for want of device memory, and then no file is left.
 static int save(struct cli *cli, const struct tess_asset *asset)
 {
     for (size_t i = 0; i < cli->output_count; i++) {
-        const char *path = cli->outputs[i];
-        if (cli_is_picture(path)) {
-            int status = cli_save_pictures(cli, asset, path);
-            if (status)
-                return status;
+        if (!cli_is_picture(cli->outputs[i]))
             continue;
-        }
-        enum tess_status status = tess_asset_save(asset, cli->ctx, path);
+        int status = cli_save_pictures(cli, asset, cli->outputs[i]);
+        if (status)
+            return status;
+    }
+    for (size_t i = 0; i < cli->output_count; i++) {
+        if (cli_is_picture(cli->outputs[i]))
+            continue;
+        enum tess_status status = tess_asset_save(asset, cli->ctx, cli->outputs[i]);
         if (status)
             return cli_fail(cli, status);
     }

@@ -32,33 +32,44 @@ static char *frame_path(const char *path, size_t frame)
     return text;
 }
 
-static enum tess_status save_frames(struct cli *cli, const struct tess_asset *asset,
-                                    const char *path, struct tess_image **frames)
+static enum tess_status draw_frames(struct cli *cli, const struct tess_asset *asset,
+                                    struct tess_image **frames)
 {
     float start = cli->render.camera.yaw;
-    for (size_t i = 0; i < cli->turntable; i++) {
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < cli->turntable && !status; i++) {
         cli->render.camera.yaw =
             start + 2 * (float)M_PI * (float)i / (float)cli->turntable;
-        enum tess_status status = tess_render(&frames[i], cli->ctx, asset, &cli->render);
-        char *name = status ? NULL : frame_path(path, i);
-        if (!status)
-            status = name ? tess_image_save(frames[i], cli->ctx, name) : TESS_ERR_MEMORY;
+        status = tess_render(&frames[i], cli->ctx, asset, &cli->render);
+    }
+    cli->render.camera.yaw = start;
+    return status;
+}
+
+static enum tess_status save_frames(struct cli *cli, const char *path,
+                                    struct tess_image *const *frames)
+{
+    for (size_t i = 0; i < cli->turntable; i++) {
+        char *name = frame_path(path, i);
+        enum tess_status status =
+            name ? tess_image_save(frames[i], cli->ctx, name) : TESS_ERR_MEMORY;
         free(name);
         if (status)
             return status;
     }
-    cli->render.camera.yaw = start;
     return TESS_OK;
 }
 
+// All is drawn before the first file is written.
 static int save_turntable(struct cli *cli, const struct tess_asset *asset, const char *path)
 {
     struct tess_image **frames = calloc(cli->turntable, sizeof *frames), *sheet = NULL;
-    enum tess_status status =
-        frames ? save_frames(cli, asset, path, frames) : TESS_ERR_MEMORY;
+    enum tess_status status = frames ? draw_frames(cli, asset, frames) : TESS_ERR_MEMORY;
     if (!status)
         status = tess_image_sheet(&sheet, cli->ctx, frames, cli->turntable,
                                   (size_t)ceil(sqrt(cli->turntable)));
+    if (!status)
+        status = save_frames(cli, path, frames);
     if (!status)
         status = tess_image_save(sheet, cli->ctx, path);
     tess_image_destroy(&sheet);
