@@ -1,0 +1,260 @@
+// Triangles, in tiles of 16 x 16 samples: coverage in whole numbers, depth and attributes
+// by planes.
+//
+// A triangle, 36 words: corners x0 x1 x2 y0 y1 y2 in 1/256 samples (int), in the order in
+// which the edge functions are positive inside; then planes (value at corner 0, slope in
+// x, slope in y) of 1/z, l1/z and l2/z, where l1 and l2 are the weights of the face's
+// second and third vertex; least and largest 1/z; one word unused; colours of the three
+// vertices; their normals.
+//
+// Edges have 26 bits and their products 52, so the edge functions at a tile's first
+// sample are 64 bits wide. From there to other samples they change by whole multiples of
+// 256 that have 32 bits: so the rest is done without the lowest 8 bits, and the start is
+// cut to a number that is only as large as its sign needs.
+//
+// The state of a sample is red, green, blue, and 1/z of the nearest triangle so far, 0
+// for none. Of triangles at the same depth the first one stays.
+#include "common.clh"
+
+#define TILE       16
+#define RECORD     36
+#define STATE      (4 * TILE * TILE)
+#define BATCH      64
+#define SUBSAMPLES 256
+#define FAR_START  (1 << 30)
+
+enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
+enum { STYLE_COLOUR, STYLE_FLAT, STYLE_NORMAL };
+
+#if TESS_CPU
+typedef float16 lanes;
+typedef int16 ilanes;
+#define CONVERT convert_float16
+#else
+typedef float lanes;
+typedef int ilanes;
+#define CONVERT convert_float
+#endif
+
+// What all samples of a tile share. Edge e is from corner e to the next one.
+struct setup {
+    int start[3], dx[3], dy[3];
+    float x, y; // of the tile's first sample, from corner 0, in samples
+};
+
+static inline struct setup set_up(global const int *r, int tile_x, int tile_y)
+{
+    struct setup t;
+    for (int e = 0; e < 3; e++) {
+        const int next = e == 2 ? 0 : e + 1;
+        const int dx = r[next] - r[e], dy = r[3 + next] - r[3 + e];
+        long start = (long)dx * (tile_y - r[3 + e]) - (long)dy * (tile_x - r[e]);
+        // A sample on an edge belongs to one of the two triangles there: the edge runs
+        // the other way in the other one.
+        start -= dy < 0 || (dy == 0 && dx > 0) ? 0 : 1;
+        start = clamp(start >> 8, (long)-FAR_START, (long)FAR_START);
+        t.start[e] = (int)start;
+        t.dx[e] = dx;
+        t.dy[e] = dy;
+    }
+    t.x = (float)(tile_x - r[0]) * (1.0f / SUBSAMPLES);
+    t.y = (float)(tile_y - r[3]) * (1.0f / SUBSAMPLES);
+    return t;
+}
+
+static inline ilanes is_inside(const struct setup *t, ilanes x, int y)
+{
+    const ilanes a = t->start[0] + t->dx[0] * y - t->dy[0] * x;
+    const ilanes b = t->start[1] + t->dx[1] * y - t->dy[1] * x;
+    const ilanes c = t->start[2] + t->dx[2] * y - t->dy[2] * x;
+    return (a | b | c) >= 0;
+}
+
+static inline lanes plane_at(global const float *plane, lanes x, float y)
+{
+    return fma((lanes)plane[1], x, (lanes)fma(plane[2], y, plane[0]));
+}
+
+static inline lanes mix3(global const float *values, lanes l0, lanes l1, lanes l2)
+{
+    return fma((lanes)values[0], l0, fma((lanes)values[3], l1, values[6] * l2));
+}
+
+// A light from the front and above, one from the camera, and some from the sky. The sum
+// is about 1 where the surface looks towards both.
+static inline lanes shade(lanes nx, lanes ny, lanes nz, float4 key, float4 head)
+{
+    const lanes k = fma((lanes)key.x, nx, fma((lanes)key.y, ny, key.z * nz));
+    const lanes h = fma((lanes)head.x, nx, fma((lanes)head.y, ny, head.z * nz));
+    return fma((lanes)0.30f, fmax(k, 0.0f),
+               fma((lanes)0.30f, fmax(h, 0.0f), fma((lanes)0.08f, nz, (lanes)0.50f)));
+}
+
+// What is seen of a triangle at (x, y) from corner 0.
+static inline void look_at(lanes *red, lanes *green, lanes *blue, global const float *r,
+                           lanes x, float y, lanes inverse_z, float4 key, float4 head,
+                           u32 style)
+{
+    const lanes z = 1.0f / inverse_z;
+    const lanes l1 = clamp(plane_at(r + PLANES + 3, x, y) * z, 0.0f, 1.0f);
+    const lanes l2 = clamp(plane_at(r + PLANES + 6, x, y) * z, (lanes)0.0f, 1.0f - l1);
+    const lanes l0 = 1.0f - l1 - l2;
+    lanes nx = 0.0f, ny = 0.0f, nz = 0.0f;
+    if (style != STYLE_FLAT) {
+        nx = mix3(r + NORMALS, l0, l1, l2);
+        ny = mix3(r + NORMALS + 1, l0, l1, l2);
+        nz = mix3(r + NORMALS + 2, l0, l1, l2);
+        const lanes square = fma(nx, nx, fma(ny, ny, nz * nz));
+        const lanes scale = 1.0f / sqrt(fmax(square, 1e-20f));
+        nx *= scale;
+        ny *= scale;
+        nz *= scale;
+    }
+    if (style == STYLE_NORMAL) {
+        *red = fma(nx, 0.5f, (lanes)0.5f);
+        *green = fma(ny, 0.5f, (lanes)0.5f);
+        *blue = fma(nz, 0.5f, (lanes)0.5f);
+        return;
+    }
+    const lanes light =
+        style == STYLE_COLOUR ? shade(nx, ny, nz, key, head) : (lanes)1.0f;
+    *red = mix3(r + COLOURS, l0, l1, l2) * light;
+    *green = mix3(r + COLOURS + 1, l0, l1, l2) * light;
+    *blue = mix3(r + COLOURS + 2, l0, l1, l2) * light;
+}
+
+// Draw the lists of tiles into their states. `key` and `head` are directions to lights.
+// Work-items: as in src/render/tiles.h.
+#if TESS_CPU
+kernel void draw_triangles(global float *state, global const float *records,
+                           global const u32 *offsets, global const u32 *list, u32 cols,
+                           u32 tile_row0, u32 first, float key_x, float key_y,
+                           float key_z, float head_x, float head_y, float head_z,
+                           u32 style)
+{
+    const u32 col = get_global_id(0), row = get_global_id(1);
+    const size_t tile = (size_t)row * cols + col;
+    global float *samples = state + tile * STATE;
+    const u32 end = offsets[tile + 1];
+    const float4 key = (float4)(key_x, key_y, key_z, 0.0f);
+    const float4 head = (float4)(head_x, head_y, head_z, 0.0f);
+    if (first)
+        for (u32 i = 0; i < STATE / 16; i++)
+            vstore16((float16)0.0f, i, samples);
+    const int16 x = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const int tile_x = (int)col * TILE * SUBSAMPLES;
+    const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
+    for (u32 i = offsets[tile]; i < end; i++) {
+        global const float *r = records + (size_t)list[i] * RECORD;
+        global const int *corners = (global const int *)r;
+        const int top = min(corners[3], min(corners[4], corners[5])) - tile_y;
+        const int bottom = max(corners[3], max(corners[4], corners[5])) - tile_y;
+        const int from = max(0, (top + SUBSAMPLES - 1) >> 8),
+                  to = min(TILE - 1, bottom >> 8);
+        if (from > to)
+            continue;
+        const struct setup t = set_up(corners, tile_x, tile_y);
+        const float16 dx = t.x + CONVERT(x);
+        for (int y = from; y <= to; y++) {
+            const int16 inside = is_inside(&t, x, y);
+            if (!any(inside))
+                continue;
+            const float dy = t.y + (float)y;
+            global float *s = samples + y * 4 * TILE;
+            const float16 before = vload16(3, s);
+            const float16 inverse_z =
+                clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
+            const int16 nearer = inside & (inverse_z > before);
+            if (!any(nearer))
+                continue;
+            float16 red, green, blue;
+            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, style);
+            vstore16(select(vload16(0, s), red, nearer), 0, s);
+            vstore16(select(vload16(1, s), green, nearer), 1, s);
+            vstore16(select(vload16(2, s), blue, nearer), 2, s);
+            vstore16(select(before, inverse_z, nearer), 3, s);
+        }
+    }
+}
+#else
+kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
+draw_triangles(global float *state, global const float *records,
+               global const u32 *offsets, global const u32 *list, u32 cols, u32 tile_row0,
+               u32 first, float key_x, float key_y, float key_z, float head_x,
+               float head_y, float head_z, u32 style)
+{
+    local struct setup setups[BATCH];
+    local u32 numbers[BATCH];
+    const u32 lx = get_local_id(0), ly = get_local_id(1), lane = ly * TILE + lx;
+    const u32 col = get_global_id(0) / TILE, row = get_global_id(1) / TILE;
+    const size_t tile = (size_t)row * cols + col;
+    global float *s = state + tile * STATE + ly * 4 * TILE + lx;
+    const float4 key = (float4)(key_x, key_y, key_z, 0.0f);
+    const float4 head = (float4)(head_x, head_y, head_z, 0.0f);
+    float red = 0.0f, green = 0.0f, blue = 0.0f, nearest = 0.0f;
+    if (!first) {
+        red = s[0];
+        green = s[TILE];
+        blue = s[2 * TILE];
+        nearest = s[3 * TILE];
+    }
+    const int tile_x = (int)col * TILE * SUBSAMPLES;
+    const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
+    const u32 end = offsets[tile + 1];
+    for (u32 start = offsets[tile]; start < end; start += BATCH) {
+        const u32 count = min((u32)BATCH, end - start);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < count) {
+            const u32 number = list[start + lane];
+            numbers[lane] = number;
+            setups[lane] = set_up((global const int *)(records + (size_t)number * RECORD),
+                                  tile_x, tile_y);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (u32 i = 0; i < count; i++) {
+            const struct setup t = setups[i];
+            if (!is_inside(&t, (int)lx, (int)ly))
+                continue;
+            global const float *r = records + (size_t)numbers[i] * RECORD;
+            const float dx = t.x + (float)lx, dy = t.y + (float)ly;
+            const float inverse_z =
+                clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
+            if (inverse_z <= nearest)
+                continue;
+            nearest = inverse_z;
+            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, style);
+        }
+    }
+    s[0] = red;
+    s[TILE] = green;
+    s[2 * TILE] = blue;
+    s[3 * TILE] = nearest;
+}
+#endif
+
+// Samples to bytes: colours are the mean of the covered samples, alpha is their share;
+// both rounded.
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+resolve_triangles(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
+                  u32 supersampling)
+{
+    const u32 x = get_global_id(0), y = get_global_id(1);
+    if (x >= width)
+        return;
+    float4 sum = 0.0f;
+    for (u32 j = 0; j < supersampling; j++)
+        for (u32 i = 0; i < supersampling; i++) {
+            const u32 sx = x * supersampling + i, sy = y * supersampling + j;
+            global const float *s = state +
+                                    ((size_t)(sy / TILE) * cols + sx / TILE) * STATE +
+                                    sy % TILE * 4 * TILE + sx % TILE;
+            if (s[3 * TILE] > 0.0f)
+                sum += clamp((float4)(s[0], s[TILE], s[2 * TILE], 1.0f), 0.0f, 1.0f);
+        }
+    const float scale = sum.w > 0.0f ? 255.0f / sum.w : 0.0f;
+    const float share = 255.0f * sum.w / (float)(supersampling * supersampling);
+    pixels[(size_t)y * width + x] =
+        (uchar4)(convert_uchar_sat_rte(sum.x * scale),
+                 convert_uchar_sat_rte(sum.y * scale),
+                 convert_uchar_sat_rte(sum.z * scale), convert_uchar_sat_rte(share));
+}

@@ -1,0 +1,409 @@
+// Meshes: corners, clipping and boxes on the host, in double; coverage, depth and colours
+// on the device.
+//
+// Corners become whole numbers of 1/256 samples, so that edge functions are exact. They
+// must not get too large for that: what is more than half a picture beyond the picture's
+// border, or nearer than NEAR, is clipped away. New corners are made from the inner end
+// of an edge to the outer one, so both faces at an edge get the same.
+#include "render/mesh.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "render/camera.h"
+#include "render/tiles.h"
+
+#define NEAR       0.01
+#define SUBSAMPLES 256
+#define GREY       0.8f
+#define RECORD     36
+enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
+
+#define CLIP_PLANES 5
+#define POLYGON_MAX (3 + CLIP_PLANES)
+#define UNCLIPPED   UINT32_MAX
+
+// In view coordinates, with the weights of the face's vertices.
+struct point {
+    double at[3], weights[3];
+};
+
+// On the picture.
+struct corner {
+    int32_t x, y; // 1/256 samples
+    float inverse_z;
+    float weights[2]; // of the face's second and third vertex
+};
+
+struct vertex {
+    int32_t x, y;
+    float inverse_z; // 0: out of bounds
+};
+
+struct triangle {
+    uint32_t face;
+    uint32_t clipped; // where its corners are, or UNCLIPPED
+};
+
+struct job {
+    const struct tess_mesh *mesh;
+    enum tess_style style;
+    struct tess_view view;
+    double samples; // across the picture
+    struct vertex *vertices;
+    struct triangle *triangles;
+    struct tess_tile_box *boxes; // of the triangles
+    size_t count, triangle_capacity, box_capacity;
+    struct corner (*clipped)[3];
+    size_t clipped_count, clipped_capacity;
+};
+
+// ---- corners ----
+
+static struct point view_point(const struct job *job, uint32_t vertex)
+{
+    const float *p = job->mesh->positions + 3 * (size_t)vertex;
+    struct point point = {{0}, {0}};
+    for (int i = 0; i < 3; i++) {
+        const double *axis = job->view.rotation[i];
+        point.at[i] =
+            axis[0] * p[0] + axis[1] * p[1] + axis[2] * p[2] + job->view.translation[i];
+    }
+    return point;
+}
+
+// Signed distances, positive inside: nearest depth, then right, left, lower and upper
+// bound.
+static double distance(const struct job *job, const struct point *point, int plane)
+{
+    double z = point->at[2], bound = 2 * job->view.tangent * z;
+    switch (plane) {
+    case 0:
+        return z - NEAR;
+    case 1:
+        return bound - point->at[0];
+    case 2:
+        return bound + point->at[0];
+    case 3:
+        return bound - point->at[1];
+    default:
+        return bound + point->at[1];
+    }
+}
+
+static bool in_bounds(const struct job *job, const struct point *point)
+{
+    for (int plane = 0; plane < CLIP_PLANES; plane++)
+        if (!(distance(job, point, plane) >= 0)) // not a number is out of bounds
+            return false;
+    return true;
+}
+
+static struct corner project(const struct job *job, const struct point *point)
+{
+    double scale = job->view.focal * job->samples / point->at[2];
+    double middle = job->samples / 2 - 0.5;
+    return (struct corner){
+        .x = (int32_t)lrint((scale * point->at[0] + middle) * SUBSAMPLES),
+        .y = (int32_t)lrint((scale * point->at[1] + middle) * SUBSAMPLES),
+        .inverse_z = (float)(1 / point->at[2]),
+        .weights = {(float)point->weights[1], (float)point->weights[2]},
+    };
+}
+
+static enum tess_status project_vertices(struct job *job, struct tess_env *env)
+{
+    TESS_TRY(tess_alloc(&job->vertices, env, job->mesh->vertices, sizeof *job->vertices,
+                        "projected vertices"));
+    for (size_t i = 0; i < job->mesh->vertices; i++) {
+        struct point point = view_point(job, (uint32_t)i);
+        if (!in_bounds(job, &point))
+            continue;
+        struct corner corner = project(job, &point);
+        job->vertices[i] = (struct vertex){corner.x, corner.y, corner.inverse_z};
+    }
+    return TESS_OK;
+}
+
+static void load_corners(struct corner out[3], const struct job *job, size_t index)
+{
+    struct triangle triangle = job->triangles[index];
+    const uint32_t *face = job->mesh->indices + 3 * (size_t)triangle.face;
+    for (int i = 0; i < 3; i++)
+        if (triangle.clipped == UNCLIPPED) {
+            const struct vertex *v = &job->vertices[face[i]];
+            out[i] = (struct corner){v->x, v->y, v->inverse_z, {i == 1, i == 2}};
+        } else {
+            out[i] = job->clipped[triangle.clipped][i];
+        }
+}
+
+// Twice the signed area; positive where edge functions are positive inside, which is the
+// back of a face because y points down.
+static int64_t doubled_area(const struct corner c[3])
+{
+    return (int64_t)(c[1].x - c[0].x) * (c[2].y - c[0].y) -
+           (int64_t)(c[1].y - c[0].y) * (c[2].x - c[0].x);
+}
+
+// ---- triangles ----
+
+// The tiles that samples from `low` to `high`, in 1/256 samples, are in: [*first, *end).
+static void tile_range(uint16_t *first, uint16_t *end, const int32_t x[3], double samples)
+{
+    int32_t low = x[0], high = x[0], last = (int32_t)samples - 1;
+    for (int i = 1; i < 3; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    low = low <= 0 ? 0 : (low + SUBSAMPLES - 1) / SUBSAMPLES;
+    high = high < 0 ? -1 : high / SUBSAMPLES;
+    high = high > last ? last : high;
+    *first = *end = 0;
+    if (low <= high) {
+        *first = (uint16_t)(low / TESS_TILE);
+        *end = (uint16_t)(high / TESS_TILE + 1);
+    }
+}
+
+// Add a triangle if a sample may be inside it.
+static enum tess_status add_triangle(struct job *job, struct tess_env *env,
+                                     struct triangle triangle)
+{
+    TESS_TRY(tess_grow(&job->triangles, &job->triangle_capacity, env, job->count + 1,
+                       sizeof *job->triangles, "triangles"));
+    TESS_TRY(tess_grow(&job->boxes, &job->box_capacity, env, job->count + 1,
+                       sizeof *job->boxes, "triangles"));
+    job->triangles[job->count] = triangle;
+    struct corner c[3];
+    load_corners(c, job, job->count);
+    struct tess_tile_box *box = &job->boxes[job->count];
+    tile_range(&box->x0, &box->x1, (int32_t[]){c[0].x, c[1].x, c[2].x}, job->samples);
+    tile_range(&box->y0, &box->y1, (int32_t[]){c[0].y, c[1].y, c[2].y}, job->samples);
+    if (box->x0 < box->x1 && box->y0 < box->y1 && doubled_area(c) != 0)
+        job->count++;
+    return TESS_OK;
+}
+
+// Where the edge from inside to outside meets the plane.
+static struct point cross_plane(const struct point *inside, const struct point *outside,
+                                double d_inside, double d_outside)
+{
+    double t = d_inside / (d_inside - d_outside);
+    struct point point;
+    for (int i = 0; i < 3; i++) {
+        point.at[i] = inside->at[i] + t * (outside->at[i] - inside->at[i]);
+        point.weights[i] =
+            inside->weights[i] + t * (outside->weights[i] - inside->weights[i]);
+    }
+    return point;
+}
+
+// Cut a polygon by one plane (Sutherland and Hodgman). Returns its new number of points.
+static size_t cut_polygon(const struct job *job, struct point out[POLYGON_MAX],
+                          const struct point in[POLYGON_MAX], size_t count, int plane)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct point *a = &in[i], *b = &in[(i + 1) % count];
+        double da = distance(job, a, plane), db = distance(job, b, plane);
+        if (da >= 0)
+            out[kept++] = *a;
+        if ((da >= 0) != (db >= 0))
+            out[kept++] = da >= 0 ? cross_plane(a, b, da, db) : cross_plane(b, a, db, da);
+    }
+    return kept;
+}
+
+static enum tess_status add_clipped(struct job *job, struct tess_env *env, uint32_t face)
+{
+    struct point polygon[2][POLYGON_MAX];
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t vertex = job->mesh->indices[3 * (size_t)face + i];
+        polygon[0][i] = view_point(job, vertex);
+        polygon[0][i].weights[i] = 1;
+        for (int k = 0; k < 3; k++)
+            if (!isfinite(polygon[0][i].at[k]))
+                return TESS_OK;
+    }
+    size_t count = 3;
+    int current = 0;
+    for (int plane = 0; plane < CLIP_PLANES && count >= 3; plane++, current = !current)
+        count = cut_polygon(job, polygon[!current], polygon[current], count, plane);
+    for (size_t i = 2; i < count; i++) {
+        TESS_TRY(tess_grow(&job->clipped, &job->clipped_capacity, env,
+                           job->clipped_count + 1, sizeof *job->clipped,
+                           "clipped triangles"));
+        struct corner *corners = job->clipped[job->clipped_count];
+        corners[0] = project(job, &polygon[current][0]);
+        corners[1] = project(job, &polygon[current][i - 1]);
+        corners[2] = project(job, &polygon[current][i]);
+        TESS_TRY(add_triangle(job, env,
+                              (struct triangle){face, (uint32_t)job->clipped_count}));
+        job->clipped_count++;
+    }
+    return TESS_OK;
+}
+
+static enum tess_status add_faces(struct job *job, struct tess_env *env)
+{
+    for (size_t f = 0; f < job->mesh->faces; f++) {
+        const uint32_t *face = job->mesh->indices + 3 * f;
+        bool inside = true;
+        for (int i = 0; i < 3; i++) {
+            assert(face[i] < job->mesh->vertices);
+            inside = inside && job->vertices[face[i]].inverse_z > 0;
+        }
+        if (inside)
+            TESS_TRY(add_triangle(job, env, (struct triangle){(uint32_t)f, UNCLIPPED}));
+        else
+            TESS_TRY(add_clipped(job, env, (uint32_t)f));
+    }
+    return TESS_OK;
+}
+
+// ---- records ----
+
+// A plane through the values at the corners: at corner 0, and slopes per sample.
+static void set_plane(union tess_word *out, const struct corner c[3], double area,
+                      const double q[3])
+{
+    double x1 = c[1].x - c[0].x, y1 = c[1].y - c[0].y;
+    double x2 = c[2].x - c[0].x, y2 = c[2].y - c[0].y;
+    double scale = SUBSAMPLES / area, d1 = q[1] - q[0], d2 = q[2] - q[0];
+    out[0].f32 = (float)q[0];
+    out[1].f32 = (float)((d1 * y2 - d2 * y1) * scale);
+    out[2].f32 = (float)((d2 * x1 - d1 * x2) * scale);
+}
+
+static void face_normal(float out[3], const struct tess_mesh *mesh, const uint32_t *face)
+{
+    const float *a = mesh->positions + 3 * (size_t)face[0];
+    const float *b = mesh->positions + 3 * (size_t)face[1];
+    const float *c = mesh->positions + 3 * (size_t)face[2];
+    double u[3], v[3];
+    for (int i = 0; i < 3; i++) {
+        u[i] = (double)b[i] - a[i];
+        v[i] = (double)c[i] - a[i];
+    }
+    double n[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
+                   u[0] * v[1] - u[1] * v[0]};
+    double length = sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
+    for (int i = 0; i < 3; i++)
+        out[i] = length > 0 ? (float)(n[i] / length) : 0;
+}
+
+static void set_vertices(union tess_word *out, const struct job *job,
+                         const uint32_t *face, bool back)
+{
+    const struct tess_mesh *mesh = job->mesh;
+    float sign = back && job->style == TESS_STYLE_COLOUR ? -1 : 1, flat[3];
+    if (!mesh->normals)
+        face_normal(flat, mesh, face);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 3; k++) {
+            out[COLOURS + 3 * i + k].f32 =
+                mesh->attributes ? mesh->attributes[6 * (size_t)face[i] + k] : GREY;
+            out[NORMALS + 3 * i + k].f32 =
+                sign * (mesh->normals ? mesh->normals[3 * (size_t)face[i] + k] : flat[k]);
+        }
+}
+
+static void record(void *user, size_t index, union tess_word *out)
+{
+    const struct job *job = user;
+    struct corner c[3];
+    load_corners(c, job, index);
+    bool back = doubled_area(c) > 0;
+    if (!back) {
+        struct corner swap = c[1];
+        c[1] = c[2];
+        c[2] = swap;
+    }
+    double area = (double)doubled_area(c), inverse_z[3], weights[2][3];
+    float least = c[0].inverse_z, most = c[0].inverse_z;
+    for (int i = 0; i < 3; i++) {
+        out[i].i32 = c[i].x;
+        out[3 + i].i32 = c[i].y;
+        inverse_z[i] = c[i].inverse_z;
+        for (int k = 0; k < 2; k++)
+            weights[k][i] = (double)c[i].weights[k] * c[i].inverse_z;
+        least = fminf(least, c[i].inverse_z);
+        most = fmaxf(most, c[i].inverse_z);
+    }
+    set_plane(out + PLANES, c, area, inverse_z);
+    set_plane(out + PLANES + 3, c, area, weights[0]);
+    set_plane(out + PLANES + 6, c, area, weights[1]);
+    out[LEAST].f32 = least;
+    out[MOST].f32 = most;
+    out[MOST + 1].i32 = 0;
+    set_vertices(out, job, job->mesh->indices + 3 * (size_t)job->triangles[index].face,
+                 back);
+}
+
+static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t supersampling)
+{
+    struct tess_tiles tiles = {.name = "mesh drawing",
+                               .file = "raster",
+                               .raster = "draw_triangles",
+                               .resolve = "resolve_triangles",
+                               .flop = 24,
+                               .size = size,
+                               .supersampling = supersampling,
+                               .record_words = RECORD,
+                               .count = job->count,
+                               .boxes = job->boxes,
+                               .record = record,
+                               .user = job};
+    // From the upper left, and from the camera.
+    const double from_view[2][3] = {{-0.45, -0.70, -0.60}, {0, 0, -1}};
+    for (size_t light = 0; light < 2; light++)
+        for (size_t i = 0; i < 3; i++) {
+            const double *l = from_view[light];
+            double length = sqrt(l[0] * l[0] + l[1] * l[1] + l[2] * l[2]), sum = 0;
+            for (int axis = 0; axis < 3; axis++)
+                sum += l[axis] / length * job->view.rotation[axis][i];
+            tiles.extra[3 * light + i] = (struct tess_arg)TESS_F32ARG((float)sum);
+        }
+    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(job->style);
+    return tiles;
+}
+
+enum tess_status tess_render_mesh(struct tess_picture *out,
+                                  struct tess_stage_report *report,
+                                  struct tess_device *dev, struct tess_budget *budget,
+                                  const struct tess_mesh *mesh,
+                                  const struct tess_camera *camera, uint32_t size,
+                                  uint32_t supersampling, enum tess_style style)
+{
+    struct tess_env *env = tess_device_env(dev);
+    assert(mesh->faces < UINT32_MAX / 8); // also after clipping
+    TESS_TRY(tess_tiles_check(&size, &supersampling, 4, env));
+    struct job job = {.mesh = mesh, .style = style, .samples = size * supersampling};
+    tess_camera_view(&job.view, camera);
+    enum tess_status status = project_vertices(&job, env);
+    if (!status)
+        status = add_faces(&job, env);
+    if (!status) {
+        struct tess_tiles tiles = describe(&job, size, supersampling);
+        status = tess_tiles_run(out, report, dev, budget, &tiles);
+    }
+    free(job.vertices);
+    free(job.triangles);
+    free(job.boxes);
+    free(job.clipped);
+    return status;
+}
+
+enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
+                                       struct tess_device *dev,
+                                       const struct tess_budget *budget, uint32_t size,
+                                       uint32_t supersampling)
+{
+    TESS_TRY(tess_tiles_check(&size, &supersampling, 4, tess_device_env(dev)));
+    struct job job = {.mesh = NULL};
+    struct tess_tiles tiles = describe(&job, size, supersampling);
+    return tess_tiles_plan(report, dev, budget, &tiles);
+}

@@ -1,0 +1,39 @@
+// Triangle meshes to pictures.
+#ifndef TESS_RENDER_MESH_H
+#define TESS_RENDER_MESH_H
+
+#include "base/mesh.h"
+#include "mem/stage.h"
+
+// Render in perspective with a z-buffer, both sides of faces, from 0.01 in front of the
+// eye on.
+//
+// Coverage is exact for corners rounded to 1/256 of a sample: faces that share an edge
+// neither leave a gap nor overlap. Of faces at the same depth the first one is seen.
+// Faces without area or with a position that is not finite are left out. Indices must be
+// below mesh->vertices.
+//
+// Colours are mesh->attributes 0 to 2 (light grey without), normals are mesh->normals
+// (each face's own without). TESS_STYLE_COLOUR lights them from above and from the
+// camera, in sRGB as it is, with normals of back faces turned round; TESS_STYLE_FLAT does
+// not; TESS_STYLE_NORMAL shows (n + 1) / 2.
+//
+// size 0: 512; supersampling 0: 4; both per axis. A pixel's colour is the mean of its
+// covered samples and alpha their share, both rounded to 8 bits; the background is
+// transparent. Clear *out with tess_picture_clear(). TESS_ERR_ARG: a size or
+// supersampling beyond the largest; TESS_ERR_BUDGET with the smallest budget that works.
+enum tess_status tess_render_mesh(struct tess_picture *out,
+                                  struct tess_stage_report *report,
+                                  struct tess_device *dev, struct tess_budget *budget,
+                                  const struct tess_mesh *mesh,
+                                  const struct tess_camera *camera, uint32_t size,
+                                  uint32_t supersampling, enum tess_style style);
+
+// What it would need, with the smallest budget. That depends on the picture, not on the
+// mesh.
+enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
+                                       struct tess_device *dev,
+                                       const struct tess_budget *budget, uint32_t size,
+                                       uint32_t supersampling);
+
+#endif

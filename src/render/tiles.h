@@ -1,0 +1,77 @@
+// Pictures made of tiles of 16 x 16 samples: things with a box, in a fixed order, are
+// sorted into lists per tile; a kernel works through each tile's list and keeps the
+// tile's state, 4 planes of floats; another kernel turns the states into pixels.
+//
+// Lists are cut wherever memory ends, and bands of tiles are made one after the other. A
+// tile sees the same things in the same order however they are cut, so the picture is the
+// same bytes.
+//
+// The kernels, both in one file of cl/:
+//   raster(state, records, offsets, list, cols, tile_row0, first, extra...)
+//     Things list[offsets[t]] to list[offsets[t + 1] - 1] for tile t = row * cols + col,
+//     where rows count from tile_row0. `first`: the tile's state is undefined yet.
+//     Work-items: (cols, rows), or (16 cols, 16 rows) in groups of (16, 16) for
+//     TESS_VARIANT_GPU.
+//   resolve(pixels, state, cols, width, supersampling)
+//     RGBA bytes. Work-items: (width padded to 64, rows of pixels), in groups of (64, 1).
+//   state[tile][16 rows][4 planes][16 columns].
+#ifndef TESS_TILES_H
+#define TESS_TILES_H
+
+#include "base/mesh.h"
+#include "mem/stage.h"
+
+#define TESS_TILE                 16 // samples, both axes
+#define TESS_TILES_EXTRA          8
+#define TESS_PICTURE_SIZE_DEFAULT 512
+#define TESS_PICTURE_SIZE_MAX     8192
+#define TESS_SUPERSAMPLING_MAX    8
+
+// Columns x0 to x1 - 1 and rows y0 to y1 - 1 of tiles. Nothing if x0 >= x1 or y0 >= y1.
+struct tess_tile_box {
+    uint16_t x0, y0, x1, y1;
+};
+
+union tess_word {
+    float f32;
+    int32_t i32;
+};
+
+// Write the record of thing `index` for the kernel.
+typedef void tess_record_fn(void *user, size_t index, union tess_word *record);
+
+struct tess_tiles {
+    const char *name; // of the stage
+    const char *file, *raster, *resolve;
+    struct tess_arg extra[TESS_TILES_EXTRA]; // up to the first of kind TESS_ARG_NONE
+    double flop;                             // per thing and sample
+    uint32_t size;                           // pixels, both axes
+    uint32_t supersampling;                  // per axis
+    size_t record_words;
+    size_t count;                      // things
+    const struct tess_tile_box *boxes; // [count], inside the picture
+    tess_record_fn *record;
+    void *user;
+};
+
+// 0 becomes the default. TESS_ERR_ARG: beyond the largest.
+enum tess_status tess_tiles_check(uint32_t *size, uint32_t *supersampling,
+                                  uint32_t default_supersampling, struct tess_env *env);
+
+// Tiles along one axis.
+uint32_t tess_tiles_across(uint32_t size, uint32_t supersampling);
+
+// Make the picture. Clear it with tess_picture_clear(). Statuses as tess_stage_run().
+enum tess_status tess_tiles_run(struct tess_picture *out,
+                                struct tess_stage_report *report, struct tess_device *dev,
+                                struct tess_budget *budget,
+                                const struct tess_tiles *tiles);
+
+// What tess_tiles_run() needs, floor included. Memory depends on the size, not on the
+// things.
+enum tess_status tess_tiles_plan(struct tess_stage_report *report,
+                                 struct tess_device *dev,
+                                 const struct tess_budget *budget,
+                                 const struct tess_tiles *tiles);
+
+#endif
