@@ -51,6 +51,8 @@ kernel void transpose_keys(global float *keys, global const float *qkv, u32 rows
                            u32 C)
 {
     const size_t row = get_global_id(0), c = get_global_id(1);
+    if (row >= stride || c >= C)
+        return;
     keys[c * stride + row] = row < rows ? qkv[row * 3 * C + C + c] : 0.0f;
 }
 

@@ -14,10 +14,13 @@ static inline float softplus(float x)
 kernel void activate_gaussians(global float *out, global const float *raw, global const int *coords,
                                global const float *perturbation, global const float *rates, u32 G,
                                float resolution, float voxel_size, float scaling_bias,
-                               float opacity_bias, float kernel_size, u32 exponential)
+                               float opacity_bias, float kernel_size, u32 exponential,
+                               u32 rows)
 {
     const u32 g = get_global_id(0);
     const size_t row = get_global_id(1);
+    if (g >= G || row >= rows)
+        return;
     global const float *r = raw + row * 14 * G;
     global float *o = out + (row * G + g) * 14;
     for (u32 i = 0; i < 3; i++) {

@@ -6,9 +6,11 @@
 #define NO_ROW 0xffffffffu
 
 // table [rows][27] from base [rows >> 3 level][27]. Work-items: (27, rows).
-kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 level)
+kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 level, u32 rows)
 {
     const u32 tap = get_global_id(0), row = get_global_id(1);
+    if (tap >= 27 || row >= rows)
+        return;
     const int size = 1 << level;
     int at[3] = {0, 0, 0};
     for (u32 l = 0; l < level; l++)

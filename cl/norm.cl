@@ -85,6 +85,8 @@ kernel void channel_stats(global float2 *stats, global const float *in, u32 rows
 {
     const u32 c = get_global_id(0);
     const size_t b = get_global_id(1), row0 = b * block;
+    if (c >= C || row0 >= rows)
+        return;
     const u32 count = min((u32)(rows - row0), block);
     global const float *x = in + row0 * C + c;
     float sum = 0;
@@ -100,9 +102,12 @@ kernel void channel_stats(global float2 *stats, global const float *in, u32 rows
 }
 
 // x = silu(x * scale + shift), per channel, in place. Work-items: (C, rows).
-kernel void scale_silu(global float *x, global const float *scale, global const float *shift, u32 C)
+kernel void scale_silu(global float *x, global const float *scale, global const float *shift, u32 rows,
+                       u32 C)
 {
-    const size_t i = get_global_id(1) * C + get_global_id(0);
     const u32 c = get_global_id(0);
+    const size_t row = get_global_id(1), i = row * C + c;
+    if (c >= C || row >= rows)
+        return;
     x[i] = tess_silu(fma(x[i], scale[c], shift[c]));
 }

@@ -4,9 +4,12 @@
 // out[i] = chunk[ids[i] - group0] for the ids in [group0, group0 + groups); others stay.
 // Work-items: (words, count).
 kernel void gather_groups(global u32 *out, global const u32 *chunk, global const u32 *ids,
-                          u32 group0, u32 groups, u32 words)
+                          u32 group0, u32 groups, u32 words,
+                          u32 count)
 {
     size_t i = get_global_id(1), w = get_global_id(0);
+    if (i >= count || w >= words)
+        return;
     u32 group = ids[i] - group0;
     if (group < groups)
         out[i * words + w] = chunk[(size_t)group * words + w];
@@ -14,9 +17,11 @@ kernel void gather_groups(global u32 *out, global const u32 *chunk, global const
 
 // chunk[ids[i] - group0] = in[i] for the ids in [group0, group0 + groups).
 kernel void scatter_groups(global u32 *chunk, global const u32 *in, global const u32 *ids,
-                           u32 group0, u32 groups, u32 words)
+                           u32 group0, u32 groups, u32 words, u32 count)
 {
     size_t i = get_global_id(1), w = get_global_id(0);
+    if (i >= count || w >= words)
+        return;
     u32 group = ids[i] - group0;
     if (group < groups)
         chunk[(size_t)group * words + w] = in[i * words + w];

@@ -21,12 +21,15 @@ typedef float target_t;
 #define STORE(x, p, i) ((p)[i] = (x))
 #endif
 
-// Source [rows][taps][K], rows are outputs. Work-items: (K * taps, rows rounded up to whole panels
-// where they are the last).
+// Source [rows][taps][K], rows are outputs; `filled` rows are written: those, and with the last ones
+// what their panel has left. Work-items: (K * taps, filled).
 kernel void pack(global target_t *packed, global const source_t *source, u32 row0, u32 rows,
-                 u32 taps, u32 K)
+                 u32 taps, u32 K,
+                 u32 filled)
 {
     const u32 kt = get_global_id(0), r = get_global_id(1);
+    if (kt >= taps * K || r >= filled)
+        return;
     const u32 t = kt / K, k = kt % K;
     const size_t n = row0 + r;
     const float x = r < rows ? LOAD(source, (size_t)r * taps * K + kt) : 0.0f;
@@ -34,11 +37,13 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
 }
 
 // Source [rows][outputs], rows are k in [row0, row0 + rows): a matrix stored the other way round.
-// Work-items: (outputs rounded up to whole panels, rows).
+// `filled`: outputs rounded up to whole panels. Work-items: (filled, rows).
 kernel void pack_transposed(global target_t *packed, global const source_t *source, u32 row0,
-                            u32 rows, u32 outputs, u32 K)
+                            u32 rows, u32 outputs, u32 K, u32 filled)
 {
     const u32 n = get_global_id(0), r = get_global_id(1);
+    if (n >= filled || r >= rows)
+        return;
     const float x = n < outputs ? LOAD(source, (size_t)r * outputs + n) : 0.0f;
     STORE(x, packed, ((size_t)(n / COLS) * K + row0 + r) * COLS + n % COLS);
 }
@@ -46,11 +51,13 @@ kernel void pack_transposed(global target_t *packed, global const source_t *sour
 // A 3 x 3 x 3 convolution after doubling, as eight convolutions 2 x 2 x 2 over the parents: for a
 // child of parity p along an axis, the taps at offsets -1, 0, 1 fall on parents p - 1 and p: {-1},
 // {0, 1} for p = 0 and {-1, 0}, {1} for p = 1. Taps that fall together are added, first to last.
-// Source [rows][27][K]; packed [octant][panel][8][K][32]. Work-items: (K, rows as in pack, 64).
+// Source [rows][27][K]; packed [octant][panel][8][K][32]. Work-items: (K, filled, 64).
 kernel void pack_folded(global target_t *packed, global const source_t *source, u32 row0,
-                        u32 rows, u32 outputs, u32 K)
+                        u32 rows, u32 outputs, u32 K, u32 filled)
 {
     const u32 k = get_global_id(0), r = get_global_id(1);
+    if (k >= K || r >= filled)
+        return;
     const u32 octant = get_global_id(2) / 8, t = get_global_id(2) % 8;
     const u32 panels = (outputs + COLS - 1) / COLS;
     const size_t n = row0 + r;

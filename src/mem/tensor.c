@@ -130,10 +130,12 @@ static enum tess_status move_groups(struct tess_stage *stage,
                 .file = "tensor",
                 .kernel = forward ? "gather_groups" : "scatter_groups",
                 .global = {tensor->group_bytes / 4, count},
+                .cut = 1,
                 .args = {TESS_SLICE(forward ? mat.data : chunk->data),
                          TESS_SLICE(forward ? chunk->data : mat.data),
                          TESS_SLICE(table.data), TESS_U32ARG(chunk->group0),
-                         TESS_U32ARG(chunk->groups), TESS_U32ARG(tensor->group_bytes / 4)}}));
+                         TESS_U32ARG(chunk->groups), TESS_U32ARG(tensor->group_bytes / 4),
+                         TESS_U32ARG(count)}}));
     }
     tess_arena_release(tess_stage_arena(stage), mark);
     return TESS_OK;

@@ -25,5 +25,5 @@ enum tess_status tess_gaussian_activate(struct tess_stage *stage, struct tess_ma
                      TESS_U32ARG(params->count), TESS_F32ARG((float)params->resolution),
                      TESS_F32ARG(params->voxel_size), TESS_F32ARG(scaling),
                      TESS_F32ARG(opacity), TESS_F32ARG(params->kernel_size),
-                     TESS_U32ARG(params->exponential)}});
+                     TESS_U32ARG(params->exponential), TESS_U32ARG(raw.rows)}});
 }

@@ -86,5 +86,5 @@ enum tess_status tess_neighbours_subdivide(struct tess_mat *index, struct tess_s
                                               .cut = 1,
                                               .args = {TESS_SLICE(index->data),
                                                        TESS_SLICE(base.data),
-                                                       TESS_U32ARG(level)}});
+                                                       TESS_U32ARG(level), TESS_U32ARG(rows)}});
 }

@@ -141,5 +141,6 @@ enum tess_status tess_scale_silu(struct tess_stage *stage, struct tess_mat x,
                            .cut = 1,
                            .flop = 8.0 * (double)x.rows * (double)x.cols,
                            .args = {TESS_SLICE(x.data), TESS_SLICE(scale.data),
-                                    TESS_SLICE(shift.data), TESS_U32ARG(x.cols)}});
+                                    TESS_SLICE(shift.data), TESS_U32ARG(x.rows),
+                                    TESS_U32ARG(x.cols)}});
 }

@@ -43,5 +43,5 @@ enum tess_status tess_position_embed(struct tess_stage *stage, struct tess_mat o
                                .cut = 1,
                                .args = {TESS_SLICE(out.data), TESS_SLICE(coords.data),
                                         TESS_SLICE(table.data), TESS_U32ARG(table.cols),
-                                        TESS_U32ARG(out.cols), TESS_U32ARG(axes)}});
+                                        TESS_U32ARG(out.cols), TESS_U32ARG(axes), TESS_U32ARG(out.rows)}});
 }

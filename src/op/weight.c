@@ -151,13 +151,13 @@ static enum tess_status launch_pack(struct tess_weights *weights,
     };
     // The part with the last rows fills its panel up with zeros.
     size_t filled = row0 + rows == source->outputs ? panels_of(source) * PANEL - row0 : rows;
-    struct tess_arg inputs = TESS_U32ARG(source->inputs);
     switch (source->layout) {
     case TESS_WEIGHT_TRANSPOSED:
         launch.kernel = "pack_transposed";
         launch.global[0] = panels_of(source) * PANEL;
         launch.global[1] = rows;
         launch.args[4] = (struct tess_arg) TESS_U32ARG(source->outputs);
+        filled = launch.global[0];
         break;
     case TESS_WEIGHT_CONV_UP:
         launch.kernel = "pack_folded";
@@ -173,7 +173,8 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         launch.args[4] = (struct tess_arg) TESS_U32ARG(taps_of(source->layout));
         break;
     }
-    launch.args[5] = inputs;
+    launch.args[5] = (struct tess_arg) TESS_U32ARG(source->inputs);
+    launch.args[6] = (struct tess_arg) TESS_U32ARG(filled);
     return tess_launch(tess_stage_device(weights->stage), &launch);
 }
 

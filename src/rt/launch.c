@@ -170,11 +170,14 @@ static enum tess_status bind_args(struct bound *bound, struct tess_device *dev,
 static enum tess_status enqueue(struct tess_device *dev, cl_kernel kernel,
                                 const struct tess_launch *launch)
 {
+    static const size_t grid[3] = {TESS_GRID_X, TESS_GRID_Y, 1};
     size_t local[3], global[3];
-    bool one = !launch->local[0] && !launch->local[1] && !launch->local[2];
+    bool padded = !launch->local[0];
     for (int i = 0; i < 3; i++) {
-        local[i] = one || !launch->local[i] ? 1 : launch->local[i];
+        local[i] = padded ? grid[i] : launch->local[i] ? launch->local[i] : 1;
         global[i] = launch->global[i] ? launch->global[i] : 1;
+        if (padded)
+            global[i] = (global[i] + grid[i] - 1) / grid[i] * grid[i];
         assert(global[i] % local[i] == 0);
     }
     unsigned cut = launch->cut;

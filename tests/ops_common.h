@@ -1,0 +1,217 @@
+// For the operator tests: devices with either shape of kernels, stages that run one function,
+// random data, and comparisons with references in double.
+//
+// TESS_TINY=1 leaves the smallest cases, for slow implementations. `--bench` in place of tests
+// prints what the operators reach.
+#ifndef OPS_COMMON_H
+#define OPS_COMMON_H
+
+// cmocka.h needs these before it.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem/stage.h"
+#include "op/weight.h"
+
+struct ops {
+    struct tess_env env;
+    struct tess_device *dev;
+    struct tess_budget budget;
+};
+
+static inline bool ops_tiny(void)
+{
+    const char *tiny = getenv("TESS_TINY");
+    return tiny && *tiny == '1';
+}
+
+static inline void ops_print_log(void *user, enum tess_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    fprintf(stderr, "# %s\n", text);
+}
+
+static inline struct ops *ops_open(enum tess_variant variant)
+{
+    struct ops *ops = calloc(1, sizeof *ops);
+    ops->env.log = ops_print_log;
+    enum tess_status status = tess_device_open(
+        &ops->dev, &ops->env, &(struct tess_device_params) {.variant = variant});
+    if (!status)
+        status = tess_budget_init(&ops->budget, ops->dev, 0, 0);
+    if (status)
+        fprintf(stderr, "# %s\n", ops->env.message);
+    assert_int_equal(status, TESS_OK);
+    return ops;
+}
+
+static inline void ops_close(struct ops *ops)
+{
+    assert_int_equal(tess_device_used(ops->dev), 0);
+    tess_device_close(&ops->dev);
+    free(ops);
+}
+
+static inline void ops_run(struct ops *ops, tess_stage_fn *fn, void *user)
+{
+    struct tess_stage_report report;
+    enum tess_status status = tess_stage_run(&report, ops->dev, &ops->budget, "test", fn, user);
+    if (status)
+        fprintf(stderr, "# %s\n", ops->env.message);
+    assert_int_equal(status, TESS_OK);
+}
+
+// ---- random numbers: the same in every run ----
+
+static inline uint32_t ops_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(*state >> 33);
+}
+
+static inline float *ops_floats(size_t count, uint64_t seed)
+{
+    float *values = malloc((count ? count : 1) * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)ops_random(&seed) / (float)(1u << 30) - 1;
+    return values;
+}
+
+// Halves in [-1, 1), and what they are as floats.
+static inline uint16_t *ops_halves(float **floats, size_t count, uint64_t seed)
+{
+    uint16_t *halves = malloc(count * sizeof *halves);
+    *floats = malloc(count * sizeof **floats);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t r = ops_random(&seed);
+        halves[i] = (uint16_t)((r & 1) << 15 | (r >> 1) % 0x3c00);
+        (*floats)[i] = tess_half_to_float(halves[i]);
+    }
+    return halves;
+}
+
+// ---- inside stages ----
+
+static inline struct tess_mat ops_take(struct tess_stage *stage, size_t rows, size_t cols)
+{
+    struct tess_mat mat;
+    assert_int_equal(tess_mat_take(&mat, stage, rows, cols, TESS_F32, "test"), TESS_OK);
+    // What no kernel writes stays NaN.
+    assert_int_equal(tess_slice_fill(tess_stage_device(stage), mat.data, 0xff), TESS_OK);
+    return mat;
+}
+
+static inline struct tess_mat ops_upload(struct tess_stage *stage, size_t rows, size_t cols,
+                                         const void *values)
+{
+    struct tess_mat mat = ops_take(stage, rows, cols);
+    if (rows && cols)
+        assert_int_equal(tess_mat_write(stage, mat, values), TESS_OK);
+    return mat;
+}
+
+static inline enum tess_status ops_copy(void *user, size_t row0, size_t rows, const void *data)
+{
+    (void)row0;
+    struct {
+        float *to;
+        size_t cols;
+    } *target = user;
+    memcpy(target->to, data, rows * target->cols * sizeof(float));
+    return TESS_OK;
+}
+
+static inline void ops_download(struct tess_stage *stage, struct tess_mat mat, void *to)
+{
+    struct {
+        float *to;
+        size_t cols;
+    } target = {to, mat.cols};
+    assert_int_equal(tess_mat_deliver(stage, mat, 0, ops_copy, &target), TESS_OK);
+}
+
+// ---- comparisons ----
+
+// |a - b| / |b| over all; NaN if anything was not written.
+static inline double ops_error(const float *a, const double *b, size_t count)
+{
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += (a[i] - b[i]) * (a[i] - b[i]);
+        norm += b[i] * b[i];
+    }
+    return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
+}
+
+static inline void ops_expect(const float *a, const double *b, size_t count, double bound)
+{
+    double error = ops_error(a, b, count);
+    if (!(error <= bound))
+        fprintf(stderr, "# relative error %g, bound %g\n", error, bound);
+    assert_true(error <= bound);
+}
+
+// ---- benchmarks ----
+
+// Median time in kernels of `fn`, in seconds.
+static inline double ops_time(struct ops *ops, tess_stage_fn *fn, void *user)
+{
+    double seconds[5];
+    for (int i = -1; i < 5; i++) {
+        struct tess_stage_report report;
+        assert_int_equal(tess_stage_run(&report, ops->dev, &ops->budget, "bench", fn, user),
+                         TESS_OK);
+        if (i >= 0)
+            seconds[i] = (double)report.counters.kernel_ns * 1e-9;
+    }
+    for (int i = 0; i < 5; i++)
+        for (int k = i + 1; k < 5; k++)
+            if (seconds[k] < seconds[i]) {
+                double t = seconds[i];
+                seconds[i] = seconds[k];
+                seconds[k] = t;
+            }
+    return seconds[2];
+}
+
+static inline void ops_print_rate(const char *what, double flop, double bytes, double seconds)
+{
+    printf("%-44s %9.3f ms %9.1f GFLOP/s %8.1f GB/s\n", what, seconds * 1e3,
+           flop / seconds * 1e-9, bytes / seconds * 1e-9);
+}
+
+// `--bench` runs `bench`, anything else the tests.
+#define OPS_MAIN(tests, bench)                                                           \
+    int main(int argc, char **argv)                                                      \
+    {                                                                                    \
+        if (argc > 1 && strcmp(argv[1], "--bench") == 0) {                               \
+            bench();                                                                     \
+            return 0;                                                                    \
+        }                                                                                \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                \
+    }
+
+// Every test runs with both shapes of kernels.
+#define OPS_TEST(name)                                                                   \
+    static void name##_cpu(void **state)                                                 \
+    {                                                                                    \
+        (void)state;                                                                     \
+        name(TESS_VARIANT_CPU);                                                          \
+    }                                                                                    \
+    static void name##_gpu(void **state)                                                 \
+    {                                                                                    \
+        (void)state;                                                                     \
+        name(TESS_VARIANT_GPU);                                                          \
+    }
+#define OPS_BOTH(name) cmocka_unit_test(name##_cpu), cmocka_unit_test(name##_gpu)
+
+#endif

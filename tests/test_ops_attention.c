@@ -1,0 +1,205 @@
+// Attention in runs of rows against softmax in double.
+//
+// Tolerance: the exponential is good to 2e-7, sums of up to some hundred terms stay below 1e-6.
+#include "ops_common.h"
+
+#include "op/attention.h"
+
+#define TOLERANCE 2e-6
+
+struct attention {
+    size_t rows, heads, D;
+    const float *qkv;
+    const struct tess_attention_unit *units;
+    size_t unit_count;
+    size_t split; // units of a call; runs must not be cut apart
+    float *out;
+    int repeat;
+};
+
+static enum tess_status run_attention(struct tess_stage *stage, void *user)
+{
+    const struct attention *a = user;
+    size_t C = a->heads * a->D;
+    struct tess_mat units;
+    TESS_TRY(tess_mat_take(&units, stage, a->unit_count, 4, TESS_U32, "units"));
+    TESS_TRY(tess_mat_write(stage, units, a->units));
+    for (size_t unit = 0; unit < a->unit_count;) {
+        size_t end = unit + 1;
+        // A call takes whole runs: up to `split` of them.
+        for (size_t runs = 0; end < a->unit_count; end++)
+            if (a->units[end].key0 != a->units[end - 1].key0 && ++runs == a->split)
+                break;
+        size_t row0 = a->units[unit].key0;
+        size_t rows = a->units[end - 1].key0 + a->units[end - 1].keys - row0;
+        size_t mark = tess_arena_mark(tess_stage_arena(stage));
+        struct tess_mat qkv = ops_upload(stage, rows, 3 * C, a->qkv + row0 * 3 * C);
+        struct tess_mat out = ops_take(stage, rows, C);
+        for (int i = 0; i <= a->repeat; i++)
+            TESS_TRY(tess_attention(
+                stage, &(struct tess_attention_params) {.out = out,
+                                                        .qkv = qkv,
+                                                        .units = units,
+                                                        .unit0 = unit,
+                                                        .unit_count = end - unit,
+                                                        .row0 = row0,
+                                                        .heads = a->heads,
+                                                        .head_channels = a->D,
+                                                        .pairs = 0}));
+        ops_download(stage, out, a->out + row0 * C);
+        tess_arena_release(tess_stage_arena(stage), mark);
+        unit = end;
+    }
+    return TESS_OK;
+}
+
+static double *attention_reference(const struct attention *a)
+{
+    size_t C = a->heads * a->D;
+    double *out = malloc(a->rows * C * sizeof *out);
+    double *weights = malloc(a->rows * sizeof *weights);
+    for (size_t u = 0; u < a->unit_count; u++)
+        for (size_t q = a->units[u].query0; q < a->units[u].query0 + a->units[u].queries; q++)
+            for (size_t h = 0; h < a->heads; h++) {
+                size_t key0 = a->units[u].key0, keys = a->units[u].keys;
+                double top = -1e300, total = 0;
+                for (size_t k = 0; k < keys; k++) {
+                    double score = 0;
+                    for (size_t d = 0; d < a->D; d++)
+                        score += (double)a->qkv[q * 3 * C + h * a->D + d] *
+                                 a->qkv[(key0 + k) * 3 * C + C + h * a->D + d];
+                    weights[k] = score / sqrt((double)a->D);
+                    top = fmax(top, weights[k]);
+                }
+                for (size_t k = 0; k < keys; k++)
+                    total += weights[k] = exp(weights[k] - top);
+                for (size_t d = 0; d < a->D; d++) {
+                    double sum = 0;
+                    for (size_t k = 0; k < keys; k++)
+                        sum += weights[k] *
+                               a->qkv[(key0 + k) * 3 * C + 2 * C + h * a->D + d];
+                    out[q * C + h * a->D + d] = sum / total;
+                }
+            }
+    free(weights);
+    return out;
+}
+
+// Units of runs of the given lengths, one after the other.
+static struct tess_attention_unit *make_units(size_t *count, size_t *rows,
+                                              const size_t *lengths, size_t runs,
+                                              uint32_t queries)
+{
+    struct tess_attention_unit *units = NULL;
+    *count = *rows = 0;
+    for (size_t r = 0; r < runs; r++) {
+        for (size_t q = 0; q < lengths[r]; q += queries) {
+            units = realloc(units, (*count + 1) * sizeof *units);
+            units[(*count)++] = (struct tess_attention_unit) {
+                .query0 = (uint32_t)(*rows + q),
+                .queries = lengths[r] - q < queries ? (uint32_t)(lengths[r] - q) : queries,
+                .key0 = (uint32_t)*rows,
+                .keys = (uint32_t)lengths[r]};
+        }
+        *rows += lengths[r];
+    }
+    return units;
+}
+
+static void check_runs(enum tess_variant variant, const size_t *lengths, size_t runs,
+                       size_t heads, size_t D, float spread)
+{
+    struct ops *ops = ops_open(variant);
+    struct attention a = {.heads = heads, .D = D};
+    struct tess_attention_unit *units = make_units(&a.unit_count, &a.rows, lengths, runs,
+                                                   tess_attention_queries(ops->dev));
+    size_t C = heads * D;
+    float *qkv = ops_floats(a.rows * 3 * C, D);
+    for (size_t i = 0; i < a.rows * 3 * C; i++)
+        qkv[i] *= i % (3 * C) < 2 * C ? spread : 1;
+    a.qkv = qkv;
+    a.units = units;
+    a.split = runs;
+    a.out = malloc(a.rows * C * sizeof(float));
+    ops_run(ops, run_attention, &a);
+    double *reference = attention_reference(&a);
+    // Scores of size s are off by s 2^-24 each, and so are the weights.
+    ops_expect(a.out, reference, a.rows * C, TOLERANCE * (1 + spread * spread * sqrt((double)D)));
+    float *whole = a.out;
+    a.out = malloc(a.rows * C * sizeof(float));
+    for (a.split = 1; a.split < runs; a.split++) {
+        ops_run(ops, run_attention, &a);
+        assert_memory_equal(a.out, whole, a.rows * C * sizeof(float));
+    }
+    free(whole);
+    free(a.out);
+    free(reference);
+    free(qkv);
+    free(units);
+    ops_close(ops);
+}
+
+static void windows(enum tess_variant variant)
+{
+    static const size_t lengths[] = {1, 7, 8, 9, 63, 64, 65, 130, 16, 3};
+    check_runs(variant, lengths, ops_tiny() ? 4 : 10, 2, 16, 1);
+    if (!ops_tiny())
+        check_runs(variant, lengths, 10, 3, 64, 1);
+}
+OPS_TEST(windows)
+
+static void odd_heads(enum tess_variant variant)
+{
+    static const size_t lengths[] = {5, 70};
+    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, 8, 1);
+    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 2, 20, 1);
+    if (!ops_tiny())
+        check_runs(variant, lengths, 2, 2, 80, 1);
+}
+OPS_TEST(odd_heads)
+
+// Scores far apart: the running maximum has to move, and weights vanish.
+static void large_scores(enum tess_variant variant)
+{
+    static const size_t lengths[] = {150, 90};
+    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, 16, 30);
+}
+OPS_TEST(large_scores)
+
+static void bench(void)
+{
+    struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    static const size_t runs[][2] = {{100, 64}, {1, 4096}};
+    printf("%s\n", tess_device_facts(ops->dev)->name);
+    for (size_t i = 0; i < 2; i++) {
+        size_t lengths[256], count = runs[i][0];
+        for (size_t r = 0; r < count; r++)
+            lengths[r] = runs[i][1] + (count > 1 ? r : 0);
+        struct attention a = {.heads = 12, .D = 64, .split = count, .repeat = 3};
+        struct tess_attention_unit *units = make_units(&a.unit_count, &a.rows, lengths, count,
+                                                       tess_attention_queries(ops->dev));
+        float *qkv = ops_floats(a.rows * 3 * 768, 1);
+        double pairs = 0;
+        for (size_t r = 0; r < count; r++)
+            pairs += (double)(lengths[r] * lengths[r]);
+        a.qkv = qkv;
+        a.units = units;
+        a.out = malloc(a.rows * 768 * sizeof(float));
+        double seconds = ops_time(ops, run_attention, &a) / 4;
+        char what[80];
+        snprintf(what, sizeof what, "attention, 12 heads of 64, %zu runs, %zu rows", count,
+                 a.rows);
+        ops_print_rate(what, 4.0 * pairs * 768, 16.0 * (double)a.rows * 768, seconds);
+        free(a.out);
+        free(qkv);
+        free(units);
+    }
+    ops_close(ops);
+}
+
+static const struct CMUnitTest tests[] = {
+    OPS_BOTH(windows),
+    OPS_BOTH(odd_heads),
+    OPS_BOTH(large_scores),
+};
+OPS_MAIN(tests, bench)

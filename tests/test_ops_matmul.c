@@ -1,0 +1,395 @@
+// Matrix products and convolutions against sums in double.
+//
+// Tolerance: a chain of K fused multiply-adds in fp32 with random signs is off by about
+// sqrt(K) 2^-24 of its size; 1e-6 leaves room up to K = 27 * 100.
+#include "ops_common.h"
+
+#include "op/matmul.h"
+#include "op/neighbour.h"
+
+#define TOLERANCE 1e-6
+
+// One product, with everything that it can do.
+struct product {
+    size_t rows, N, K;
+    enum tess_weight_layout layout;
+    bool half, bias, residual, transposed;
+    enum tess_matmul_activation activation;
+    size_t split; // rows of a call; 0: all at once
+    const float *in, *bias_values, *residual_values, *weights;
+    const void *stored;
+    const uint32_t *base; // [rows / 8^level][27], for convolutions
+    unsigned level;
+    size_t in_rows;
+    float *out;
+};
+
+static size_t taps_of(const struct product *p)
+{
+    return p->layout == TESS_WEIGHT_CONV || p->layout == TESS_WEIGHT_CONV_UP ? 27 : 1;
+}
+
+static double activate(double x, enum tess_matmul_activation activation)
+{
+    if (activation == TESS_ACT_GELU_TANH)
+        return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    return activation == TESS_ACT_SILU ? x / (1 + exp(-x)) : x;
+}
+
+static void upload_block(const struct product *p, struct tess_weight_block *block)
+{
+    *block = (struct tess_weight_block) {.count = 2};
+    block->items[0] = (struct tess_weight_source) {.data = p->stored,
+                                                   .dtype = p->half ? TESS_F16 : TESS_F32,
+                                                   .layout = p->layout,
+                                                   .outputs = (uint32_t)p->N,
+                                                   .inputs = (uint32_t)p->K};
+    block->items[1] = (struct tess_weight_source) {.data = p->bias_values,
+                                                   .dtype = TESS_F32,
+                                                   .layout = TESS_WEIGHT_VECTOR,
+                                                   .outputs = (uint32_t)p->N,
+                                                   .inputs = 1};
+}
+
+static enum tess_status run_product(struct tess_stage *stage, void *user)
+{
+    const struct product *p = user;
+    struct tess_weight_block block;
+    struct tess_weights *weights = NULL;
+    const struct tess_weight *items;
+    upload_block(p, &block);
+    TESS_TRY(tess_weights_create(&weights, stage, &block, 1));
+    TESS_TRY(tess_weights_use(&items, weights, 0));
+    size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
+    struct tess_mat in = ops_upload(stage, p->in_rows, p->K, p->in);
+    struct tess_mat zeros = ops_take(stage, 1, p->K);
+    TESS_TRY(tess_slice_fill(tess_stage_device(stage), zeros.data, 0));
+    size_t step = p->split ? p->split : p->rows;
+    for (size_t row = 0; row < p->rows; row += step) {
+        size_t rows = p->rows - row < step ? p->rows - row : step;
+        size_t mark = tess_arena_mark(tess_stage_arena(stage));
+        struct tess_mat part = in, residual, index;
+        if (taps_of(p) == 1)
+            part = ops_upload(stage, rows, p->K, p->in + row * p->K);
+        residual =
+            ops_upload(stage, rows, p->N, p->residual_values + row * p->N);
+        if (taps_of(p) == 27) {
+            struct tess_mat base = ops_upload(stage, rows >> 3 * p->level, 27,
+                                              p->base + (row >> 3 * p->level) * 27);
+            TESS_TRY(tess_neighbours_subdivide(&index, stage, base, p->level));
+        }
+        struct tess_mat out = ops_take(stage, rows * octants, p->N);
+        TESS_TRY(tess_matmul(
+            stage, &(struct tess_matmul) {.out = out,
+                                          .in = part,
+                                          .weight = &items[0],
+                                          .bias = p->bias ? &items[1] : NULL,
+                                          .residual = p->residual ? &residual : NULL,
+                                          .residual_shift = octants == 8 ? 3 : 0,
+                                          .activation = p->activation,
+                                          .rows = rows,
+                                          .index = taps_of(p) == 27 ? &index : NULL,
+                                          .zeros = taps_of(p) == 27 ? &zeros : NULL}));
+        ops_download(stage, out, p->out + row * octants * p->N);
+        tess_arena_release(tess_stage_arena(stage), mark);
+    }
+    tess_weights_destroy(&weights);
+    return TESS_OK;
+}
+
+static void finish_reference(double *out, const struct product *p, size_t row, size_t n,
+                             double sum)
+{
+    sum += p->bias ? p->bias_values[n] : 0;
+    sum = activate(sum, p->activation);
+    size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
+    sum += p->residual ? p->residual_values[row / octants * p->N + n] : 0;
+    out[row * p->N + n] = sum;
+}
+
+static double *linear_reference(const struct product *p)
+{
+    double *out = malloc(p->rows * p->N * sizeof *out);
+    for (size_t r = 0; r < p->rows; r++)
+        for (size_t n = 0; n < p->N; n++) {
+            double sum = 0;
+            for (size_t k = 0; k < p->K; k++)
+                sum += (double)p->in[r * p->K + k] *
+                       p->weights[p->layout == TESS_WEIGHT_TRANSPOSED ? k * p->N + n
+                                                                      : n * p->K + k];
+            finish_reference(out, p, r, n, sum);
+        }
+    return out;
+}
+
+static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t K, bool half,
+                       enum tess_weight_layout layout, int features)
+{
+    struct ops *ops = ops_open(variant);
+    struct product p = {.rows = rows,
+                        .N = N,
+                        .K = K,
+                        .layout = layout,
+                        .half = half,
+                        .in_rows = rows,
+                        .bias = features & 1,
+                        .residual = features & 2,
+                        .activation = (enum tess_matmul_activation)(features % 3)};
+    float *floats = NULL, *in = ops_floats(rows * K, 1), *bias = ops_floats(N, 2),
+          *residual = ops_floats(rows * N, 3);
+    void *stored = half ? (void *)ops_halves(&floats, N * K, 4) : ops_floats(N * K, 4);
+    p.in = in;
+    p.bias_values = bias;
+    p.residual_values = residual;
+    p.stored = stored;
+    p.weights = half ? floats : stored;
+    p.out = malloc(rows * N * sizeof(float));
+    ops_run(ops, run_product, &p);
+    double *reference = linear_reference(&p);
+    ops_expect(p.out, reference, rows * N, TOLERANCE);
+    // Cut into any parts, the same bytes.
+    float *whole = p.out;
+    p.out = malloc(rows * N * sizeof(float));
+    for (p.split = 1; p.split < rows; p.split = p.split * 3 + 2) {
+        ops_run(ops, run_product, &p);
+        assert_memory_equal(p.out, whole, rows * N * sizeof(float));
+    }
+    free(whole);
+    free(p.out);
+    free(reference);
+    free(in);
+    free(bias);
+    free(residual);
+    free(stored);
+    free(floats);
+    ops_close(ops);
+}
+
+static void linear_layers(enum tess_variant variant)
+{
+    static const size_t sizes[][3] = {{1, 1, 1},   {3, 5, 7},     {8, 32, 16}, {9, 33, 17},
+                                      {67, 101, 96}, {130, 448, 129}, {65, 65, 300}};
+    size_t count = ops_tiny() ? 4 : sizeof sizes / sizeof *sizes;
+    for (size_t i = 0; i < count; i++)
+        for (int half = 0; half < 2; half++)
+            run_linear(variant, sizes[i][0], sizes[i][1], sizes[i][2], half, TESS_WEIGHT_MATRIX,
+                       (int)(2 * i) + half);
+}
+OPS_TEST(linear_layers)
+
+static void transposed_matrices(enum tess_variant variant)
+{
+    run_linear(variant, 10, 35, 19, true, TESS_WEIGHT_TRANSPOSED, 1);
+    run_linear(variant, 7, 64, 9, false, TESS_WEIGHT_TRANSPOSED, 2);
+}
+OPS_TEST(transposed_matrices)
+
+// ---- convolutions ----
+
+// A few voxels with their neighbours, some of them missing.
+static size_t make_voxels(int32_t *coords, size_t most, uint64_t seed)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < 4 * 4 * 4 && count < most; i++)
+        if (ops_random(&seed) % 3) {
+            coords[3 * count] = i / 16;
+            coords[3 * count + 1] = i / 4 % 4;
+            coords[3 * count + 2] = i % 4;
+            count++;
+        }
+    return count;
+}
+
+// The row of the voxel at `at` on a grid that is subdivided `level` times, or -1.
+static long find_fine(const int32_t *coords, size_t count, unsigned level, const int *at)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool same = true;
+        for (int axis = 0; axis < 3; axis++)
+            same = same && at[axis] >= 0 && at[axis] >> level == coords[3 * i + (size_t)axis];
+        if (!same)
+            continue;
+        long row = (long)i;
+        for (int l = (int)level - 1; l >= 0; l--)
+            row = row * 8 + (at[0] >> l & 1) * 4 + (at[1] >> l & 1) * 2 + (at[2] >> l & 1);
+        return row;
+    }
+    return -1;
+}
+
+static void place_of(int *at, const int32_t *coords, unsigned level, size_t row)
+{
+    for (int axis = 0; axis < 3; axis++) {
+        at[axis] = coords[3 * (row >> 3 * level) + (size_t)axis];
+        for (int l = (int)level - 1; l >= 0; l--)
+            at[axis] = at[axis] * 2 + (int)(row >> (3 * l + 2 - axis) & 1);
+    }
+}
+
+// The plain form: 27 taps on the grid that the output is on. For TESS_WEIGHT_CONV_UP the input is
+// copied to all children first.
+static double *conv_reference(const struct product *p, const int32_t *coords, size_t voxels)
+{
+    bool up = p->layout == TESS_WEIGHT_CONV_UP;
+    unsigned level = p->level + up;
+    size_t rows = voxels << 3 * level;
+    double *out = malloc(rows * p->N * sizeof *out);
+    for (size_t r = 0; r < rows; r++) {
+        int at[3];
+        long from[27];
+        place_of(at, coords, level, r);
+        for (int tap = 0; tap < 27; tap++) {
+            from[tap] = find_fine(
+                coords, voxels, level,
+                (int[]) {at[0] + tap / 9 - 1, at[1] + tap / 3 % 3 - 1, at[2] + tap % 3 - 1});
+            if (up && from[tap] >= 0)
+                from[tap] /= 8;
+        }
+        for (size_t n = 0; n < p->N; n++) {
+            double sum = 0;
+            for (size_t tap = 0; tap < 27; tap++)
+                for (size_t k = 0; k < p->K && from[tap] >= 0; k++)
+                    sum += (double)p->in[(size_t)from[tap] * p->K + k] *
+                           p->weights[(n * 27 + tap) * p->K + k];
+            finish_reference(out, p, r, n, sum);
+        }
+    }
+    return out;
+}
+
+static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned level, bool half,
+                     enum tess_weight_layout layout)
+{
+    struct ops *ops = ops_open(variant);
+    int32_t coords[3 * 64];
+    size_t voxels = make_voxels(coords, ops_tiny() ? 3 : 20, N);
+    uint32_t *base = NULL;
+    assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
+    size_t rows = voxels << 3 * level, octants = layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
+    float *floats = NULL, *in = ops_floats(rows * K, 1), *bias = ops_floats(N, 2),
+          *residual = ops_floats(rows * N, 3);
+    void *stored =
+        half ? (void *)ops_halves(&floats, 27 * N * K, 4) : ops_floats(27 * N * K, 4);
+    struct product p = {.rows = rows,
+                        .N = N,
+                        .K = K,
+                        .layout = layout,
+                        .half = half,
+                        .bias = true,
+                        .residual = true,
+                        .in = in,
+                        .in_rows = rows,
+                        .bias_values = bias,
+                        .residual_values = residual,
+                        .stored = stored,
+                        .weights = half ? floats : stored,
+                        .base = base,
+                        .level = level};
+    p.out = malloc(rows * octants * N * sizeof(float));
+    ops_run(ops, run_product, &p);
+    double *reference = conv_reference(&p, coords, voxels);
+    ops_expect(p.out, reference, rows * octants * N, TOLERANCE);
+    float *whole = p.out;
+    p.out = malloc(rows * octants * N * sizeof(float));
+    for (size_t split = 1; split < voxels; split = split * 2 + 1) {
+        p.split = split << 3 * level;
+        ops_run(ops, run_product, &p);
+        assert_memory_equal(p.out, whole, rows * octants * N * sizeof(float));
+    }
+    free(whole);
+    free(p.out);
+    free(reference);
+    free(base);
+    free(in);
+    free(bias);
+    free(residual);
+    free(stored);
+    free(floats);
+    ops_close(ops);
+}
+
+static void convolutions(enum tess_variant variant)
+{
+    run_conv(variant, 5, 3, 0, false, TESS_WEIGHT_CONV);
+    run_conv(variant, 33, 17, 0, true, TESS_WEIGHT_CONV);
+    run_conv(variant, 7, 5, 1, true, TESS_WEIGHT_CONV);
+    if (!ops_tiny())
+        run_conv(variant, 34, 12, 2, true, TESS_WEIGHT_CONV);
+}
+OPS_TEST(convolutions)
+
+// Eight folded taps against 27 taps on the doubled grid.
+static void convolutions_after_doubling(enum tess_variant variant)
+{
+    run_conv(variant, 5, 3, 0, true, TESS_WEIGHT_CONV_UP);
+    run_conv(variant, 33, 17, 0, false, TESS_WEIGHT_CONV_UP);
+    if (!ops_tiny())
+        run_conv(variant, 20, 9, 1, true, TESS_WEIGHT_CONV_UP);
+}
+OPS_TEST(convolutions_after_doubling)
+
+// ---- benchmark ----
+
+static enum tess_status bench_stage(struct tess_stage *stage, void *user)
+{
+    const struct product *p = user;
+    struct tess_weight_block block;
+    struct tess_weights *weights = NULL;
+    const struct tess_weight *items;
+    upload_block(p, &block);
+    TESS_TRY(tess_weights_create(&weights, stage, &block, 1));
+    TESS_TRY(tess_weights_use(&items, weights, 0));
+    struct tess_mat in = ops_upload(stage, p->rows, p->K, p->in);
+    struct tess_mat out = ops_take(stage, p->rows, p->N);
+    for (int i = 0; i < 4; i++)
+        TESS_TRY(tess_matmul(stage, &(struct tess_matmul) {.out = out,
+                                                           .in = in,
+                                                           .weight = &items[0],
+                                                           .bias = &items[1],
+                                                           .rows = p->rows}));
+    tess_weights_destroy(&weights);
+    return TESS_OK;
+}
+
+static void bench(void)
+{
+    static const size_t sizes[][3] = {{4096, 1024, 1024}, {4096, 1024, 4096}, {4096, 768, 768}};
+    struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    printf("%s\n", tess_device_facts(ops->dev)->name);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int half = 0; half < 2; half++) {
+            struct product p = {.rows = sizes[i][0],
+                                .N = sizes[i][2],
+                                .K = sizes[i][1],
+                                .half = half,
+                                .layout = TESS_WEIGHT_MATRIX};
+            float *floats = NULL, *in = ops_floats(p.rows * p.K, 1),
+                  *bias = ops_floats(p.N, 2);
+            void *stored = half ? (void *)ops_halves(&floats, p.N * p.K, 3)
+                                : ops_floats(p.N * p.K, 3);
+            p.in = in;
+            p.bias_values = bias;
+            p.stored = stored;
+            double seconds = ops_time(ops, bench_stage, &p) / 4;
+            char what[80];
+            snprintf(what, sizeof what, "matmul %zu x %zu x %zu, %s weights", p.rows, p.K, p.N,
+                     half ? "fp16" : "fp32");
+            ops_print_rate(what, 2.0 * (double)(p.rows * p.K * p.N),
+                           4.0 * (double)(p.rows * (p.K + p.N)) +
+                               (half ? 2.0 : 4.0) * (double)(p.K * p.N),
+                           seconds);
+            free(floats);
+            free(in);
+            free(bias);
+            free(stored);
+        }
+    ops_close(ops);
+}
+
+static const struct CMUnitTest tests[] = {
+    OPS_BOTH(linear_layers),
+    OPS_BOTH(transposed_matrices),
+    OPS_BOTH(convolutions),
+    OPS_BOTH(convolutions_after_doubling),
+};
+OPS_MAIN(tests, bench)

@@ -1,0 +1,193 @@
+// Layer norm and group norm against sums in double. Tolerance: a few roundings of fp32.
+#include "ops_common.h"
+
+#include "op/norm.h"
+
+#define TOLERANCE 1e-6
+
+// ---- layer norm ----
+
+struct layernorm {
+    size_t rows, C, split;
+    bool affine, in_place;
+    const float *in, *weight, *bias;
+    float *out;
+};
+
+static enum tess_status run_layernorm(struct tess_stage *stage, void *user)
+{
+    const struct layernorm *l = user;
+    struct tess_mat weight = ops_upload(stage, 1, l->C, l->weight);
+    struct tess_mat bias = ops_upload(stage, 1, l->C, l->bias);
+    struct tess_weight w = {.data = weight.data}, b = {.data = bias.data};
+    size_t step = l->split ? l->split : l->rows;
+    for (size_t row = 0; row < l->rows; row += step) {
+        size_t rows = l->rows - row < step ? l->rows - row : step;
+        struct tess_mat in = ops_upload(stage, rows, l->C, l->in + row * l->C);
+        struct tess_mat out = l->in_place ? in : ops_take(stage, rows, l->C);
+        TESS_TRY(tess_layernorm(stage, out, in, 1e-5f, l->affine ? &w : NULL,
+                                l->affine ? &b : NULL));
+        ops_download(stage, out, l->out + row * l->C);
+    }
+    return TESS_OK;
+}
+
+static void check_layernorm(struct ops *ops, size_t rows, size_t C, bool affine, bool in_place)
+{
+    float *in = ops_floats(rows * C, C), *weight = ops_floats(C, 1), *bias = ops_floats(C, 2);
+    for (size_t i = 0; i < rows * C; i++)
+        in[i] = in[i] * 3 + 5; // a mean that does not vanish
+    struct layernorm l = {.rows = rows, .C = C, .affine = affine, .in_place = in_place,
+                          .in = in, .weight = weight, .bias = bias};
+    l.out = malloc(rows * C * sizeof(float));
+    ops_run(ops, run_layernorm, &l);
+    double *reference = malloc(rows * C * sizeof *reference);
+    for (size_t r = 0; r < rows; r++) {
+        double mean = 0, variance = 0;
+        for (size_t c = 0; c < C; c++)
+            mean += in[r * C + c] / (double)C;
+        for (size_t c = 0; c < C; c++)
+            variance += (in[r * C + c] - mean) * (in[r * C + c] - mean) / (double)C;
+        for (size_t c = 0; c < C; c++) {
+            double y = (in[r * C + c] - mean) / sqrt(variance + 1e-5f);
+            reference[r * C + c] = affine ? y * weight[c] + bias[c] : y;
+        }
+    }
+    // Values around 5 cost some bits when the mean is taken off.
+    ops_expect(l.out, reference, rows * C, 4 * TOLERANCE);
+    float *whole = l.out;
+    l.out = malloc(rows * C * sizeof(float));
+    l.split = 2;
+    ops_run(ops, run_layernorm, &l);
+    assert_memory_equal(l.out, whole, rows * C * sizeof(float));
+    free(whole);
+    free(l.out);
+    free(reference);
+    free(in);
+    free(weight);
+    free(bias);
+}
+
+static void layer_norms(enum tess_variant variant)
+{
+    static const size_t channels[] = {2, 16, 17, 100, 768, 1023};
+    struct ops *ops = ops_open(variant);
+    for (size_t i = 0; i < (ops_tiny() ? 3 : sizeof channels / sizeof *channels); i++) {
+        check_layernorm(ops, 5, channels[i], false, false);
+        check_layernorm(ops, 3, channels[i], true, true);
+    }
+    ops_close(ops);
+}
+OPS_TEST(layer_norms)
+
+// ---- group norm ----
+
+struct groupnorm {
+    size_t rows, C, groups, block, split;
+    const float *in, *weight, *bias;
+    float *out;
+};
+
+static enum tess_status run_groupnorm(struct tess_stage *stage, void *user)
+{
+    const struct groupnorm *g = user;
+    struct tess_group_stats stats;
+    TESS_TRY(tess_group_stats_create(&stats, stage, g->rows, g->C, g->block));
+    for (size_t row = 0; row < g->rows; row += g->split) {
+        size_t rows = g->rows - row < g->split ? g->rows - row : g->split;
+        struct tess_mat in = ops_upload(stage, rows, g->C, g->in + row * g->C);
+        TESS_TRY(tess_group_stats_add(&stats, in, row));
+    }
+    struct tess_mat scale, shift;
+    enum tess_status status =
+        tess_group_stats_finish(&scale, &shift, &stats, g->groups, 1e-5f, g->weight, g->bias);
+    tess_group_stats_clear(&stats);
+    TESS_TRY(status);
+    struct tess_mat x = ops_upload(stage, g->rows, g->C, g->in);
+    TESS_TRY(tess_scale_silu(stage, x, scale, shift));
+    ops_download(stage, x, g->out);
+    return TESS_OK;
+}
+
+static void check_groupnorm(struct ops *ops, size_t rows, size_t C, size_t groups, size_t block)
+{
+    float *in = ops_floats(rows * C, C), *weight = ops_floats(C, 1), *bias = ops_floats(C, 2);
+    for (size_t i = 0; i < rows * C; i++)
+        in[i] += (float)(i % C % 7);
+    struct groupnorm g = {.rows = rows, .C = C, .groups = groups, .block = block, .split = rows,
+                          .in = in, .weight = weight, .bias = bias};
+    g.out = malloc(rows * C * sizeof(float));
+    ops_run(ops, run_groupnorm, &g);
+    double *reference = malloc(rows * C * sizeof *reference);
+    size_t width = C / groups;
+    for (size_t c0 = 0; c0 < C; c0 += width) {
+        double mean = 0, variance = 0, count = (double)(rows * width);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = c0; c < c0 + width; c++)
+                mean += in[r * C + c] / count;
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = c0; c < c0 + width; c++)
+                variance += (in[r * C + c] - mean) * (in[r * C + c] - mean) / count;
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = c0; c < c0 + width; c++) {
+                double y = (in[r * C + c] - mean) / sqrt(variance + 1e-5f) * weight[c] + bias[c];
+                reference[r * C + c] = y / (1 + exp(-y));
+            }
+    }
+    ops_expect(g.out, reference, rows * C, 4 * TOLERANCE);
+    float *whole = g.out;
+    g.out = malloc(rows * C * sizeof(float));
+    for (g.split = block; g.split < rows; g.split += 2 * block) {
+        ops_run(ops, run_groupnorm, &g);
+        assert_memory_equal(g.out, whole, rows * C * sizeof(float));
+    }
+    free(whole);
+    free(g.out);
+    free(reference);
+    free(in);
+    free(weight);
+    free(bias);
+}
+
+static void group_norms(enum tess_variant variant)
+{
+    struct ops *ops = ops_open(variant);
+    check_groupnorm(ops, 1, 4, 2, 8);
+    check_groupnorm(ops, 21, 6, 3, 8);
+    if (!ops_tiny()) {
+        check_groupnorm(ops, 1000, 96, 32, 64);
+        check_groupnorm(ops, 513, 64, 32, 256);
+    }
+    ops_close(ops);
+}
+OPS_TEST(group_norms)
+
+static enum tess_status bench_layernorm(struct tess_stage *stage, void *user)
+{
+    const struct layernorm *l = user;
+    struct tess_mat in = ops_upload(stage, l->rows, l->C, l->in);
+    struct tess_mat out = ops_take(stage, l->rows, l->C);
+    for (int i = 0; i < 8; i++)
+        TESS_TRY(tess_layernorm(stage, out, in, 1e-5f, NULL, NULL));
+    return TESS_OK;
+}
+
+static void bench(void)
+{
+    struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    struct layernorm l = {.rows = 16384, .C = 768};
+    float *in = ops_floats(l.rows * l.C, 1);
+    l.in = in;
+    double seconds = ops_time(ops, bench_layernorm, &l) / 8;
+    printf("%s\n", tess_device_facts(ops->dev)->name);
+    ops_print_rate("layer norm 16384 x 768", 8.0 * (double)(l.rows * l.C),
+                   8.0 * (double)(l.rows * l.C), seconds);
+    free(in);
+    ops_close(ops);
+}
+
+static const struct CMUnitTest tests[] = {
+    OPS_BOTH(layer_norms),
+    OPS_BOTH(group_norms),
+};
+OPS_MAIN(tests, bench)
