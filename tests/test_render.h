@@ -1,0 +1,94 @@
+// For the tests of pictures: devices with either variant of kernels, drawing, random
+// numbers.
+//
+// TESS_TINY=1 leaves the smallest cases, for slow implementations.
+#ifndef TEST_RENDER_H
+#define TEST_RENDER_H
+
+// cmocka.h needs these before it.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/camera.h"
+#include "render/mesh.h"
+
+struct setting {
+    struct tess_env env;
+    struct tess_device *dev;
+    struct tess_budget budget;
+};
+
+static const enum tess_variant variants[] = {TESS_VARIANT_CPU, TESS_VARIANT_GPU};
+
+static inline bool tiny(void)
+{
+    const char *value = getenv("TESS_TINY");
+    return value && *value == '1';
+}
+
+static inline struct setting *open_setting(enum tess_variant variant)
+{
+    struct setting *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    if (tess_device_open(&s->dev, &s->env,
+                         &(struct tess_device_params){.variant = variant}) ||
+        tess_budget_init(&s->budget, s->dev, 0, 0))
+        fail_msg("%s", s->env.message);
+    return s;
+}
+
+static inline void close_setting(struct setting *s)
+{
+    assert_int_equal(tess_device_used(s->dev), 0);
+    tess_device_close(&s->dev);
+    free(s);
+}
+
+static inline struct tess_picture draw_mesh(struct setting *s,
+                                            const struct tess_mesh *mesh,
+                                            const struct tess_camera *camera,
+                                            uint32_t size, uint32_t supersampling,
+                                            enum tess_style style)
+{
+    struct tess_picture picture;
+    struct tess_stage_report report;
+    if (tess_render_mesh(&picture, &report, s->dev, &s->budget, mesh, camera, size,
+                         supersampling, style))
+        fail_msg("%s", s->env.message);
+    return picture;
+}
+
+static inline void assert_transparent(const struct tess_picture *picture)
+{
+    for (size_t i = 0; i < (size_t)picture->width * picture->height * 4; i++)
+        assert_int_equal(picture->pixels[i], 0);
+}
+
+static inline void assert_same(const struct tess_picture *a, const struct tess_picture *b)
+{
+    assert_int_equal(a->width, b->width);
+    assert_memory_equal(a->pixels, b->pixels, (size_t)a->width * a->height * 4);
+}
+
+static uint64_t random_state;
+
+static inline double random_unit(void)
+{
+    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+    return (double)(random_state >> 40) / (1 << 24);
+}
+
+static inline double random_in(double low, double high)
+{
+    return low + (high - low) * random_unit();
+}
+
+#endif
