@@ -169,6 +169,7 @@ struct tess_model_part {
     const char *problem;  // what is wrong or missing; "" when ready
     const char *summary;  // "3 blocks, 256 channels, window 8, resolution 32"; "" if unknown
     uint64_t bytes, parameters;
+    uint32_t resolution, channels; // of the latents that it takes; 0 if unknown
     enum tess_part_state state;
 };
 

@@ -179,7 +179,7 @@ static void test_shell(void **state)
     assert_int_equal(tess_latent_shell(&again, &tmp->env, 5000, 64, 8), TESS_OK);
     check_shell(latent, 5000, 64);
     assert_int_equal(latent->channels, 8);
-    assert_string_equal(latent->path, "");
+    assert_string_equal(latent->path, "the shell");
     assert_memory_equal(latent->coords, again->coords, 5000 * 12);
     for (size_t i = 0; i < 5000 * 8; i++)
         assert_true(latent->feats[i] == 0);

@@ -106,7 +106,7 @@ static const struct {
      "Tell what `decode` would do, in bytes and FLOP, without running it.\n"
      "\n"
      "  --voxels N         a latent of N voxels, a shell as objects are, instead of a file\n"
-     "  --resolution N     of the latent's grid (64)\n"
+     "  --resolution N     of the latent's grid (the model's)\n"
      "  --described        plan for a device that is not here: --memory and --max-buffer tell\n"
      "  --json             as JSON\n",
      0, 1, false, false},

@@ -4,8 +4,9 @@
 #include "cli/cli.h"
 
 #define DEFAULT_VOXELS 10240
+// As published; the model in use says what it takes.
 #define DEFAULT_RESOLUTION 64
-#define LATENT_CHANNELS 8
+#define DEFAULT_CHANNELS 8
 
 static void print_stage(const struct tess_stage_report *stage)
 {
@@ -50,13 +51,24 @@ static int print_plan(struct cli *cli, const struct tess_stage_report *stages, s
     return EXIT_DONE;
 }
 
-static enum tess_status open_latent(struct tess_latent **out, struct cli *cli)
+static enum tess_status open_shell(struct tess_latent **out, struct cli *cli,
+                                   struct tess_model *model)
 {
-    if (cli->input_count)
-        return tess_latent_open(out, cli->ctx, cli->inputs[0]);
+    const struct tess_model_part *parts;
+    size_t count;
+    enum tess_status status = tess_model_parts(model, cli->ctx, &parts, &count);
+    if (status)
+        return status;
+    uint32_t resolution = DEFAULT_RESOLUTION, channels = DEFAULT_CHANNELS;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].resolution) {
+            resolution = parts[i].resolution;
+            channels = parts[i].channels;
+        }
+    if (cli->resolution)
+        resolution = cli->resolution;
     return tess_latent_create_shell(out, cli->ctx, cli->voxels ? cli->voxels : DEFAULT_VOXELS,
-                                    cli->resolution ? cli->resolution : DEFAULT_RESOLUTION,
-                                    LATENT_CHANNELS);
+                                    resolution, channels);
 }
 
 int cli_plan(struct cli *cli)
@@ -72,7 +84,8 @@ int cli_plan(struct cli *cli)
     size_t count = 0;
     enum tess_status status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
     if (!status)
-        status = open_latent(&latent, cli);
+        status = cli->input_count ? tess_latent_open(&latent, cli->ctx, cli->inputs[0])
+                                  : open_shell(&latent, cli, model);
     if (!status)
         status = tess_plan(&stages, &count, cli->ctx, model, latent, NULL);
     exit_status = status ? cli_fail(cli, status) : print_plan(cli, stages, count);

@@ -304,7 +304,7 @@ enum tess_status tess_latent_shell(struct tess_latent **out, struct tess_env *en
         return tess_fail(env, TESS_ERR_ARG, "a shell of %u channels, expected 1..%d",
                          channels, MAX_CHANNELS);
     struct tess_latent *latent = NULL;
-    TESS_TRY(latent_create(&latent, env, voxels, channels, ""));
+    TESS_TRY(latent_create(&latent, env, voxels, channels, "the shell"));
     struct torus inner, outer;
     torus_fit(&inner, &outer, (int32_t)resolution, voxels);
     torus_fill(latent, &inner, &outer, (int32_t)resolution);

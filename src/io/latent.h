@@ -13,7 +13,7 @@ struct tess_latent {
     size_t voxels, channels;
     int32_t *coords; // [voxels][3]: x, y, z, each in 0..1023; no voxel twice
     float *feats;    // [voxels][channels], finite
-    char *path;      // where it came from; "" if from no file
+    char *path;      // where it came from; "the shell" if from no file
 };
 
 // Read a safetensors file with exactly `coords` I32 [N,4] (batch 0, x, y, z) and `feats`

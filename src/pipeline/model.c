@@ -149,6 +149,8 @@ static enum tess_status describe_decoder(struct tess_model_part *part, struct te
     part->state = TESS_PART_READY;
     part->parameters = tess_slat_decoder_parameters(decoder);
     part->bytes = tess_slat_decoder_bytes(decoder);
+    part->resolution = tess_slat_decoder_config(decoder)->resolution;
+    part->channels = tess_slat_decoder_config(decoder)->latent_channels;
     status = summarise((char **)(uintptr_t)&part->summary, env,
                        tess_slat_decoder_config(decoder));
     tess_slat_decoder_close(&decoder);
