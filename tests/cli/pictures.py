@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Pictures: sizes, alpha, styles, turntables; a written file shows what was decoded."""
+from material import (LATENTS, Report, digest, done, expect_files, folder, names, read_png)
+
+RGBA = 6
+
+
+def pixels(path):
+    """Width, height, and the pixels' channels as four sequences."""
+    width, height, colour, rows = read_png(path)
+    assert colour == RGBA, f"{path}: colour type {colour}"
+    data = b"".join(rows)
+    return width, height, [data[c::4] for c in range(4)]
+
+
+def channels_of(path):
+    return pixels(path)[2]
+
+
+def mean_difference(a, b):
+    """Of two pictures of one size, premultiplied, in 1/255."""
+    (wa, ha, one), (wb, hb, other) = pixels(a), pixels(b)
+    assert (wa, ha) == (wb, hb), f"{wa} x {ha}, {wb} x {hb}"
+    total = 0
+    for c in range(3):
+        for x, y, p, q in zip(one[c], other[c], one[3], other[3]):
+            total += abs(x * p - y * q) / 255
+    return total / (3 * wa * ha)
+
+
+def largest_difference(a, b):
+    return max(max(abs(x - y) for x, y in zip(p, q)) for p, q in
+               zip(pixels(a)[2], pixels(b)[2]))
+
+
+def coverage(path):
+    width, height, channels = pixels(path)
+    return sum(channels[3]) / 255 / (width * height)
+
+
+def expect_object(path, size):
+    """A picture with something in the middle and nothing around it."""
+    width, height, (red, green, blue, alpha) = pixels(path)
+    assert (width, height) == (size, size), f"{width} x {height}"
+    corners = [0, size - 1, size * (size - 1), size * size - 1]
+    assert all(alpha[i] == 0 for i in corners), [alpha[i] for i in corners]
+    share = sum(alpha) / 255 / size**2
+    assert 0.02 < share < 0.9, f"alpha covers {share}"
+    assert max(alpha) > 250, max(alpha)
+    middle = [i for i in range(size * size) if alpha[i] > 200]
+    assert len({(red[i], green[i], blue[i]) for i in middle}) > 50, "one colour"
+
+
+def check_render(report, where):
+    for suffix in ("glb", "ply"):
+        asset = where / f"a.{suffix}"
+        with report.check(f"{suffix}: size, alpha, content"):
+            for size in (1, 33, 128, 257):
+                path = where / f"{suffix}-{size}.png"
+                result = done("render", asset, "-o", path, "--size", size)
+                assert str(path) in result.out, result
+                if size > 100:
+                    expect_object(path, size)
+                else:
+                    assert pixels(path)[:2] == (size, size)
+        with report.check(f"{suffix}: 512 pixels are the default"):
+            done("render", asset, "-o", where / "default.png")
+            done("render", asset, "-o", where / "told.png", "--size", "512", "--yaw", "30",
+                 "--pitch", "20", "--radius", "2", "--fov", "40", "--style", "colour",
+                 "--supersampling", "4" if suffix == "glb" else "1")
+            assert read_png(where / "default.png")[:2] == (512, 512)
+            assert digest(where / "default.png") == digest(where / "told.png")
+        with report.check(f"{suffix}: the camera turns and moves"):
+            def shot(*options):
+                done("render", asset, "-o", where / "shot.png", "--size", "96", *options)
+                return digest(where / "shot.png"), coverage(where / "shot.png")
+            base = shot()
+            views = [shot("--yaw", "120"), shot("--pitch", "-40"), shot("--radius", "3"),
+                     shot("--fov", "25"), shot("--pitch", "90")]
+            assert len({view[0] for view in [base, *views]}) == 6, "two views are one"
+            assert views[2][1] < base[1] * 0.7, "further away is smaller"
+            assert views[3][1] > base[1] * 1.3, "a longer lens shows it larger"
+            assert shot("--yaw", "390")[1] == base[1] or \
+                abs(shot("--yaw", "390")[1] - base[1]) < 1e-3, "390 degrees are 30"
+        with report.check(f"{suffix}: from inside and from far away"):
+            shot("--radius", "0.05")
+            assert shot("--radius", "1000")[1] < 0.001
+        with report.check(f"{suffix}: supersampling changes edges only"):
+            for n in (1, 8):
+                done("render", asset, "-o", where / f"s{n}.png", "--size", "96",
+                     "--supersampling", n)
+            difference = mean_difference(where / "s1.png", where / "s8.png")
+            assert 0 < difference < 6, difference
+
+
+def check_styles(report, where):
+    with report.check("styles of a mesh"):
+        for style in ("colour", "flat", "normal"):
+            done("render", where / "a.glb", "-o", where / f"{style}.png", "--size", "128",
+                 "--style", style)
+            expect_object(where / f"{style}.png", 128)
+        colour, flat, normal = (channels_of(where / f"{s}.png") for s in ("colour", "flat", "normal"))
+        assert colour[3] == flat[3] == normal[3], "another outline"
+        assert colour != flat and flat != normal
+        # Shading darkens; normals point at the eye, which is above: blue is z.
+        inside = [i for i, a in enumerate(flat[3]) if a == 255]
+        assert sum(colour[1][i] for i in inside) != sum(flat[1][i] for i in inside)
+        blue = sum(normal[2][i] for i in inside) / len(inside)
+        assert blue > 128, blue
+        lengths = [sum((normal[c][i] / 127.5 - 1) ** 2 for c in range(3)) ** 0.5 for i in inside]
+        near = sum(0.85 < length < 1.1 for length in lengths)
+        assert near > 0.8 * len(lengths), f"{near} of {len(lengths)} normals of length 1"
+
+
+def check_turntable(report, where):
+    for suffix in ("glb", "ply"):
+        with report.check(f"{suffix}: a turntable of 5"):
+            into = where / f"turn-{suffix}"
+            into.mkdir()
+            done("render", where / f"a.{suffix}", "-o", into / "t.png", "--turntable", "5",
+                 "--size", "64", "--yaw", "30")
+            frames = [f"t-{i:03}.png" for i in range(5)]
+            expect_files(into, "t.png", *frames)
+            # Three columns, two rows; the last place stays empty.
+            width, height, sheet = pixels(into / "t.png")
+            assert (width, height) == (192, 128), (width, height)
+            for number, name in enumerate(frames):
+                _, _, frame = pixels(into / name)
+                x, y = number % 3 * 64, number // 3 * 64
+                for c in range(4):
+                    for row in range(64):
+                        at = (y + row) * width + x
+                        assert sheet[c][at:at + 64] == frame[c][row * 64:row * 64 + 64], name
+            assert not any(sheet[3][(64 + row) * width + 128:(64 + row) * width + 192].strip(b"\0")
+                           for row in range(64)), "the sixth place is not empty"
+            assert len({digest(into / name) for name in frames}) == 5
+            # Frame 1 is the view at yaw 30 + 72.
+            done("render", where / f"a.{suffix}", "-o", into / "one.png", "--size", "64",
+                 "--yaw", "102")
+            assert largest_difference(into / "one.png", into / frames[1]) <= 2
+            done("render", where / f"a.{suffix}", "-o", into / "zero.png", "--size", "64")
+            assert digest(into / "zero.png") == digest(into / frames[0])
+
+
+def check_decode(report, where):
+    latent = LATENTS / "wuson.safetensors"
+    with report.check("decode and render draw the same mesh"):
+        done("render", where / "a.glb", "-o", where / "b.png")
+        # Vertex colours are stored with 8 bits, which is all that may differ.
+        difference = mean_difference(where / "a.png", where / "b.png")
+        assert difference < 0.6, difference
+        assert channels_of(where / "a.png")[3] == channels_of(where / "b.png")[3], "another outline"
+    with report.check("decode of splats only draws splats, as render does"):
+        into = where / "splats"
+        into.mkdir()
+        done("decode", latent, "-o", into / "s.ply", "-o", into / "s.png")
+        done("render", into / "s.ply", "-o", into / "again.png")
+        assert digest(into / "s.ply") == digest(where / "a.ply")
+        difference = mean_difference(into / "s.png", into / "again.png")
+        assert difference < 0.1, difference
+    with report.check("a picture only"):
+        into = where / "only"
+        into.mkdir()
+        done("decode", latent, "-o", into / "a.PNG")
+        assert names(into) == ["a.PNG"]
+        assert digest(into / "a.PNG") == digest(where / "a.png")
+    with report.check("mesh and splats show the same object"):
+        for suffix in ("glb", "ply"):
+            done("render", where / f"a.{suffix}", "-o", where / f"both-{suffix}.png", "--size",
+                 "96", "--style", "flat")
+        a, b = (channels_of(where / f"both-{s}.png") for s in ("glb", "ply"))
+        # Splats reach beyond the surface by their width.
+        mesh = sum(p > 128 for p in a[3])
+        both = sum(p > 128 and q > 128 for p, q in zip(a[3], b[3]))
+        either = sum(p > 128 or q > 128 for p, q in zip(a[3], b[3]))
+        assert both > 0.98 * mesh and both > 0.75 * either, f"{mesh}, {both}, {either} pixels"
+        difference = mean_difference(where / "both-glb.png", where / "both-ply.png")
+        assert difference < 12, difference
+    with report.check("a turntable out of decode"):
+        into = where / "decoded"
+        into.mkdir()
+        done("decode", latent, "-o", into / "t.png", "-o", into / "t.glb", "--turntable", "2",
+             "--size", "64")
+        expect_files(into, "t.png", "t-000.png", "t-001.png", "t.glb")
+        assert read_png(into / "t.png")[:2] == (128, 64)
+
+
+def main():
+    report = Report()
+    with folder() as where:
+        done("decode", LATENTS / "wuson.safetensors", "-o", where / "a.glb", "-o", where / "a.ply",
+             "-o", where / "a.png")
+        check_render(report, where)
+        check_styles(report, where)
+        check_turntable(report, where)
+        check_decode(report, where)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

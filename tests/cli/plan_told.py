@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""`plan` tells what a run then does: the same peak, bytes, launches and arithmetic, stage by stage;
+for a described device it needs none."""
+import json
+import time
+from material import (DEVICE, DONE, INPUT, LATENTS, MODEL, Report, copy_model, done, edit_json,
+                      folder, one_message, run, small_latent)
+
+EXACT = ("name", "peak_bytes", "launches", "flop", "uploaded_bytes", "downloaded_bytes",
+         "spilled_bytes", "spilled_tensors", "prefetch", "spans")
+NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": "", "TESSELLA_DEVICE": ""}
+
+
+def planned(*arguments, **options):
+    return json.loads(done("plan", *arguments, "--json", **options).out)
+
+
+def check_against_run(where, latent, options):
+    plan = planned(latent, *options)
+    report = where / "report.json"
+    result = done("decode", latent, "-o", where / "a.glb", "-o", where / "a.ply",
+                  "--report", report, *options)
+    told = json.loads(report.read_text())
+    stages = {stage["name"]: stage for stage in told["stages"]}
+    assert len(plan["stages"]) == 2, [stage["name"] for stage in plan["stages"]]
+    for stage in plan["stages"]:
+        other = stages[stage["name"]]
+        wrong = {key: (stage[key], other[key]) for key in EXACT if stage[key] != other[key]}
+        assert not wrong, f"{stage['name']}: (plan, run) {wrong}"
+        assert stage["peak_bytes"] <= plan["budget"]["device_bytes"]
+        assert stage["smallest_budget_bytes"] <= stage["peak_bytes"], stage
+    assert plan["peak_bytes"] == told["peak_bytes"] == result.counts["peak_bytes"], result
+    assert plan["device"] == told["device"] and plan["budget"] == told["budget"]
+
+
+def check_text(where, latent):
+    plan = planned(latent)
+    text = done("plan", latent).out
+    for stage in plan["stages"]:
+        assert stage["name"] in text, text
+        assert f"in {stage['launches']} launches" in text, text
+        assert f"--memory {stage['smallest_budget_bytes'] >> 10}K" in text, text
+        for span in stage["spans"]:
+            assert span["name"] in text, text
+    assert plan["device"]["name"] in text, text
+
+
+def main():
+    report = Report()
+    wuson = LATENTS / "wuson.safetensors"
+    with folder() as where:
+        few = small_latent(where / "few.safetensors", 150)
+        for latent, options in ((wuson, []), (wuson, ["--memory", "12M"]),
+                                (few, ["--memory", "48M"]), (few, ["--memory", "7M"]),
+                                (few, ["--max-buffer", "5M"]),
+                                (LATENTS / "teapot.safetensors", ["--memory", "48M"])):
+            with report.check(f"plan and run of {latent.stem} {' '.join(options)}"):
+                check_against_run(where, latent, options)
+        with report.check("the text tells the same as --json"):
+            check_text(where, few)
+        with report.check("a plan allocates nothing on the device"):
+            counts = done("plan", wuson).counts
+            assert counts["allocations"] == 0, counts
+        with report.check("a budget too small for the plan"):
+            result = run("plan", wuson, "--memory", "2M")
+            assert result.status == DEVICE and not result.out, result
+            one_message(result, "--memory")
+
+        with report.check("a described device needs none"):
+            plan = planned(wuson, "--described", "--memory", "48M", "--max-buffer", "20M",
+                           env=NO_DEVICE, count=False)
+            assert plan["budget"] == {"device_bytes": 48 << 20, "max_buffer_bytes": 20 << 20}, plan
+            assert 0 < plan["peak_bytes"] <= 48 << 20
+            assert all(stage["launches"] > 0 for stage in plan["stages"])
+        with report.check("less memory takes more work, never more memory"):
+            plans = [planned(wuson, "--described", "--memory", size, env=NO_DEVICE, count=False)
+                     for size in ("7M", "9M", "16M", "32M", "64M", "1G")]
+            peaks = [plan["peak_bytes"] for plan in plans]
+            assert peaks == sorted(peaks), peaks
+            launches = [sum(s["launches"] for s in plan["stages"]) for plan in plans]
+            assert launches[0] > launches[-1], launches
+            floors = {plan["smallest_budget_bytes"] for plan in plans}
+            assert len(floors) == 1, floors
+        with report.check("25,000 voxels in less than a second"):
+            # The best of three: the machine may be busy with other tests.
+            seconds = []
+            for _ in range(3):
+                begin = time.monotonic()
+                plan = planned("--described", "--voxels", "25000", "--resolution", "32",
+                               env=NO_DEVICE, count=False)
+                seconds.append(time.monotonic() - begin)
+            rows = {span["rows"] for stage in plan["stages"] for span in stage["spans"]}
+            assert 25000 in rows, rows
+            assert min(seconds) < 1, seconds
+        with report.check("25,000 voxels at resolution 64 in less than a second"):
+            model = copy_model(where / "model")
+            for name in ("slat_dec_gs", "slat_dec_mesh"):
+                edit_json(model / f"ckpts/{name}.json",
+                          lambda tree: tree["args"].update(resolution=64))
+            seconds = []
+            for _ in range(3):
+                begin = time.monotonic()
+                planned("--described", "--voxels", "25000", "--resolution", "64",
+                        "--memory", "512M", "--model", model, env=NO_DEVICE, count=False)
+                seconds.append(time.monotonic() - begin)
+            assert min(seconds) < 1, seconds
+        with report.check("without a latent, plan takes a shell at the model's resolution"):
+            result = run("plan", "--described", env=NO_DEVICE, count=False)
+            assert result.status == DONE, result
+        with report.check("a latent that the model does not take"):
+            result = run("plan", "--described", "--voxels", "1000", "--resolution", "64",
+                         env=NO_DEVICE, count=False)
+            assert result.status == INPUT, result
+            line = one_message(result, "0..31")
+            assert not line.startswith("tessella: :"), line
+        with report.check("more voxels than the grid has"):
+            result = run("plan", "--described", "--voxels", "32769", "--resolution", "32",
+                         env=NO_DEVICE, count=False)
+            assert result.status == 2, result
+            assert "32768" in result.err, result
+        with report.check("the same plan twice"):
+            assert planned(wuson, "--memory", "20M") == planned(wuson, "--memory", "20M")
+            assert planned(wuson, "--model", MODEL) == planned(wuson)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

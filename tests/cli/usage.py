@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Command lines: usage errors are exit 2 before any work, help and version, exit statuses of
+outputs that cannot be written, and outputs that appear whole or not at all."""
+import json
+import os
+import re
+import subprocess
+from material import (DONE, FAILED, INPUT, MODEL, SMALLEST, USAGE, Report, digests, done,
+                      expect_files, expect_same, folder, one_message, program, read_glb, run,
+                      small_latent)
+
+COMMANDS = ("decode", "render", "devices", "plan", "verify", "model")
+LATENT = str(SMALLEST)
+# No work: these end before a device is looked for, so none has to be there.
+NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
+
+MISTAKES = {
+    "an unknown command": ["paint"],
+    "an unknown option": ["decode", LATENT, "-o", "a.glb", "--fast"],
+    "an unknown short option": ["decode", LATENT, "-o", "a.glb", "-x"],
+    "an unknown option and no command": ["--fast"],
+    "no input": ["decode", "-o", "a.glb"],
+    "two inputs": ["decode", LATENT, LATENT, "-o", "a.glb"],
+    "no output": ["decode", LATENT],
+    "an option without its value": ["decode", LATENT, "-o"],
+    "an unknown suffix": ["decode", LATENT, "-o", "a.fbx"],
+    "no suffix": ["decode", LATENT, "-o", "glb"],
+    "a suffix only": ["decode", LATENT, "-o", ".glb"],
+    "one bad suffix of two": ["decode", LATENT, "-o", "a.glb", "-o", "a.docx"],
+    "an empty output": ["decode", LATENT, "-o", ""],
+    "seventeen outputs": ["decode", LATENT, *["-o", "a.glb"] * 17],
+    "--memory 0": ["decode", LATENT, "-o", "a.glb", "--memory", "0"],
+    "--memory -1": ["decode", LATENT, "-o", "a.glb", "--memory", "-1"],
+    "--memory M": ["decode", LATENT, "-o", "a.glb", "--memory", "M"],
+    "--memory 12X": ["decode", LATENT, "-o", "a.glb", "--memory", "12X"],
+    "--memory 12MM": ["decode", LATENT, "-o", "a.glb", "--memory", "12MM"],
+    "--memory 1.5G": ["decode", LATENT, "-o", "a.glb", "--memory", "1.5G"],
+    "--memory 2^64": ["decode", LATENT, "-o", "a.glb", "--memory", "18446744073709551616"],
+    "--memory 2^64 by its unit": ["decode", LATENT, "-o", "a.glb", "--memory", "17179869184G"],
+    "--memory empty": ["decode", LATENT, "-o", "a.glb", "--memory", ""],
+    "--max-buffer none": ["decode", LATENT, "-o", "a.glb", "--max-buffer", "none"],
+    "--seed -1": ["decode", LATENT, "-o", "a.glb", "--seed", "-1"],
+    "--seed x": ["decode", LATENT, "-o", "a.glb", "--seed", "x"],
+    "--size 0": ["decode", LATENT, "-o", "a.png", "--size", "0"],
+    "--size 8193": ["decode", LATENT, "-o", "a.png", "--size", "8193"],
+    "--size 10px": ["decode", LATENT, "-o", "a.png", "--size", "10px"],
+    "--style loud": ["decode", LATENT, "-o", "a.png", "--style", "loud"],
+    "--yaw nan": ["decode", LATENT, "-o", "a.png", "--yaw", "nan"],
+    "--yaw east": ["decode", LATENT, "-o", "a.png", "--yaw", "east"],
+    "--fov 180": ["decode", LATENT, "-o", "a.png", "--fov", "180"],
+    "--fov 0": ["decode", LATENT, "-o", "a.png", "--fov", "0"],
+    "--radius 0": ["decode", LATENT, "-o", "a.png", "--radius", "0"],
+    "--radius inf": ["decode", LATENT, "-o", "a.png", "--radius", "inf"],
+    "--supersampling 9": ["decode", LATENT, "-o", "a.png", "--supersampling", "9"],
+    "--turntable 0": ["render", "a.glb", "-o", "a.png", "--turntable", "0"],
+    "a picture as a mesh": ["render", "a.glb", "-o", "b.glb"],
+    "render without an output": ["render", "a.glb"],
+    "plan of a latent and of voxels": ["plan", LATENT, "--voxels", "100"],
+    "--voxels 0": ["plan", "--voxels", "0"],
+    "--resolution 5000": ["plan", "--resolution", "5000"],
+    "devices of something": ["devices", "gpu"],
+    "verify of nothing": ["verify"],
+    "two models": ["model", "a", "b"],
+}
+
+
+def check_outputs(report, where):
+    latent = small_latent(where / "latent.safetensors", 20)
+
+    with report.check("a directory that is not there"):
+        result = run("decode", latent, "-o", where / "none/a.glb")
+        assert result.status == FAILED, result
+        one_message(result, where / "none/a.glb", "No such file")
+    with report.check("an output that is a directory"):
+        (where / "is.glb").mkdir()
+        result = run("decode", latent, "-o", where / "is.glb")
+        assert result.status == FAILED, result
+        one_message(result, where / "is.glb", "directory")
+        (where / "is.glb").rmdir()
+    with report.check("a directory that may not be written"):
+        shut = where / "shut"
+        shut.mkdir()
+        shut.chmod(0o500)
+        if os.access(shut, os.W_OK):  # root may
+            shut = "/proc/self"
+        result = run("decode", latent, "-o", f"{shut}/a.glb")
+        assert result.status == FAILED, result
+        one_message(result, f"{shut}/a.glb")
+    for suffix in ("glb", "ply", "png", "obj", "stl"):
+        with report.check(f"a full disk, {suffix}"):
+            full = where / f"full.{suffix}"
+            full.symlink_to("/dev/full")
+            result = run("decode", latent, "-o", full)
+            assert result.status == FAILED, result
+            one_message(result, full, "No space left")
+            assert full.is_symlink(), "the link is gone"
+    with report.check("a report that cannot be written"):
+        result = run("decode", latent, "-o", where / "b.glb", "--report", where / "none/r.json")
+        assert result.status == FAILED, result
+        one_message(result, where / "none/r.json")
+    with report.check("a report into a device or through a link"):
+        result = done("decode", latent, "-q", "-o", where / "b.glb", "--report", "/dev/stdout")
+        assert json.loads(result.out)["stages"], result
+        (where / "real.json").write_text("older")
+        (where / "link.json").symlink_to(where / "real.json")
+        done("decode", latent, "-q", "-o", where / "b.glb", "--report", where / "link.json")
+        assert (where / "link.json").is_symlink()
+        assert json.loads((where / "real.json").read_text())["stages"]
+    with report.check("existing files stay when a run fails, and are replaced when it does not"):
+        into = where / "existing"
+        into.mkdir()
+        for name in ("a.glb", "a.png", "r.json"):
+            (into / name).write_text("older")
+        arguments = ["-o", into / "a.glb", "-o", into / "a.png", "--report", into / "r.json"]
+        result = run("decode", latent, *arguments, "--memory", "64K")
+        assert result.status == 4, result
+        assert all((into / name).read_text() == "older" for name in ("a.glb", "a.png", "r.json"))
+        result = run("decode", "/nonexistent", *arguments)
+        assert result.status == INPUT, result
+        assert all((into / name).read_text() == "older" for name in ("a.glb", "a.png", "r.json"))
+        done("decode", latent, *arguments)
+        assert all((into / name).read_bytes() != b"older" for name in ("a.glb", "a.png", "r.json"))
+        expect_files(into, "a.glb", "a.png", "r.json")
+    with report.check("outputs have the permissions that the umask leaves"):
+        before = os.umask(0o027)
+        try:
+            into = where / "modes"
+            into.mkdir()
+            done("decode", latent, "-o", into / "a.glb", "-o", into / "a.png",
+                 "--report", into / "r.json")
+        finally:
+            os.umask(before)
+        modes = {path.name: oct(path.stat().st_mode & 0o777) for path in into.iterdir()}
+        assert set(modes.values()) == {"0o640"}, modes
+    with report.check("the seed and the model are written into the file"):
+        done("decode", latent, "-o", where / "seed.glb", "--seed", "18446744073709551615")
+        text = json.dumps(read_glb(where / "seed.glb")[0])
+        assert "18446744073709551615" in text and "Tessella" in text, text[:400]
+    with report.check("the same run twice gives the same bytes"):
+        for into in (where / "first", where / "second"):
+            into.mkdir()
+            done("decode", latent, *[part for s in ("glb", "ply", "obj", "stl", "png")
+                                     for part in ("-o", into / f"a.{s}")])
+        expect_same("twice", digests(where / "first"), digests(where / "second"))
+    with report.check("sizes have units"):
+        for size in ("67108864", "65536K", "64M", "64m", "64MiB", "64MB"):
+            result = done("decode", latent, "-q", "-o", where / "b.ply", "--memory", size,
+                          "--report", "/dev/stdout")
+            assert json.loads(result.out)["budget"]["device_bytes"] == 64 << 20, size
+
+
+def main():
+    report = Report()
+    with folder() as where:
+        for name, arguments in MISTAKES.items():
+            with report.check(f"usage: {name}"):
+                into = where / "usage"
+                into.mkdir(exist_ok=True)
+                result = run(*arguments, env=NO_DEVICE, cwd=into, count=False)
+                assert result.status == USAGE, result
+                assert result.err.startswith("tessella: ") and not result.out, result
+                assert "--help" in result.err, result
+                expect_files(into)
+        with report.check("no arguments at all"):
+            result = run(env=NO_DEVICE, count=False)
+            assert result.status == USAGE and "Usage:" in result.err and not result.out, result
+        for command in (None, *COMMANDS):
+            with report.check(f"{command or 'the program'} --help"):
+                for option in ("--help", "-h"):
+                    result = run(*([command] if command else []), option, env=NO_DEVICE,
+                                 count=False)
+                    assert result.status == DONE and not result.err, result
+                    assert "Usage:" in result.out and "Exit status" in result.out, result
+                    for name in [command] if command else COMMANDS:
+                        assert f"tessella {name}" in result.out, result
+        with report.check("every option that help names is one"):
+            for command in COMMANDS:
+                text = run(command, "--help", count=False).out
+                for option in set(re.findall(r"--[a-z-]+", text)):
+                    result = run(command, option, env=NO_DEVICE, count=False)
+                    assert "unknown option" not in result.err, f"{command} {option}: {result}"
+        with report.check("--version"):
+            for arguments in (["--version"], ["decode", "--version"]):
+                result = run(*arguments, env=NO_DEVICE, count=False)
+                assert result.status == DONE, result
+                words = result.out.split()
+                assert words[0] == "tessella" and words[1].count(".") == 2, result
+        with report.check("standard output that is full"):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([program(), "model", MODEL], stdout=full,
+                                        stderr=subprocess.PIPE, text=True)
+            assert result.returncode == FAILED and "standard output" in result.stderr, result
+        check_outputs(report, where)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
