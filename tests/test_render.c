@@ -323,14 +323,14 @@ static void test_splats_bright(void **state)
 static void test_splats_budgets(void **state)
 {
     (void)state;
-    const size_t count = tiny() ? 2500 : 9000;
-    const uint32_t size = tiny() ? 20 : 100, supersampling = tiny() ? 1 : 3;
+    const size_t count = tiny() ? 60 : 9000;
+    const uint32_t size = tiny() ? 17 : 100, supersampling = tiny() ? 1 : 3;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 2;
         struct tess_splats splats = make_splats(count, 0.002, 0.02);
         for (size_t k = 0; k < 3; k++)
-            splats.scales[3 * 77 + k] = 1;
+            splats.scales[3 * 7 + k] = 1;
         struct tess_camera camera = {0.3f, 0.4f, 0, 0};
         struct tess_picture wanted =
             draw_splats(s, &splats, &camera, size, supersampling);
@@ -350,7 +350,7 @@ static void test_splats_budgets(void **state)
             if (tess_render_splats(&picture, reports, s->dev, &budget, &splats, &camera,
                                    size, supersampling))
                 fail_msg("%s", s->env.message);
-            if (step == 0) // more segments than bands
+            if (step == 0 && !tiny()) // more segments than bands
                 assert_true(reports[1].counters.launches > 2 * reports[1].spans[0].runs);
             assert_true(reports[0].peak_bytes <= budget.device_bytes);
             assert_true(reports[1].peak_bytes <= budget.device_bytes);
@@ -422,8 +422,11 @@ static void test_sheet(void **state)
         tess_picture_clear(&pictures[i]);
 }
 
-int main(void)
+// An argument picks tests by a pattern, such as *_edges.
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_camera),
         cmocka_unit_test(test_splats),

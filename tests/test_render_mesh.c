@@ -162,8 +162,8 @@ static void test_mesh_supersampling(void **state)
     random_state = 4;
     struct tess_mesh mesh = make_triangles(60);
     struct tess_camera camera = {1, 0.3f, 0, 0};
-    for (uint32_t S = 2; S <= (tiny() ? 3 : 8); S++) {
-        const uint32_t size = 19;
+    for (uint32_t S = 2; S <= (tiny() ? 2 : 8); S++) {
+        const uint32_t size = tiny() ? 7 : 19;
         struct tess_picture fine =
             draw_mesh(s, &mesh, &camera, size * S, 1, TESS_STYLE_FLAT);
         struct tess_picture coarse =
@@ -404,11 +404,11 @@ static void test_mesh_styles(void **state)
 static void test_mesh_budgets(void **state)
 {
     (void)state;
-    const uint32_t size = tiny() ? 20 : 100, S = tiny() ? 1 : 3;
+    const uint32_t size = tiny() ? 17 : 100, S = tiny() ? 1 : 3;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 6;
-        struct tess_mesh mesh = make_triangles(tiny() ? 2200 : 20000);
+        struct tess_mesh mesh = make_triangles(tiny() ? 30 : 20000);
         struct tess_camera camera = {0.3f, 0.4f, 0, 0};
         struct tess_picture wanted =
             draw_mesh(s, &mesh, &camera, size, S, TESS_STYLE_COLOUR);
@@ -425,7 +425,7 @@ static void test_mesh_budgets(void **state)
             if (tess_render_mesh(&picture, &report, s->dev, &budget, &mesh, &camera, size,
                                  S, TESS_STYLE_COLOUR))
                 fail_msg("%s", s->env.message);
-            if (step == 0)
+            if (step == 0 && !tiny())
                 assert_true(report.counters.launches > 2 * report.spans[0].runs);
             assert_true(report.peak_bytes <= budget.device_bytes);
             assert_same(&picture, &wanted);
@@ -437,8 +437,11 @@ static void test_mesh_budgets(void **state)
     }
 }
 
-int main(void)
+// An argument picks tests by a pattern, such as *_edges.
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mesh),          cmocka_unit_test(test_mesh_supersampling),
         cmocka_unit_test(test_mesh_edges),    cmocka_unit_test(test_mesh_cracks),
