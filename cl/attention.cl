@@ -1,18 +1,19 @@
-// softmax(q k^T / sqrt(D)) v inside runs of rows, in one pass with a running maximum (Milakov and
-// Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022, FlashAttention).
+// softmax(q k^T / sqrt(D)) v inside runs of rows, in one pass with a running maximum
+// (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al.
+// 2022, FlashAttention).
 //
-// qkv [rows][3][H][D]; out [rows][H][D]. A unit is (first query, queries, first key, keys), row
-// numbers in this matrix less `row0`. Keys are taken in blocks of 64 from the run's first one, so
-// sums do not depend on how rows are tiled. Defines: D.
+// qkv [rows][3][H][D]; out [rows][H][D]. A unit is (first query, queries, first key,
+// keys), row numbers in this matrix less `row0`. Keys are taken in blocks of 64 from the
+// run's first one, so sums do not depend on how rows are tiled. Defines: D.
 #include "common.clh"
 
-#define BLOCK 64
+#define BLOCK    64
 #define NEGATIVE -3.0e38f
 
 #if TESS_CPU
 
 #define QUERIES 8
-#define WIDE ((D + 15) / 16)
+#define WIDE    ((D + 15) / 16)
 
 // 16 values from column 16 j of a row of D; zero beyond.
 static inline float16 load_columns(global const float *row, u32 j)
@@ -47,8 +48,8 @@ static inline float sum16(float16 x)
 
 // keys[h][d][row] = k of qkv[row]; the columns from `rows` to `stride` are zeroed.
 // Work-items: (stride, H * D).
-kernel void transpose_keys(global float *keys, global const float *qkv, u32 rows, u32 stride,
-                           u32 C)
+kernel void transpose_keys(global float *keys, global const float *qkv, u32 rows,
+                           u32 stride, u32 C)
 {
     const size_t row = get_global_id(0), c = get_global_id(1);
     if (row >= stride || c >= C)
@@ -58,7 +59,8 @@ kernel void transpose_keys(global float *keys, global const float *qkv, u32 rows
 
 #define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-// scores[q][key] for 8 queries and 32 keys from `keys` on, which holds D rows of `stride`.
+// scores[q][key] for 8 queries and 32 keys from `keys` on, which holds D rows of
+// `stride`.
 static inline void score_keys(private float *scores, private const float *queries,
                               global const float *keys, u32 stride)
 {
@@ -67,24 +69,24 @@ static inline void score_keys(private float *scores, private const float *querie
     for (u32 d = 0; d < D; d++) {
         const float16 k0 = vload16(0, keys + (size_t)d * stride);
         const float16 k1 = vload16(1, keys + (size_t)d * stride);
-#define STEP(q)                                                                                    \
-    {                                                                                              \
-        const float16 x = queries[q * D + d];                                                      \
-        a##q = fma(x, k0, a##q);                                                                   \
-        b##q = fma(x, k1, b##q);                                                                   \
+#define STEP(q)                                                                          \
+    {                                                                                    \
+        const float16 x = queries[q * D + d];                                            \
+        a##q = fma(x, k0, a##q);                                                         \
+        b##q = fma(x, k1, b##q);                                                         \
     }
         EACH_QUERY(STEP)
 #undef STEP
     }
-#define FINISH(q)                                                                                  \
-    vstore16(a##q, 0, scores + q * BLOCK);                                                         \
+#define FINISH(q)                                                                        \
+    vstore16(a##q, 0, scores + q * BLOCK);                                               \
     vstore16(b##q, 1, scores + q * BLOCK);
     EACH_QUERY(FINISH)
 }
 
 // Turn a row of scores into weights; *scale is what earlier sums are multiplied by.
-static inline void weigh(private float *scores, u32 keys, private float *top, private float *total,
-                         private float *scale)
+static inline void weigh(private float *scores, u32 keys, private float *top,
+                         private float *total, private float *scale)
 {
     for (u32 i = keys; i < BLOCK; i++)
         scores[i] = NEGATIVE;
@@ -128,7 +130,8 @@ attention(global float *out, global const float *qkv, global const float *keys,
 {
     const uint4 unit = units[unit0 + get_global_id(0)];
     const u32 head = get_global_id(1), C = H * D;
-    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0, key_count = unit.s3;
+    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0,
+              key_count = unit.s3;
     float queries[QUERIES * D], scores[QUERIES * BLOCK];
     float top[QUERIES], total[QUERIES], scales[QUERIES];
     float16 sums[QUERIES * WIDE];
@@ -171,9 +174,10 @@ attention(global float *out, global const float *qkv, global const float *keys,
 #else
 
 #define QUERIES 64
-#define KEYS 16 // in local memory at a time
+#define KEYS    16 // in local memory at a time
 
-// One work-item a query. Work-items: (units * 64, H), groups of 64. `keys` and `stride` unused.
+// One work-item a query. Work-items: (units * 64, H), groups of 64. `keys` and `stride`
+// unused.
 kernel __attribute__((reqd_work_group_size(QUERIES, 1, 1))) void
 attention(global float *out, global const float *qkv, global const float *keys,
           global const uint4 *units, u32 unit0, u32 row0, u32 stride, u32 H, float scale)
@@ -181,7 +185,8 @@ attention(global float *out, global const float *qkv, global const float *keys,
     local float local_k[KEYS * D], local_v[KEYS * D];
     const u32 lane = get_local_id(0), head = get_global_id(1), C = H * D;
     const uint4 unit = units[unit0 + get_global_id(0) / QUERIES];
-    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0, key_count = unit.s3;
+    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0,
+              key_count = unit.s3;
     const size_t row = first + min(lane, count - 1);
     float query[D], sums[D];
     for (u32 d = 0; d < D; d++) {
@@ -193,7 +198,8 @@ attention(global float *out, global const float *qkv, global const float *keys,
         const u32 here = min(key_count - k, (u32)KEYS);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (u32 i = lane; i < here * D; i += QUERIES) {
-            global const float *from = qkv + (size_t)(key0 + k + i / D) * 3 * C + head * D + i % D;
+            global const float *from =
+                qkv + (size_t)(key0 + k + i / D) * 3 * C + head * D + i % D;
             local_k[i] = from[C];
             local_v[i] = from[2 * C];
         }

@@ -1,7 +1,8 @@
 // From the rows of the Gaussian decoder to Gaussians.
 //
-// raw [rows][14 G]: position offset [G][3], colour [G][3], scaling [G][3], rotation [G][4],
-// opacity [G]. out [rows][G][14]: position 3, scale 3, rotation 4 (w, x, y, z), opacity, colour 3.
+// raw [rows][14 G]: position offset [G][3], colour [G][3], scaling [G][3], rotation
+// [G][4], opacity [G]. out [rows][G][14]: position 3, scale 3, rotation 4 (w, x, y, z),
+// opacity, colour 3.
 #include "common.clh"
 
 static inline float softplus(float x)
@@ -9,13 +10,13 @@ static inline float softplus(float x)
     return x > 20.0f ? x : log1p(exp(x));
 }
 
-// Work-items: (G, rows). `rates` holds the learning rates that the raw values are multiplied by:
-// position, colour, scaling, rotation, opacity.
-kernel void activate_gaussians(global float *out, global const float *raw, global const int *coords,
-                               global const float *perturbation, global const float *rates, u32 G,
-                               float resolution, float voxel_size, float scaling_bias,
-                               float opacity_bias, float kernel_size, u32 exponential,
-                               u32 rows)
+// Work-items: (G, rows). `rates` holds the learning rates that the raw values are
+// multiplied by: position, colour, scaling, rotation, opacity.
+kernel void activate_gaussians(global float *out, global const float *raw,
+                               global const int *coords, global const float *perturbation,
+                               global const float *rates, u32 G, float resolution,
+                               float voxel_size, float scaling_bias, float opacity_bias,
+                               float kernel_size, u32 exponential, u32 rows)
 {
     const u32 g = get_global_id(0);
     const size_t row = get_global_id(1);

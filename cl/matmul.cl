@@ -1,12 +1,13 @@
-// out[r * out_mul + out_add] = act(sum over taps t of in[index[r][t]] W[t] + bias) + residual
+// out[r * out_mul + out_add] = act(sum over taps t of in[index[r][t]] W[t] + bias) +
+// residual
 //
-// Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output columns, zero
-// beyond the last. Defines: TAPS 1 (no index: row r), 8 (taps of one octant, see below) or 27;
-// WEIGHT_F16 0 or 1. An output is one chain of fma over taps, then k, so it does not depend on the
-// shape of tiles or work-groups.
+// Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output
+// columns, zero beyond the last. Defines: TAPS 1 (no index: row r), 8 (taps of one
+// octant, see below) or 27; WEIGHT_F16 0 or 1. An output is one chain of fma over taps,
+// then k, so it does not depend on the shape of tiles or work-groups.
 #include "common.clh"
 
-#define COLS 32
+#define COLS   32
 #define NO_ROW 0xffffffffu
 
 #if WEIGHT_F16
@@ -20,8 +21,9 @@ typedef float weight_t;
 #define ACT_SILU 2
 
 #if TAPS > 1
-// The column of the 27 neighbours that tap t reads. With 8 taps, `octant` is the child whose value
-// is made: along an axis its parity p reads the parents at offsets p - 1 and p.
+// The column of the 27 neighbours that tap t reads. With 8 taps, `octant` is the child
+// whose value is made: along an axis its parity p reads the parents at offsets p - 1 and
+// p.
 static inline u32 tap_column(u32 t, u32 octant)
 {
 #if TAPS == 8
@@ -51,8 +53,8 @@ static inline float16 activate(float16 x, u32 act)
 }
 
 static inline void store_half_panel(global float *out, global const float *bias,
-                                    global const float *residual, float16 acc, u32 col, u32 N,
-                                    u32 act, u32 has_bias, u32 has_residual)
+                                    global const float *residual, float16 acc, u32 col,
+                                    u32 N, u32 act, u32 has_bias, u32 has_residual)
 {
     if (col + 16 <= N) {
         float16 x = acc;
@@ -91,50 +93,53 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
     EACH_ROW(START)
     for (u32 t = 0; t < TAPS; t++, w += (size_t)K * COLS) {
 #if TAPS == 1
-#define ROW_POINTER(r) global const float *p##r = in + min((u32)(row0 + r), last) * (size_t)K;
+#define ROW_POINTER(r)                                                                   \
+    global const float *p##r = in + min((u32)(row0 + r), last) * (size_t)K;
         EACH_ROW(ROW_POINTER)
 #else
         const u32 column = tap_column(t, octant);
         u32 missing = NO_ROW;
-#define ROW_INDEX(r) const u32 i##r = index[min((u32)(row0 + r), last) * 27ul + column];
+#define ROW_INDEX(r)   const u32 i##r = index[min((u32)(row0 + r), last) * 27ul + column];
         EACH_ROW(ROW_INDEX)
 #define ROW_MISSING(r) missing &= i##r;
         EACH_ROW(ROW_MISSING)
         if (missing == NO_ROW)
             continue; // adding products with zero would change nothing
-#define ROW_POINTER(r)                                                                             \
+#define ROW_POINTER(r)                                                                   \
     global const float *p##r = i##r == NO_ROW ? zeros : in + i##r * (size_t)K;
         EACH_ROW(ROW_POINTER)
 #endif
         for (u32 k = 0; k < K; k++) {
             const float16 w0 = LOAD_WEIGHT(0, w + (size_t)k * COLS);
             const float16 w1 = LOAD_WEIGHT(1, w + (size_t)k * COLS);
-#define STEP(r)                                                                                    \
-    {                                                                                              \
-        const float16 x = p##r[k];                                                                 \
-        a##r = fma(x, w0, a##r);                                                                   \
-        b##r = fma(x, w1, b##r);                                                                   \
+#define STEP(r)                                                                          \
+    {                                                                                    \
+        const float16 x = p##r[k];                                                       \
+        a##r = fma(x, w0, a##r);                                                         \
+        b##r = fma(x, w1, b##r);                                                         \
     }
             EACH_ROW(STEP)
         }
     }
-#define FINISH(r)                                                                                  \
-    if (row0 + r < rows) {                                                                         \
-        global float *to = out + ((row0 + r) * out_mul + out_add) * N;                             \
-        global const float *from =                                                                 \
-            residual + (((row0 + r) * out_mul + out_add) >> residual_shift) * N;                   \
-        store_half_panel(to, bias, from, a##r, panel * COLS, N, act, has_bias, has_residual);      \
-        if (panel * COLS + 16 < N)                                                                 \
-            store_half_panel(to, bias, from, b##r, panel * COLS + 16, N, act, has_bias,            \
-                             has_residual);                                                        \
+#define FINISH(r)                                                                        \
+    if (row0 + r < rows) {                                                               \
+        global float *to = out + ((row0 + r) * out_mul + out_add) * N;                   \
+        global const float *from =                                                       \
+            residual + (((row0 + r) * out_mul + out_add) >> residual_shift) * N;         \
+        store_half_panel(to, bias, from, a##r, panel *COLS, N, act, has_bias,            \
+                         has_residual);                                                  \
+        if (panel * COLS + 16 < N)                                                       \
+            store_half_panel(to, bias, from, b##r, panel *COLS + 16, N, act, has_bias,   \
+                             has_residual);                                              \
     }
     EACH_ROW(FINISH)
 }
 
 #else
 
-// Tiles of 64 x 64 outputs by 16 x 16 work-items, 4 x 4 each, through local memory 16 deep.
-#define TILE 64
+// Tiles of 64 x 64 outputs by 16 x 16 work-items, 4 x 4 each, through local memory 16
+// deep.
+#define TILE  64
 #define DEPTH 16
 
 static inline float activate(float x, u32 act)
@@ -161,7 +166,8 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
     local float tile_a[DEPTH][TILE + 4];
     local float tile_b[DEPTH][TILE];
     const u32 lx = get_local_id(0), ly = get_local_id(1), item = ly * 16 + lx;
-    const size_t col0 = (get_global_id(0) / 16) * TILE, row0 = (get_global_id(1) / 16) * TILE;
+    const size_t col0 = (get_global_id(0) / 16) * TILE,
+                 row0 = (get_global_id(1) / 16) * TILE;
     const u32 panels = (N + COLS - 1) / COLS;
     // What this item loads: 4 values along k of one row, 4 columns of one k.
     const u32 a_row = item / 4, a_k = item % 4 * 4;
@@ -178,8 +184,9 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #endif
         for (u32 k0 = 0; k0 < K; k0 += DEPTH) {
             for (u32 i = 0; i < 4; i++)
-                tile_a[a_k + i][a_row] =
-                    from != NO_ROW && k0 + a_k + i < K ? in[(size_t)from * K + k0 + a_k + i] : 0.0f;
+                tile_a[a_k + i][a_row] = from != NO_ROW && k0 + a_k + i < K
+                                             ? in[(size_t)from * K + k0 + a_k + i]
+                                             : 0.0f;
             float4 b = 0;
             if (b_panel < panels && k0 + b_k < K)
                 b = load_weight4(weight + ((b_panel * TAPS + t) * K + k0 + b_k) * COLS +

@@ -1,12 +1,14 @@
-// Row numbers of the 27 neighbours of voxels that were subdivided `level` times, from those of the
-// voxels they come from. A row at a level is (base row, octant of the first subdivision, of the
-// second ...), 3 bits each, x in the highest bit; tap ((dx + 1) * 3 + dy + 1) * 3 + dz + 1.
+// Row numbers of the 27 neighbours of voxels that were subdivided `level` times, from
+// those of the voxels they come from. A row at a level is (base row, octant of the first
+// subdivision, of the second ...), 3 bits each, x in the highest bit; tap ((dx + 1) * 3 +
+// dy + 1) * 3 + dz + 1.
 #include "common.clh"
 
 #define NO_ROW 0xffffffffu
 
 // table [rows][27] from base [rows >> 3 level][27]. Work-items: (27, rows).
-kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 level, u32 rows)
+kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 level,
+                                 u32 rows)
 {
     const u32 tap = get_global_id(0), row = get_global_id(1);
     if (tap >= 27 || row >= rows)

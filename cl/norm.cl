@@ -1,5 +1,5 @@
-// Layer norm over columns, and group norm over all rows in two steps. Statistics are summed in an
-// order that depends on the number of columns only.
+// Layer norm over columns, and group norm over all rows in two steps. Statistics are
+// summed in an order that depends on the number of columns only.
 #include "common.clh"
 
 #if TESS_CPU
@@ -79,9 +79,10 @@ layernorm(global float *out, global const float *in, global const float *weight,
             y[c] = (x[c] - mean) * scale;
 }
 
-// Mean and sum of squared differences from it, per channel, over blocks of `block` rows (the last
-// may be shorter). Work-items: (C, blocks).
-kernel void channel_stats(global float2 *stats, global const float *in, u32 rows, u32 C, u32 block)
+// Mean and sum of squared differences from it, per channel, over blocks of `block` rows
+// (the last may be shorter). Work-items: (C, blocks).
+kernel void channel_stats(global float2 *stats, global const float *in, u32 rows, u32 C,
+                          u32 block)
 {
     const u32 c = get_global_id(0);
     const size_t b = get_global_id(1), row0 = b * block;
@@ -102,8 +103,8 @@ kernel void channel_stats(global float2 *stats, global const float *in, u32 rows
 }
 
 // x = silu(x * scale + shift), per channel, in place. Work-items: (C, rows).
-kernel void scale_silu(global float *x, global const float *scale, global const float *shift, u32 rows,
-                       u32 C)
+kernel void scale_silu(global float *x, global const float *scale,
+                       global const float *shift, u32 rows, u32 C)
 {
     const u32 c = get_global_id(0);
     const size_t row = get_global_id(1), i = row * C + c;

@@ -1,11 +1,11 @@
-// Rows of chunked tensors in and out. Words are 32 bits; a group is a few rows of `words` in all.
+// Rows of chunked tensors in and out. Words are 32 bits; a group is a few rows of `words`
+// in all.
 #include "common.clh"
 
 // out[i] = chunk[ids[i] - group0] for the ids in [group0, group0 + groups); others stay.
 // Work-items: (words, count).
 kernel void gather_groups(global u32 *out, global const u32 *chunk, global const u32 *ids,
-                          u32 group0, u32 groups, u32 words,
-                          u32 count)
+                          u32 group0, u32 groups, u32 words, u32 count)
 {
     size_t i = get_global_id(1), w = get_global_id(0);
     if (i >= count || w >= words)

@@ -1,6 +1,7 @@
-// Packs weights for cl/matmul.cl: panels of 32 output columns, [panel][tap][k][32]. Sources hold
-// `outputs` x `taps` x K values as stored in files; only outputs [row0, row0 + rows) are there.
-// Defines: SOURCE_F16, TARGET_F16 (0 or 1; a half source may go to a float target).
+// Packs weights for cl/matmul.cl: panels of 32 output columns, [panel][tap][k][32].
+// Sources hold `outputs` x `taps` x K values as stored in files; only outputs [row0, row0
+// + rows) are there. Defines: SOURCE_F16, TARGET_F16 (0 or 1; a half source may go to a
+// float target).
 #include "common.clh"
 
 #define COLS 32
@@ -21,11 +22,10 @@ typedef float target_t;
 #define STORE(x, p, i) ((p)[i] = (x))
 #endif
 
-// Source [rows][taps][K], rows are outputs; `filled` rows are written: those, and with the last ones
-// what their panel has left. Work-items: (K * taps, filled).
-kernel void pack(global target_t *packed, global const source_t *source, u32 row0, u32 rows,
-                 u32 taps, u32 K,
-                 u32 filled)
+// Source [rows][taps][K], rows are outputs; `filled` rows are written: those, and with
+// the last ones what their panel has left. Work-items: (K * taps, filled).
+kernel void pack(global target_t *packed, global const source_t *source, u32 row0,
+                 u32 rows, u32 taps, u32 K, u32 filled)
 {
     const u32 kt = get_global_id(0), r = get_global_id(1);
     if (kt >= taps * K || r >= filled)
@@ -36,10 +36,10 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
     STORE(x, packed, ((n / COLS * taps + t) * K + k) * COLS + n % COLS);
 }
 
-// Source [rows][outputs], rows are k in [row0, row0 + rows): a matrix stored the other way round.
-// `filled`: outputs rounded up to whole panels. Work-items: (filled, rows).
-kernel void pack_transposed(global target_t *packed, global const source_t *source, u32 row0,
-                            u32 rows, u32 outputs, u32 K, u32 filled)
+// Source [rows][outputs], rows are k in [row0, row0 + rows): a matrix stored the other
+// way round. `filled`: outputs rounded up to whole panels. Work-items: (filled, rows).
+kernel void pack_transposed(global target_t *packed, global const source_t *source,
+                            u32 row0, u32 rows, u32 outputs, u32 K, u32 filled)
 {
     const u32 n = get_global_id(0), r = get_global_id(1);
     if (n >= filled || r >= rows)
@@ -48,10 +48,11 @@ kernel void pack_transposed(global target_t *packed, global const source_t *sour
     STORE(x, packed, ((size_t)(n / COLS) * K + row0 + r) * COLS + n % COLS);
 }
 
-// A 3 x 3 x 3 convolution after doubling, as eight convolutions 2 x 2 x 2 over the parents: for a
-// child of parity p along an axis, the taps at offsets -1, 0, 1 fall on parents p - 1 and p: {-1},
-// {0, 1} for p = 0 and {-1, 0}, {1} for p = 1. Taps that fall together are added, first to last.
-// Source [rows][27][K]; packed [octant][panel][8][K][32]. Work-items: (K, filled, 64).
+// A 3 x 3 x 3 convolution after doubling, as eight convolutions 2 x 2 x 2 over the
+// parents: for a child of parity p along an axis, the taps at offsets -1, 0, 1 fall on
+// parents p - 1 and p: {-1}, {0, 1} for p = 0 and {-1, 0}, {1} for p = 1. Taps that fall
+// together are added, first to last. Source [rows][27][K]; packed
+// [octant][panel][8][K][32]. Work-items: (K, filled, 64).
 kernel void pack_folded(global target_t *packed, global const source_t *source, u32 row0,
                         u32 rows, u32 outputs, u32 K, u32 filled)
 {

@@ -1,7 +1,7 @@
 // Tessella: image to 3D on any OpenCL device, in the memory you have.
 //
-// This header is the manual of the library. Everything starts with a context, which holds one
-// OpenCL device, a memory budget and the text of the last error:
+// This header is the manual of the library. Everything starts with a context, which holds
+// one OpenCL device, a memory budget and the text of the last error:
 //
 //   struct tess_context *ctx = NULL;
 //   char message[TESS_MESSAGE_MAX];
@@ -16,18 +16,23 @@
 //   tess_asset_save(asset, ctx, "mug.glb");
 //
 // Rules that hold for every call:
-//   - A function that can fail returns enum tess_status. On failure its results are untouched
-//     (NULL stays NULL), and tess_context_message() says what failed, how big, on which file or
-//     device, and what to try.
-//   - Parameter structs: zero means default, so {0} is always valid. A NULL params pointer means
+//   - A function that can fail returns enum tess_status. On failure its results are
+//   untouched
+//     (NULL stays NULL), and tess_context_message() says what failed, how big, on which
+//     file or device, and what to try.
+//   - Parameter structs: zero means default, so {0} is always valid. A NULL params
+//   pointer means
 //     the same.
-//   - What a function creates, the caller destroys; destroy functions take the address of the
-//     pointer, accept NULL in it, and set it to NULL. Objects do not keep a context alive:
-//     destroy the context last.
+//   - What a function creates, the caller destroys; destroy functions take the address of
+//   the
+//     pointer, accept NULL in it, and set it to NULL. Objects do not keep a context
+//     alive: destroy the context last.
 //   - Strings are UTF-8 paths and texts, copied where they are kept.
-//   - A context and what was made with it belong to one thread at a time. tess_context_cancel()
+//   - A context and what was made with it belong to one thread at a time.
+//   tess_context_cancel()
 //     may be called from anywhere, signal handlers included.
-//   - Device memory in use never passes the budget, and on one device results are the same
+//   - Device memory in use never passes the budget, and on one device results are the
+//   same
 //     bytes at every budget.
 //   - The library never prints, exits or aborts.
 #ifndef TESSELLA_H
@@ -53,7 +58,8 @@ enum tess_status {
     TESS_ERR_FILE,      // an input file that is missing, damaged or not what was expected
     TESS_ERR_WRITE,     // an output file that cannot be written
     TESS_ERR_DEVICE,    // no OpenCL device, or one that fails
-    TESS_ERR_BUDGET,    // the device budget is too small; the message names the smallest that works
+    TESS_ERR_BUDGET,    // the device budget is too small; the message names the smallest
+                        // that works
     TESS_ERR_MEMORY,    // no host memory
     TESS_ERR_CANCELLED, // tess_context_cancel() was called
     TESS_ERR_MISMATCH,  // tess_verify(): a result outside its bound
@@ -73,26 +79,30 @@ TESS_API const char *tess_version(void);
 struct tess_context;
 
 enum tess_log_level {
-    TESS_LOG_WARNING = 0, // the run goes on, but not as asked: less memory than promised, ...
-    TESS_LOG_INFO,        // one line per stage
-    TESS_LOG_DEBUG,       // plans, builds, cache hits
+    TESS_LOG_WARNING =
+        0,          // the run goes on, but not as asked: less memory than promised, ...
+    TESS_LOG_INFO,  // one line per stage
+    TESS_LOG_DEBUG, // plans, builds, cache hits
 };
 typedef void tess_log_fn(void *user, enum tess_log_level level, const char *text);
 
-// `stage` is a short name, e.g. "mesh decoder"; done <= total, both in units of the stage's own.
-typedef void tess_progress_fn(void *user, const char *stage, uint64_t done, uint64_t total);
+// `stage` is a short name, e.g. "mesh decoder"; done <= total, both in units of the
+// stage's own.
+typedef void tess_progress_fn(void *user, const char *stage, uint64_t done,
+                              uint64_t total);
 
 struct tess_context_params {
-    const char *device; // "gpu", "cpu", "N" (as listed), "P:D" (platform:device), or part of a
-                        // name; NULL: the environment's TESSELLA_DEVICE, else the first GPU, else
-                        // the first device of any kind
-    size_t memory;      // device budget in bytes; 0: what the device has less a headroom
-    size_t max_buffer;  // largest single buffer in bytes; 0: the device's limit
-    bool plan_only;     // open no device: tess_plan() only, for a described device
-    const char *cache_dir;  // programs are cached here; NULL: $XDG_CACHE_HOME/tessella or
-                            // ~/.cache/tessella; "" for no cache
-    const char *kernel_dir; // NULL: the kernels that were built in; else read NAME.cl from here
-    tess_log_fn *log;       // may be NULL
+    const char *device; // "gpu", "cpu", "N" (as listed), "P:D" (platform:device), or part
+                        // of a name; NULL: the environment's TESSELLA_DEVICE, else the
+                        // first GPU, else the first device of any kind
+    size_t memory;     // device budget in bytes; 0: what the device has less a headroom
+    size_t max_buffer; // largest single buffer in bytes; 0: the device's limit
+    bool plan_only;    // open no device: tess_plan() only, for a described device
+    const char *cache_dir; // programs are cached here; NULL: $XDG_CACHE_HOME/tessella or
+                           // ~/.cache/tessella; "" for no cache
+    const char
+        *kernel_dir;  // NULL: the kernels that were built in; else read NAME.cl from here
+    tess_log_fn *log; // may be NULL
     void *log_user;
     enum tess_log_level log_level;
     tess_progress_fn *progress; // may be NULL
@@ -101,15 +111,16 @@ struct tess_context_params {
 
 #define TESS_MESSAGE_MAX 1024 // bytes of the longest message, its end included
 
-// TESS_ERR_DEVICE: no such device, or no OpenCL at all; TESS_ERR_BUDGET: `memory` is less than
-// anything needs. A `memory` beyond the device's is cut, which the log says. On failure
-// message[TESS_MESSAGE_MAX] (may be NULL) says why.
+// TESS_ERR_DEVICE: no such device, or no OpenCL at all; TESS_ERR_BUDGET: `memory` is less
+// than anything needs. A `memory` beyond the device's is cut, which the log says. On
+// failure message[TESS_MESSAGE_MAX] (may be NULL) says why.
 TESS_API enum tess_status tess_context_create(struct tess_context **out,
                                               const struct tess_context_params *params,
                                               char *message);
 TESS_API void tess_context_destroy(struct tess_context **ctx);
 
-// The message of the last failure in this context ("" if none), valid until the next call.
+// The message of the last failure in this context ("" if none), valid until the next
+// call.
 TESS_API const char *tess_context_message(const struct tess_context *ctx);
 
 // Make the call in progress end soon with TESS_ERR_CANCELLED, and every later one too.
@@ -136,14 +147,15 @@ struct tess_device_info {
 };
 
 // All OpenCL devices, GPUs and CPUs, in platform order. *out is one array; free it with
-// tess_free(). TESS_ERR_DEVICE if there is none; message[TESS_MESSAGE_MAX] (may be NULL) says which
-// package brings one.
+// tess_free(). TESS_ERR_DEVICE if there is none; message[TESS_MESSAGE_MAX] (may be NULL)
+// says which package brings one.
 TESS_API enum tess_status tess_device_list(struct tess_device_info **out, size_t *count,
                                            char *message);
 
-// The device of a context; for a plan_only context what is described: `memory` and `max_buffer` of
-// the parameters, 4 GiB and 1 GiB if they are 0.
-TESS_API void tess_context_device(const struct tess_context *ctx, struct tess_device_info *info);
+// The device of a context; for a plan_only context what is described: `memory` and
+// `max_buffer` of the parameters, 4 GiB and 1 GiB if they are 0.
+TESS_API void tess_context_device(const struct tess_context *ctx,
+                                  struct tess_device_info *info);
 
 TESS_API void tess_free(void *memory);
 
@@ -153,30 +165,39 @@ TESS_API void tess_free(void *memory);
 
 struct tess_model;
 
-// Open a model directory in the published layout: pipeline.json and ckpts/NAME.{json,safetensors}.
-// Tensors are mapped, not read. Only pipeline.json is required here; what is missing is an error
-// where it is needed. TESS_ERR_FILE names file and field.
-TESS_API enum tess_status tess_model_open(struct tess_model **out, struct tess_context *ctx,
-                                          const char *directory);
+// Open a model directory in the published layout: pipeline.json and
+// ckpts/NAME.{json,safetensors}. Tensors are mapped, not read. Only pipeline.json is
+// required here; what is missing is an error where it is needed. TESS_ERR_FILE names file
+// and field.
+TESS_API enum tess_status
+tess_model_open(struct tess_model **out, struct tess_context *ctx, const char *directory);
 TESS_API void tess_model_destroy(struct tess_model **model);
 
-enum tess_part_state { TESS_PART_READY, TESS_PART_MISSING, TESS_PART_BAD, TESS_PART_UNUSED };
+enum tess_part_state {
+    TESS_PART_READY,
+    TESS_PART_MISSING,
+    TESS_PART_BAD,
+    TESS_PART_UNUSED
+};
 
 struct tess_model_part {
-    const char *role; // "slat_decoder_mesh", as pipeline.json names it
-    const char *path; // of the checkpoint, without extension
-    const char *network;  // "SLatMeshDecoder"; "" if unknown
-    const char *problem;  // what is wrong or missing; "" when ready
-    const char *summary;  // "3 blocks, 256 channels, window 8, resolution 32"; "" if unknown
+    const char *role;    // "slat_decoder_mesh", as pipeline.json names it
+    const char *path;    // of the checkpoint, without extension
+    const char *network; // "SLatMeshDecoder"; "" if unknown
+    const char *problem; // what is wrong or missing; "" when ready
+    const char
+        *summary; // "3 blocks, 256 channels, window 8, resolution 32"; "" if unknown
     uint64_t bytes, parameters;
     uint32_t resolution, channels; // of the latents that it takes; 0 if unknown
     enum tess_part_state state;
 };
 
-// The parts that pipeline.json names, checked against what their networks need: every tensor's
-// name, shape and dtype. *parts is valid until the model is destroyed.
-TESS_API enum tess_status tess_model_parts(struct tess_model *model, struct tess_context *ctx,
-                                           const struct tess_model_part **parts, size_t *count);
+// The parts that pipeline.json names, checked against what their networks need: every
+// tensor's name, shape and dtype. *parts is valid until the model is destroyed.
+TESS_API enum tess_status tess_model_parts(struct tess_model *model,
+                                           struct tess_context *ctx,
+                                           const struct tess_model_part **parts,
+                                           size_t *count);
 
 // ---------------------------------------------------------------------------------------------
 // Structured latents
@@ -184,17 +205,20 @@ TESS_API enum tess_status tess_model_parts(struct tess_model *model, struct tess
 
 struct tess_latent;
 
-// Read `coords` int32 [N,4] (batch, x, y, z; batch 0) and `feats` float32 [N,8] (any number of
-// channels) from a safetensors file. TESS_ERR_FILE: missing or surplus tensors, other dtypes or
-// shapes, no voxel at all, a voxel twice, negative coordinates, NaN or infinity.
-TESS_API enum tess_status tess_latent_open(struct tess_latent **out, struct tess_context *ctx,
-                                           const char *path);
+// Read `coords` int32 [N,4] (batch, x, y, z; batch 0) and `feats` float32 [N,8] (any
+// number of channels) from a safetensors file. TESS_ERR_FILE: missing or surplus tensors,
+// other dtypes or shapes, no voxel at all, a voxel twice, negative coordinates, NaN or
+// infinity.
+TESS_API enum tess_status tess_latent_open(struct tess_latent **out,
+                                           struct tess_context *ctx, const char *path);
 
-// A latent of about `voxels` voxels (the shell of a torus, as real objects are shells) and zero
-// features, for tess_plan() and benchmarks. TESS_ERR_ARG if so many do not fit in resolution³.
+// A latent of about `voxels` voxels (the shell of a torus, as real objects are shells)
+// and zero features, for tess_plan() and benchmarks. TESS_ERR_ARG if so many do not fit
+// in resolution³.
 TESS_API enum tess_status tess_latent_create_shell(struct tess_latent **out,
-                                                   struct tess_context *ctx, size_t voxels,
-                                                   uint32_t resolution, uint32_t channels);
+                                                   struct tess_context *ctx,
+                                                   size_t voxels, uint32_t resolution,
+                                                   uint32_t channels);
 TESS_API size_t tess_latent_voxels(const struct tess_latent *latent);
 TESS_API void tess_latent_destroy(struct tess_latent **latent);
 
@@ -207,14 +231,16 @@ enum tess_representation {
     TESS_SPLATS = 1 << 1,
 };
 
-// A mesh, Gaussian splats, or both. World space is right-handed, z up, the object in [-.5, .5]³.
+// A mesh, Gaussian splats, or both. World space is right-handed, z up, the object in
+// [-.5, .5]³.
 struct tess_asset;
 
 // Triangles, counter-clockwise seen from outside. Arrays belong to the asset.
 struct tess_mesh_view {
-    const float *positions;  // [vertices][3]
-    const float *normals;    // [vertices][3], unit length
-    const float *attributes; // [vertices][6]: sRGB colour and normal map, in 0..1; may be NULL
+    const float *positions; // [vertices][3]
+    const float *normals;   // [vertices][3], unit length
+    const float
+        *attributes; // [vertices][6]: sRGB colour and normal map, in 0..1; may be NULL
     const uint32_t *indices; // [faces][3]
     size_t vertices, faces;
 };
@@ -224,26 +250,30 @@ struct tess_splats_view {
     const float *scales;    // [count][3], standard deviations in world units
     const float *rotations; // [count][4], unit quaternions w, x, y, z
     const float *opacities; // [count], in 0..1
-    const float *colours;   // [count][3], degree 0 spherical harmonics; rgb = 0.5 + 0.2821 * c
+    const float
+        *colours; // [count][3], degree 0 spherical harmonics; rgb = 0.5 + 0.2821 * c
     size_t count;
 };
 
 // False, and *view untouched, if the asset has none.
-TESS_API bool tess_asset_mesh(const struct tess_asset *asset, struct tess_mesh_view *view);
-TESS_API bool tess_asset_splats(const struct tess_asset *asset, struct tess_splats_view *view);
+TESS_API bool tess_asset_mesh(const struct tess_asset *asset,
+                              struct tess_mesh_view *view);
+TESS_API bool tess_asset_splats(const struct tess_asset *asset,
+                                struct tess_splats_view *view);
 
-// The suffix of `path` chooses: .glb .obj .stl write the mesh, .ply the splats (the mesh if there
-// are no splats). The file appears whole or not at all. TESS_ERR_ARG: an unknown suffix, or the
-// asset lacks what the format holds. TESS_ERR_WRITE names the path and the system's reason.
-TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
-                                          const char *path);
+// The suffix of `path` chooses: .glb .obj .stl write the mesh, .ply the splats (the mesh
+// if there are no splats). The file appears whole or not at all. TESS_ERR_ARG: an unknown
+// suffix, or the asset lacks what the format holds. TESS_ERR_WRITE names the path and the
+// system's reason.
+TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
+                                          struct tess_context *ctx, const char *path);
 
 // What tess_asset_save() would write into `path`; 0 for an unknown suffix.
 TESS_API enum tess_representation tess_asset_format(const char *path);
 
 // Read splats from a .ply in the 3D Gaussian Splatting convention, or a mesh from a .glb.
-TESS_API enum tess_status tess_asset_open(struct tess_asset **out, struct tess_context *ctx,
-                                          const char *path);
+TESS_API enum tess_status tess_asset_open(struct tess_asset **out,
+                                          struct tess_context *ctx, const char *path);
 TESS_API void tess_asset_destroy(struct tess_asset **asset);
 
 // ---------------------------------------------------------------------------------------------
@@ -256,10 +286,11 @@ struct tess_decode_params {
     uint64_t seed; // the latent's: only written into files that tell how they were made
 };
 
-// Turn a structured latent into an asset. TESS_ERR_FILE if model and latent do not fit together,
-// TESS_ERR_BUDGET with the smallest budget that works.
+// Turn a structured latent into an asset. TESS_ERR_FILE if model and latent do not fit
+// together, TESS_ERR_BUDGET with the smallest budget that works.
 TESS_API enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
-                                      struct tess_model *model, const struct tess_latent *latent,
+                                      struct tess_model *model,
+                                      const struct tess_latent *latent,
                                       const struct tess_decode_params *params);
 
 // ---------------------------------------------------------------------------------------------
@@ -273,18 +304,19 @@ enum tess_style {
 };
 
 struct tess_camera {
-    float yaw, pitch; // radians; the eye is at radius * (sin yaw cos pitch, cos yaw cos pitch,
-                      // sin pitch), looks at the origin, z up
-    float radius;     // 0: 2
-    float fov;        // of both axes, radians; 0: 40 degrees
+    float yaw, pitch; // radians; the eye is at radius * (sin yaw cos pitch, cos yaw cos
+                      // pitch, sin pitch), looks at the origin, z up
+    float radius; // 0: 2
+    float fov;    // of both axes, radians; 0: 40 degrees
 };
 
 struct tess_render_params {
     struct tess_camera camera;
-    uint32_t size;     // pixels, both axes; 0: 512; at most 8192
+    uint32_t size;          // pixels, both axes; 0: 512; at most 8192
     uint32_t supersampling; // per axis; 0: 4 for meshes, 1 for splats; at most 8
     enum tess_style style;
-    enum tess_representation representation; // 0: the mesh if the asset has one, else splats
+    enum tess_representation
+        representation; // 0: the mesh if the asset has one, else splats
 };
 
 // 8-bit RGBA, row 0 at the top, alpha not premultiplied.
@@ -295,7 +327,8 @@ TESS_API enum tess_status tess_render(struct tess_image **out, struct tess_conte
                                       const struct tess_render_params *params);
 
 // Put `count` images of one size side by side, `columns` in a row (0: all in one).
-TESS_API enum tess_status tess_image_sheet(struct tess_image **out, struct tess_context *ctx,
+TESS_API enum tess_status tess_image_sheet(struct tess_image **out,
+                                           struct tess_context *ctx,
                                            struct tess_image *const *images, size_t count,
                                            size_t columns);
 
@@ -304,8 +337,8 @@ TESS_API void tess_image_pixels(const struct tess_image *image, uint32_t *width,
                                 uint32_t *height, const uint8_t **pixels);
 
 // PNG. As tess_asset_save().
-TESS_API enum tess_status tess_image_save(const struct tess_image *image, struct tess_context *ctx,
-                                          const char *path);
+TESS_API enum tess_status tess_image_save(const struct tess_image *image,
+                                          struct tess_context *ctx, const char *path);
 TESS_API void tess_image_destroy(struct tess_image **image);
 
 // ---------------------------------------------------------------------------------------------
@@ -333,28 +366,29 @@ struct tess_stage_report {
     bool prefetch; // the next block of weights is uploaded while one is used
     struct tess_counters counters;
     double seconds; // from its plan to its end; 0 in a plan
-    struct {        // its parts between two barriers: in how many rows at a time they are done
+    struct { // its parts between two barriers: in how many rows at a time they are done
         const char *name;
         uint64_t rows, tile, runs;
     } spans[TESS_STAGE_SPANS];
     uint32_t span_count;
 };
 
-// What this context did so far, a report for each stage, valid until the next call; and the most
-// device memory that was in use at a time. Both may be NULL.
+// What this context did so far, a report for each stage, valid until the next call; and
+// the most device memory that was in use at a time. Both may be NULL.
 TESS_API void tess_context_stages(const struct tess_context *ctx,
                                   const struct tess_stage_report **stages, size_t *count,
                                   uint64_t *peak_bytes);
 
-// What tess_decode() would do, in bytes and FLOP, without running it; works in plan_only contexts.
-// *stages is one array for tess_free(). TESS_ERR_BUDGET names the smallest budget that works.
+// What tess_decode() would do, in bytes and FLOP, without running it; works in plan_only
+// contexts. *stages is one array for tess_free(). TESS_ERR_BUDGET names the smallest
+// budget that works.
 TESS_API enum tess_status tess_plan(struct tess_stage_report **stages, size_t *count,
                                     struct tess_context *ctx, struct tess_model *model,
                                     const struct tess_latent *latent,
                                     const struct tess_decode_params *params);
 
-// A plan's stages, or with NULL what this context did so far, as a JSON object with device and
-// budget, described in docs/design.md. Free *json with tess_free().
+// A plan's stages, or with NULL what this context did so far, as a JSON object with
+// device and budget, described in docs/design.md. Free *json with tess_free().
 TESS_API enum tess_status tess_report_json(char **json, struct tess_context *ctx,
                                            const struct tess_stage_report *stages,
                                            size_t count);
@@ -369,9 +403,10 @@ struct tess_check {
 };
 typedef void tess_check_fn(void *user, const struct tess_check *check);
 
-// Run every file of DIR/io against DIR/model on the context's device and report each tensor.
-// Files that are unknown or unreadable are reported as failed checks. TESS_ERR_MISMATCH if any
-// check failed, TESS_ERR_FILE if there is nothing to check at all.
+// Run every file of DIR/io against DIR/model on the context's device and report each
+// tensor. Files that are unknown or unreadable are reported as failed checks.
+// TESS_ERR_MISMATCH if any check failed, TESS_ERR_FILE if there is nothing to check at
+// all.
 TESS_API enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
                                       tess_check_fn *report, void *user);
 

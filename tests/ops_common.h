@@ -1,8 +1,8 @@
-// For the operator tests: devices with either shape of kernels, stages that run one function,
-// random data, and comparisons with references in double.
+// For the operator tests: devices with either shape of kernels, stages that run one
+// function, random data, and comparisons with references in double.
 //
-// TESS_TINY=1 leaves the smallest cases, for slow implementations. `--bench` in place of tests
-// prints what the operators reach.
+// TESS_TINY=1 leaves the smallest cases, for slow implementations; TESS_VARIANT=gpu only
+// the kernels for GPUs. `--bench` in place of tests prints what the operators reach.
 #ifndef OPS_COMMON_H
 #define OPS_COMMON_H
 
@@ -40,12 +40,19 @@ static inline void ops_print_log(void *user, enum tess_log_level level, const ch
     fprintf(stderr, "# %s\n", text);
 }
 
+// TESS_VARIANT=gpu: the kernels for CPUs are not for this device.
+static inline bool ops_unsuited(enum tess_variant variant)
+{
+    const char *only = getenv("TESS_VARIANT");
+    return variant == TESS_VARIANT_CPU && only && strcmp(only, "gpu") == 0;
+}
+
 static inline struct ops *ops_open(enum tess_variant variant)
 {
     struct ops *ops = calloc(1, sizeof *ops);
     ops->env.log = ops_print_log;
     enum tess_status status = tess_device_open(
-        &ops->dev, &ops->env, &(struct tess_device_params) {.variant = variant});
+        &ops->dev, &ops->env, &(struct tess_device_params){.variant = variant});
     if (!status)
         status = tess_budget_init(&ops->budget, ops->dev, 0, 0);
     if (status)
@@ -64,7 +71,8 @@ static inline void ops_close(struct ops *ops)
 static inline void ops_run(struct ops *ops, tess_stage_fn *fn, void *user)
 {
     struct tess_stage_report report;
-    enum tess_status status = tess_stage_run(&report, ops->dev, &ops->budget, "test", fn, user);
+    enum tess_status status =
+        tess_stage_run(&report, ops->dev, &ops->budget, "test", fn, user);
     if (status)
         fprintf(stderr, "# %s\n", ops->env.message);
     assert_int_equal(status, TESS_OK);
@@ -110,8 +118,8 @@ static inline struct tess_mat ops_take(struct tess_stage *stage, size_t rows, si
     return mat;
 }
 
-static inline struct tess_mat ops_upload(struct tess_stage *stage, size_t rows, size_t cols,
-                                         const void *values)
+static inline struct tess_mat ops_upload(struct tess_stage *stage, size_t rows,
+                                         size_t cols, const void *values)
 {
     struct tess_mat mat = ops_take(stage, rows, cols);
     if (rows && cols)
@@ -119,7 +127,8 @@ static inline struct tess_mat ops_upload(struct tess_stage *stage, size_t rows, 
     return mat;
 }
 
-static inline enum tess_status ops_copy(void *user, size_t row0, size_t rows, const void *data)
+static inline enum tess_status ops_copy(void *user, size_t row0, size_t rows,
+                                        const void *data)
 {
     (void)row0;
     struct {
@@ -168,8 +177,8 @@ static inline double ops_time(struct ops *ops, tess_stage_fn *fn, void *user)
     double seconds[5];
     for (int i = -1; i < 5; i++) {
         struct tess_stage_report report;
-        assert_int_equal(tess_stage_run(&report, ops->dev, &ops->budget, "bench", fn, user),
-                         TESS_OK);
+        assert_int_equal(
+            tess_stage_run(&report, ops->dev, &ops->budget, "bench", fn, user), TESS_OK);
         if (i >= 0)
             seconds[i] = (double)report.counters.kernel_ns * 1e-9;
     }
@@ -183,7 +192,8 @@ static inline double ops_time(struct ops *ops, tess_stage_fn *fn, void *user)
     return seconds[2];
 }
 
-static inline void ops_print_rate(const char *what, double flop, double bytes, double seconds)
+static inline void ops_print_rate(const char *what, double flop, double bytes,
+                                  double seconds)
 {
     printf("%-44s %9.3f ms %9.1f GFLOP/s %8.1f GB/s\n", what, seconds * 1e3,
            flop / seconds * 1e-9, bytes / seconds * 1e-9);
@@ -205,6 +215,8 @@ static inline void ops_print_rate(const char *what, double flop, double bytes, d
     static void name##_cpu(void **state)                                                 \
     {                                                                                    \
         (void)state;                                                                     \
+        if (ops_unsuited(TESS_VARIANT_CPU))                                              \
+            skip();                                                                      \
         name(TESS_VARIANT_CPU);                                                          \
     }                                                                                    \
     static void name##_gpu(void **state)                                                 \

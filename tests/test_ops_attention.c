@@ -1,6 +1,7 @@
 // Attention in runs of rows against softmax in double.
 //
-// Tolerance: the exponential is good to 2e-7, sums of up to some hundred terms stay below 1e-6.
+// Tolerance: the exponential is good to 2e-7, sums of up to some hundred terms stay below
+// 1e-6.
 #include "ops_common.h"
 
 #include "op/attention.h"
@@ -37,15 +38,15 @@ static enum tess_status run_attention(struct tess_stage *stage, void *user)
         struct tess_mat out = ops_take(stage, rows, C);
         for (int i = 0; i <= a->repeat; i++)
             TESS_TRY(tess_attention(
-                stage, &(struct tess_attention_params) {.out = out,
-                                                        .qkv = qkv,
-                                                        .units = units,
-                                                        .unit0 = unit,
-                                                        .unit_count = end - unit,
-                                                        .row0 = row0,
-                                                        .heads = a->heads,
-                                                        .head_channels = a->D,
-                                                        .pairs = 0}));
+                stage, &(struct tess_attention_params){.out = out,
+                                                       .qkv = qkv,
+                                                       .units = units,
+                                                       .unit0 = unit,
+                                                       .unit_count = end - unit,
+                                                       .row0 = row0,
+                                                       .heads = a->heads,
+                                                       .head_channels = a->D,
+                                                       .pairs = 0}));
         ops_download(stage, out, a->out + row0 * C);
         tess_arena_release(tess_stage_arena(stage), mark);
         unit = end;
@@ -59,7 +60,8 @@ static double *attention_reference(const struct attention *a)
     double *out = malloc(a->rows * C * sizeof *out);
     double *weights = malloc(a->rows * sizeof *weights);
     for (size_t u = 0; u < a->unit_count; u++)
-        for (size_t q = a->units[u].query0; q < a->units[u].query0 + a->units[u].queries; q++)
+        for (size_t q = a->units[u].query0; q < a->units[u].query0 + a->units[u].queries;
+             q++)
             for (size_t h = 0; h < a->heads; h++) {
                 size_t key0 = a->units[u].key0, keys = a->units[u].keys;
                 double top = -1e300, total = 0;
@@ -95,9 +97,10 @@ static struct tess_attention_unit *make_units(size_t *count, size_t *rows,
     for (size_t r = 0; r < runs; r++) {
         for (size_t q = 0; q < lengths[r]; q += queries) {
             units = realloc(units, (*count + 1) * sizeof *units);
-            units[(*count)++] = (struct tess_attention_unit) {
+            units[(*count)++] = (struct tess_attention_unit){
                 .query0 = (uint32_t)(*rows + q),
-                .queries = lengths[r] - q < queries ? (uint32_t)(lengths[r] - q) : queries,
+                .queries =
+                    lengths[r] - q < queries ? (uint32_t)(lengths[r] - q) : queries,
                 .key0 = (uint32_t)*rows,
                 .keys = (uint32_t)lengths[r]};
         }
@@ -124,7 +127,8 @@ static void check_runs(enum tess_variant variant, const size_t *lengths, size_t 
     ops_run(ops, run_attention, &a);
     double *reference = attention_reference(&a);
     // Scores of size s are off by s 2^-24 each, and so are the weights.
-    ops_expect(a.out, reference, a.rows * C, TOLERANCE * (1 + spread * spread * sqrt((double)D)));
+    ops_expect(a.out, reference, a.rows * C,
+               TOLERANCE * (1 + spread * spread * sqrt((double)D)));
     float *whole = a.out;
     a.out = malloc(a.rows * C * sizeof(float));
     for (a.split = 1; a.split < runs; a.split++) {
@@ -176,8 +180,8 @@ static void bench(void)
         for (size_t r = 0; r < count; r++)
             lengths[r] = runs[i][1] + (count > 1 ? r : 0);
         struct attention a = {.heads = 12, .D = 64, .split = count, .repeat = 3};
-        struct tess_attention_unit *units = make_units(&a.unit_count, &a.rows, lengths, count,
-                                                       tess_attention_queries(ops->dev));
+        struct tess_attention_unit *units = make_units(
+            &a.unit_count, &a.rows, lengths, count, tess_attention_queries(ops->dev));
         float *qkv = ops_floats(a.rows * 3 * 768, 1);
         double pairs = 0;
         for (size_t r = 0; r < count; r++)
@@ -187,8 +191,8 @@ static void bench(void)
         a.out = malloc(a.rows * 768 * sizeof(float));
         double seconds = ops_time(ops, run_attention, &a) / 4;
         char what[80];
-        snprintf(what, sizeof what, "attention, 12 heads of 64, %zu runs, %zu rows", count,
-                 a.rows);
+        snprintf(what, sizeof what, "attention, 12 heads of 64, %zu runs, %zu rows",
+                 count, a.rows);
         ops_print_rate(what, 4.0 * pairs * 768, 16.0 * (double)a.rows * 768, seconds);
         free(a.out);
         free(qkv);

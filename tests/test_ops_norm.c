@@ -32,13 +32,20 @@ static enum tess_status run_layernorm(struct tess_stage *stage, void *user)
     return TESS_OK;
 }
 
-static void check_layernorm(struct ops *ops, size_t rows, size_t C, bool affine, bool in_place)
+static void check_layernorm(struct ops *ops, size_t rows, size_t C, bool affine,
+                            bool in_place)
 {
-    float *in = ops_floats(rows * C, C), *weight = ops_floats(C, 1), *bias = ops_floats(C, 2);
+    float *in = ops_floats(rows * C, C), *weight = ops_floats(C, 1),
+          *bias = ops_floats(C, 2);
     for (size_t i = 0; i < rows * C; i++)
         in[i] = in[i] * 3 + 5; // a mean that does not vanish
-    struct layernorm l = {.rows = rows, .C = C, .affine = affine, .in_place = in_place,
-                          .in = in, .weight = weight, .bias = bias};
+    struct layernorm l = {.rows = rows,
+                          .C = C,
+                          .affine = affine,
+                          .in_place = in_place,
+                          .in = in,
+                          .weight = weight,
+                          .bias = bias};
     l.out = malloc(rows * C * sizeof(float));
     ops_run(ops, run_layernorm, &l);
     double *reference = malloc(rows * C * sizeof *reference);
@@ -99,8 +106,8 @@ static enum tess_status run_groupnorm(struct tess_stage *stage, void *user)
         TESS_TRY(tess_group_stats_add(&stats, in, row));
     }
     struct tess_mat scale, shift;
-    enum tess_status status =
-        tess_group_stats_finish(&scale, &shift, &stats, g->groups, 1e-5f, g->weight, g->bias);
+    enum tess_status status = tess_group_stats_finish(&scale, &shift, &stats, g->groups,
+                                                      1e-5f, g->weight, g->bias);
     tess_group_stats_clear(&stats);
     TESS_TRY(status);
     struct tess_mat x = ops_upload(stage, g->rows, g->C, g->in);
@@ -109,13 +116,21 @@ static enum tess_status run_groupnorm(struct tess_stage *stage, void *user)
     return TESS_OK;
 }
 
-static void check_groupnorm(struct ops *ops, size_t rows, size_t C, size_t groups, size_t block)
+static void check_groupnorm(struct ops *ops, size_t rows, size_t C, size_t groups,
+                            size_t block)
 {
-    float *in = ops_floats(rows * C, C), *weight = ops_floats(C, 1), *bias = ops_floats(C, 2);
+    float *in = ops_floats(rows * C, C), *weight = ops_floats(C, 1),
+          *bias = ops_floats(C, 2);
     for (size_t i = 0; i < rows * C; i++)
         in[i] += (float)(i % C % 7);
-    struct groupnorm g = {.rows = rows, .C = C, .groups = groups, .block = block, .split = rows,
-                          .in = in, .weight = weight, .bias = bias};
+    struct groupnorm g = {.rows = rows,
+                          .C = C,
+                          .groups = groups,
+                          .block = block,
+                          .split = rows,
+                          .in = in,
+                          .weight = weight,
+                          .bias = bias};
     g.out = malloc(rows * C * sizeof(float));
     ops_run(ops, run_groupnorm, &g);
     double *reference = malloc(rows * C * sizeof *reference);
@@ -130,7 +145,8 @@ static void check_groupnorm(struct ops *ops, size_t rows, size_t C, size_t group
                 variance += (in[r * C + c] - mean) * (in[r * C + c] - mean) / count;
         for (size_t r = 0; r < rows; r++)
             for (size_t c = c0; c < c0 + width; c++) {
-                double y = (in[r * C + c] - mean) / sqrt(variance + 1e-5f) * weight[c] + bias[c];
+                double y =
+                    (in[r * C + c] - mean) / sqrt(variance + 1e-5f) * weight[c] + bias[c];
                 reference[r * C + c] = y / (1 + exp(-y));
             }
     }

@@ -1,4 +1,5 @@
-// What moves rows and looks things up: chunked tensors, neighbours, positions; and Gaussians.
+// What moves rows and looks things up: chunked tensors, neighbours, positions; and
+// Gaussians.
 #include "ops_common.h"
 
 #include "mem/tensor.h"
@@ -19,19 +20,20 @@ struct rows {
     float *out;
 };
 
-// Fill the tensor with `in` in the order of ids, in tiles; read it back in tiles of another size.
+// Fill the tensor with `in` in the order of ids, in tiles; read it back in tiles of
+// another size.
 static enum tess_status run_rows(struct tess_stage *stage, void *user)
 {
     struct rows *r = user;
     struct tess_tensor *tensor = NULL;
     size_t row = r->group * r->cols;
     TESS_TRY(tess_tensor_create(&tensor, stage,
-                                &(struct tess_tensor_params) {.rows = r->groups * r->group,
-                                                              .cols = r->cols,
-                                                              .dtype = TESS_F32,
-                                                              .group = r->group,
-                                                              .tag = "test",
-                                                              .may_spill = r->may_spill}));
+                                &(struct tess_tensor_params){.rows = r->groups * r->group,
+                                                             .cols = r->cols,
+                                                             .dtype = TESS_F32,
+                                                             .group = r->group,
+                                                             .tag = "test",
+                                                             .may_spill = r->may_spill}));
     for (size_t i = 0; i < r->count; i += 7) {
         size_t n = r->count - i < 7 ? r->count - i : 7;
         size_t mark = tess_arena_mark(tess_stage_arena(stage));
@@ -54,8 +56,8 @@ static enum tess_status run_rows(struct tess_stage *stage, void *user)
 static void check_rows(size_t max_buffer, size_t budget, bool may_spill)
 {
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
-    struct rows r = {.groups = ops_tiny() ? 9 : 61, .group = 2, .cols = 33,
-                     .may_spill = may_spill};
+    struct rows r = {
+        .groups = ops_tiny() ? 9 : 61, .group = 2, .cols = 33, .may_spill = may_spill};
     size_t row = r.group * r.cols;
     uint32_t ids[64];
     uint64_t seed = 5;
@@ -99,8 +101,9 @@ static void tensors_in_chunks(void **state)
 static void tensors_on_the_host(void **state)
 {
     (void)state;
-    size_t bytes = (ops_tiny() ? 9 : 61) * 2 * 33 * sizeof(float);
-    check_rows(0, bytes < 5120 ? bytes + 512 : 5120, true);
+    // Less than the tensor; enough for some rows and their numbers, wherever pieces may
+    // start.
+    check_rows(0, ops_tiny() ? 0 : 12 << 10, true);
 }
 
 // ---- neighbours ----
@@ -132,7 +135,7 @@ static void neighbours_of_children(void **state)
     assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, 3), TESS_OK);
     for (uint32_t voxel = 0; voxel < 3; voxel++)
         for (uint32_t tap = 0; tap < 27; tap++) {
-            uint32_t expected = tap == 13                ? voxel
+            uint32_t expected = tap == 13                 ? voxel
                                 : voxel == 0 && tap == 16 ? 1
                                 : voxel == 1 && tap == 10 ? 0
                                                           : TESS_NO_ROW;
@@ -153,8 +156,9 @@ static void neighbours_of_children(void **state)
             for (int bit = 1; bit >= 0; bit--)
                 for (int axis = 0; axis < 3; axis++)
                     expected = expected * 2 + ((at[axis] + 4) % 4 >> bit & 1);
-            assert_int_equal(u.out[row * 27 + tap],
-                             from == TESS_NO_ROW ? TESS_NO_ROW : from * 64 + (uint32_t)expected);
+            assert_int_equal(u.out[row * 27 + tap], from == TESS_NO_ROW
+                                                        ? TESS_NO_ROW
+                                                        : from * 64 + (uint32_t)expected);
         }
     free(u.out);
     free(base);
@@ -238,8 +242,8 @@ static enum tess_status run_gaussians(struct tess_stage *stage, void *user)
     return TESS_OK;
 }
 
-static void gaussian_reference(double *o, const struct gaussian_user *u, const float *offsets,
-                               size_t row, size_t g)
+static void gaussian_reference(double *o, const struct gaussian_user *u,
+                               const float *offsets, size_t row, size_t g)
 {
     const struct tess_gaussian_params *p = &u->params;
     size_t G = p->count;
@@ -248,7 +252,8 @@ static void gaussian_reference(double *o, const struct gaussian_user *u, const f
     double inverse = p->exponential ? log(p->scaling_bias) : log(expm1(p->scaling_bias));
     for (size_t i = 0; i < 3; i++) {
         o[i] = (u->coords[3 * row + i] + 0.5) / R - 0.5 +
-               tanh(raw[3 * g + i] * p->rates[0] + offsets[3 * g + i]) * 0.5 * p->voxel_size / R;
+               tanh(raw[3 * g + i] * p->rates[0] + offsets[3 * g + i]) * 0.5 *
+                   p->voxel_size / R;
         o[11 + i] = raw[3 * G + 3 * g + i] * p->rates[1];
         double x = raw[6 * G + 3 * g + i] * p->rates[2] + inverse;
         double s = p->exponential ? exp(x) : log1p(exp(x));
@@ -260,7 +265,8 @@ static void gaussian_reference(double *o, const struct gaussian_user *u, const f
     }
     for (size_t i = 0; i < 4; i++)
         o[6 + i] = q[i] / sqrt(norm);
-    double logit = raw[13 * G + g] * p->rates[4] + log(p->opacity_bias / (1 - p->opacity_bias));
+    double logit =
+        raw[13 * G + g] * p->rates[4] + log(p->opacity_bias / (1 - p->opacity_bias));
     o[10] = 1 / (1 + exp(-logit));
 }
 
@@ -308,11 +314,10 @@ static enum tess_status bench_gather(struct tess_stage *stage, void *user)
 {
     struct rows *r = user;
     struct tess_tensor *tensor = NULL;
-    TESS_TRY(tess_tensor_create(&tensor, stage,
-                                &(struct tess_tensor_params) {.rows = r->groups,
-                                                              .cols = r->cols,
-                                                              .dtype = TESS_F32,
-                                                              .tag = "bench"}));
+    TESS_TRY(tess_tensor_create(
+        &tensor, stage,
+        &(struct tess_tensor_params){
+            .rows = r->groups, .cols = r->cols, .dtype = TESS_F32, .tag = "bench"}));
     for (int i = 0; i < 8; i++) {
         size_t mark = tess_arena_mark(tess_stage_arena(stage));
         struct tess_mat out;
@@ -339,11 +344,8 @@ static void bench(void)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(tensors_in_one_chunk),
-    cmocka_unit_test(tensors_in_chunks),
-    cmocka_unit_test(tensors_on_the_host),
-    cmocka_unit_test(neighbours_of_children),
-    cmocka_unit_test(position_embedding),
-    cmocka_unit_test(gaussians),
+    cmocka_unit_test(tensors_in_one_chunk), cmocka_unit_test(tensors_in_chunks),
+    cmocka_unit_test(tensors_on_the_host),  cmocka_unit_test(neighbours_of_children),
+    cmocka_unit_test(position_embedding),   cmocka_unit_test(gaussians),
 };
 OPS_MAIN(tests, bench)

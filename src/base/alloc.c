@@ -10,8 +10,8 @@
 static enum tess_status fail_memory(struct tess_env *env, size_t count, size_t size,
                                     const char *what)
 {
-    return tess_fail(env, TESS_ERR_MEMORY, "no host memory for %s (%zu x %zu bytes)", what,
-                     count, size);
+    return tess_fail(env, TESS_ERR_MEMORY, "no host memory for %s (%zu x %zu bytes)",
+                     what, count, size);
 }
 
 enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_t size,
@@ -25,8 +25,8 @@ enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_
     return TESS_OK;
 }
 
-enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env, size_t count,
-                           size_t size, const char *what)
+enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
+                           size_t count, size_t size, const char *what)
 {
     void *old;
     memcpy(&old, ptr, sizeof old);

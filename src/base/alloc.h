@@ -6,16 +6,16 @@
 
 #include "base/status.h"
 
-// *out becomes count * size bytes, zeroed; at least one byte, so never NULL on success. `what`
-// names it in the message. TESS_ERR_MEMORY if there is no memory or the product overflows.
-// Free with free().
+// *out becomes count * size bytes, zeroed; at least one byte, so never NULL on success.
+// `what` names it in the message. TESS_ERR_MEMORY if there is no memory or the product
+// overflows. Free with free().
 enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_t size,
                             const char *what);
 
-// Grow *ptr (NULL at first) to hold at least `count` elements of `size` bytes; *capacity is in
-// elements and at least doubles. New bytes are undefined. *ptr is kept on failure.
-enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env, size_t count,
-                           size_t size, const char *what);
+// Grow *ptr (NULL at first) to hold at least `count` elements of `size` bytes; *capacity
+// is in elements and at least doubles. New bytes are undefined. *ptr is kept on failure.
+enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
+                           size_t count, size_t size, const char *what);
 
 // Like strdup() and like a string made with printf().
 enum tess_status tess_strdup(char **out, struct tess_env *env, const char *text);

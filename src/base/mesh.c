@@ -17,7 +17,8 @@ enum tess_status tess_mesh_create(struct tess_mesh *out, struct tess_env *env,
         status = tess_alloc(&mesh.attributes, env, vertices, 6 * sizeof(float),
                             "mesh attributes");
     if (!status)
-        status = tess_alloc(&mesh.indices, env, faces, 3 * sizeof(uint32_t), "mesh faces");
+        status =
+            tess_alloc(&mesh.indices, env, faces, 3 * sizeof(uint32_t), "mesh faces");
     if (status) {
         tess_mesh_clear(&mesh);
         return status;
@@ -39,8 +40,8 @@ enum tess_status tess_splats_create(struct tess_splats *out, struct tess_env *en
         status = tess_alloc(&splats.rotations, env, count, 4 * sizeof(float),
                             "splat rotations");
     if (!status)
-        status = tess_alloc(&splats.opacities, env, count, sizeof(float),
-                            "splat opacities");
+        status =
+            tess_alloc(&splats.opacities, env, count, sizeof(float), "splat opacities");
     if (!status)
         status =
             tess_alloc(&splats.colours, env, count, 3 * sizeof(float), "splat colours");

@@ -1,4 +1,5 @@
-// Plain containers that cross layers: triangle meshes, Gaussian splats, pictures. Host memory.
+// Plain containers that cross layers: triangle meshes, Gaussian splats, pictures. Host
+// memory.
 #ifndef TESS_MESH_H
 #define TESS_MESH_H
 
@@ -10,10 +11,11 @@
 // Triangles in world space (right-handed, z up), counter-clockwise seen from outside.
 struct tess_mesh {
     size_t vertices, faces;
-    float *positions;     // [vertices][3]
-    float *normals;       // [vertices][3], unit length; NULL until tess_mesh_normals()
-    float *attributes;    // [vertices][6]: RGB as displayed (sRGB) and normal map, 0..1; or NULL
-    uint32_t *indices;    // [faces][3]
+    float *positions;  // [vertices][3]
+    float *normals;    // [vertices][3], unit length; NULL until tess_mesh_normals()
+    float *attributes; // [vertices][6]: RGB as displayed (sRGB) and normal map, 0..1; or
+                       // NULL
+    uint32_t *indices; // [faces][3]
     float *split_margins; // [faces / 2] or NULL: how clearly each quad chose its diagonal
 };
 
@@ -33,7 +35,8 @@ struct tess_picture {
     uint8_t *pixels; // [height][width][4]
 };
 
-// Allocate arrays for so many elements; all zero. `normals` and `split_margins` stay NULL.
+// Allocate arrays for so many elements; all zero. `normals` and `split_margins` stay
+// NULL.
 enum tess_status tess_mesh_create(struct tess_mesh *out, struct tess_env *env,
                                   size_t vertices, size_t faces, bool attributes);
 enum tess_status tess_splats_create(struct tess_splats *out, struct tess_env *env,
@@ -46,8 +49,8 @@ void tess_mesh_clear(struct tess_mesh *mesh);
 void tess_splats_clear(struct tess_splats *splats);
 void tess_picture_clear(struct tess_picture *picture);
 
-// Smooth vertex normals: the mean of the adjacent faces' normals weighted by area, summed in
-// double in face order. Vertices without area get (0, 0, 1). Replaces what was there.
+// Smooth vertex normals: the mean of the adjacent faces' normals weighted by area, summed
+// in double in face order. Vertices without area get (0, 0, 1). Replaces what was there.
 enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env);
 
 #endif

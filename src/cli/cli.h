@@ -31,8 +31,8 @@ struct cli {
     bool progress_shown; // a line of progress stands on the terminal
 };
 
-// Command line to `cli`. Returns -1 to go on, else an exit status: help was asked for, or a usage
-// error was told.
+// Command line to `cli`. Returns -1 to go on, else an exit status: help was asked for, or
+// a usage error was told.
 int cli_parse(struct cli *cli, int argc, char **argv);
 void cli_print_help(FILE *to, const char *command);
 
@@ -46,14 +46,15 @@ int cli_model(struct cli *cli);
 
 // Open the context that the options ask for, where SIGINT and SIGTERM cancel it.
 int cli_open(struct cli *cli);
-// Write --report, if asked for, and close. Returns `status`, or what a failure here makes of it.
+// Write --report, if asked for, and close. Returns `status`, or what a failure here makes
+// of it.
 int cli_close(struct cli *cli, int status);
 
 // Tell the context's message and return the exit status that goes with `status`.
 int cli_fail(struct cli *cli, enum tess_status status);
 // A mistake in the command line.
-__attribute__((format(printf, 2, 3))) int cli_usage(const struct cli *cli, const char *format,
-                                                    ...);
+__attribute__((format(printf, 2, 3))) int cli_usage(const struct cli *cli,
+                                                    const char *format, ...);
 int cli_exit_status(enum tess_status status);
 
 // The model directory: --model, TESSELLA_MODEL, or the demo model that was installed.
@@ -71,7 +72,8 @@ char *cli_flop(char *text, size_t size, double flop);
 // Write `text` and a newline into a file that appears whole or not at all.
 int cli_write_text(struct cli *cli, const char *path, const char *text);
 
-// Pictures of an asset into PATH: one, or a turntable's frames PATH-NNN.png and their sheet PATH.
+// Pictures of an asset into PATH: one, or a turntable's frames PATH-NNN.png and their
+// sheet PATH.
 int cli_save_pictures(struct cli *cli, const struct tess_asset *asset, const char *path);
 bool cli_is_picture(const char *path);
 

@@ -58,25 +58,22 @@ int cli_fail(struct cli *cli, enum tess_status status)
 int cli_open(struct cli *cli)
 {
     char message[TESS_MESSAGE_MAX] = "";
-    enum tess_status status =
-        tess_context_create(&cli->ctx,
-                            &(struct tess_context_params) {
-                                .device = cli->device,
-                                .memory = cli->memory,
-                                .max_buffer = cli->max_buffer,
-                                .plan_only = cli->described,
-                                .cache_dir = cli->cache_dir,
-                                .kernel_dir = cli->kernel_dir,
-                                .log = cli->quiet ? NULL : cli_log,
-                                .log_user = cli,
-                                .log_level = (enum tess_log_level)(cli->verbose > 2 ? 2
-                                                                   : cli->verbose),
-                                .progress = cli->quiet || !isatty(STDERR_FILENO)
-                                                ? NULL
-                                                : cli_progress,
-                                .progress_user = cli,
-                            },
-                            message);
+    enum tess_status status = tess_context_create(
+        &cli->ctx,
+        &(struct tess_context_params){
+            .device = cli->device,
+            .memory = cli->memory,
+            .max_buffer = cli->max_buffer,
+            .plan_only = cli->described,
+            .cache_dir = cli->cache_dir,
+            .kernel_dir = cli->kernel_dir,
+            .log = cli->quiet ? NULL : cli_log,
+            .log_user = cli,
+            .log_level = (enum tess_log_level)(cli->verbose > 2 ? 2 : cli->verbose),
+            .progress = cli->quiet || !isatty(STDERR_FILENO) ? NULL : cli_progress,
+            .progress_user = cli,
+        },
+        message);
     if (status)
         return tell_failure(cli, status, message);
     signalled_context = cli->ctx;
@@ -126,7 +123,8 @@ void cli_log(void *user, enum tess_log_level level, const char *text)
 {
     struct cli *cli = user;
     cli_clear_progress(cli);
-    fprintf(stderr, "%s%s\n", level == TESS_LOG_WARNING ? "tessella: warning: " : "", text);
+    fprintf(stderr, "%s%s\n", level == TESS_LOG_WARNING ? "tessella: warning: " : "",
+            text);
 }
 
 void cli_progress(void *user, const char *stage, uint64_t done, uint64_t total)
@@ -138,7 +136,8 @@ void cli_progress(void *user, const char *stage, uint64_t done, uint64_t total)
     fprintf(stderr, "\r\033[K%-18s [%s", stage, on);
     for (int i = 0; i < WIDTH; i++)
         fputc(i < filled ? '#' : '.', stderr);
-    fprintf(stderr, "%s] %3d %%", off, total ? (int)(100.0 * (double)done / (double)total) : 100);
+    fprintf(stderr, "%s] %3d %%", off,
+            total ? (int)(100.0 * (double)done / (double)total) : 100);
     fflush(stderr);
     cli->progress_shown = true;
 }
@@ -160,7 +159,8 @@ char *cli_bytes(char *text, size_t size, uint64_t bytes)
 
 char *cli_flop(char *text, size_t size, double flop)
 {
-    static const char *const units[] = {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"};
+    static const char *const units[] = {"FLOP",  "kFLOP", "MFLOP",
+                                        "GFLOP", "TFLOP", "PFLOP"};
     size_t unit = 0;
     while (flop >= 1000 && unit < 5) {
         flop /= 1000;

@@ -11,10 +11,11 @@ static int choose(unsigned *out, const struct cli *cli)
     for (size_t i = 0; i < cli->output_count; i++) {
         enum tess_representation format = tess_asset_format(cli->outputs[i]);
         if (!format && !cli_is_picture(cli->outputs[i]))
-            return cli_usage(cli,
-                             "output '%s': unknown suffix, expected .glb, .obj, .stl, .ply or "
-                             ".png",
-                             cli->outputs[i]);
+            return cli_usage(
+                cli,
+                "output '%s': unknown suffix, expected .glb, .obj, .stl, .ply or "
+                ".png",
+                cli->outputs[i]);
         *out |= format;
         pictures |= !format;
     }
@@ -64,15 +65,15 @@ static void summarise(struct cli *cli, size_t voxels)
         printf("wrote    %s\n", cli->outputs[i]);
 }
 
-static int decode(struct cli *cli, struct tess_model *model, const struct tess_latent *latent,
-                  unsigned representations)
+static int decode(struct cli *cli, struct tess_model *model,
+                  const struct tess_latent *latent, unsigned representations)
 {
     struct tess_asset *asset = NULL;
     enum tess_status status =
         tess_decode(&asset, cli->ctx, model, latent,
-                    &(struct tess_decode_params) {.representations = representations,
-                                                  .has_seed = cli->has_seed,
-                                                  .seed = cli->seed});
+                    &(struct tess_decode_params){.representations = representations,
+                                                 .has_seed = cli->has_seed,
+                                                 .seed = cli->seed});
     if (status)
         return cli_fail(cli, status);
     int exit_status = save(cli, asset);
@@ -96,7 +97,8 @@ int cli_decode(struct cli *cli)
     enum tess_status status = tess_latent_open(&latent, cli->ctx, cli->inputs[0]);
     if (!status)
         status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
-    exit_status = status ? cli_fail(cli, status) : decode(cli, model, latent, representations);
+    exit_status =
+        status ? cli_fail(cli, status) : decode(cli, model, latent, representations);
     tess_latent_destroy(&latent);
     tess_model_destroy(&model);
     return cli_close(cli, exit_status);

@@ -15,7 +15,8 @@ static void print_text(const struct tess_device_info *info)
            info->gpu   ? "GPU"
            : info->cpu ? "CPU"
                        : "accelerator",
-           info->compute_units, info->clock_mhz, info->host_memory ? ", shares host memory" : "",
+           info->compute_units, info->clock_mhz,
+           info->host_memory ? ", shares host memory" : "",
            info->fp16 ? ", fp16 arithmetic" : "");
     printf("   %s of memory, budget %s, largest buffer %s\n",
            cli_bytes(memory, sizeof memory, info->memory),
@@ -48,8 +49,8 @@ static void print_json(const struct tess_device_info *info)
     print_string("type", info->gpu ? "gpu" : info->cpu ? "cpu" : "accelerator");
     printf("    \"compute_units\": %u,\n    \"clock_mhz\": %u,\n", info->compute_units,
            info->clock_mhz);
-    printf("    \"host_memory\": %s,\n    \"fp16\": %s,\n", info->host_memory ? "true" : "false",
-           info->fp16 ? "true" : "false");
+    printf("    \"host_memory\": %s,\n    \"fp16\": %s,\n",
+           info->host_memory ? "true" : "false", info->fp16 ? "true" : "false");
     printf("    \"memory_bytes\": %" PRIu64 ",\n    \"max_buffer_bytes\": %" PRIu64 ",\n",
            info->memory, info->max_buffer);
     printf("    \"local_memory_bytes\": %" PRIu64 ",\n    \"alignment_bytes\": %u,\n",

@@ -20,7 +20,8 @@ static void print_source(const struct tess_model_part *part)
     for (size_t i = 0; i < sizeof published / sizeof *published; i++)
         if (strcmp(published[i].role, part->role) == 0)
             printf("    published as ckpts/%s.{json,safetensors} (%s, MIT) at %s\n",
-                   published[i].file, cli_bytes(size, sizeof size, published[i].bytes), source);
+                   published[i].file, cli_bytes(size, sizeof size, published[i].bytes),
+                   source);
 }
 
 static void print_part(const struct tess_model_part *part)

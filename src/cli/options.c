@@ -64,9 +64,12 @@ static const struct option options[] = {
 static const char common_help[] =
     "Common options:\n"
     "  --model DIR        model directory (else TESSELLA_MODEL, else the demo model)\n"
-    "  --device D         gpu, cpu, N or P:D as `tessella devices` lists them, or part of a name\n"
-    "                     (else TESSELLA_DEVICE, else the first GPU, else the first device)\n"
-    "  --memory BYTES     device memory to use at most, e.g. 512M, 2G (else what the device has)\n"
+    "  --device D         gpu, cpu, N or P:D as `tessella devices` lists them, or part "
+    "of a name\n"
+    "                     (else TESSELLA_DEVICE, else the first GPU, else the first "
+    "device)\n"
+    "  --memory BYTES     device memory to use at most, e.g. 512M, 2G (else what the "
+    "device has)\n"
     "  --max-buffer BYTES largest single buffer (else the device's limit)\n"
     "  --report FILE.json write what was done: device, seconds, bytes, FLOP per stage\n"
     "  --cache-dir DIR    program cache (else the user's; an empty name: none)\n"
@@ -88,7 +91,8 @@ static const struct {
     bool needs_output, camera;
 } commands[] = {
     {"decode", "LATENT.safetensors -o OUT...",
-     "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o chooses:\n"
+     "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
+     "chooses:\n"
      ".glb .obj .stl the mesh, .ply the Gaussian splats, .png a picture.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
@@ -98,22 +102,28 @@ static const struct {
      "Draw a .ply of splats or a .glb mesh.\n"
      "\n"
      "  -o, --output FILE  the picture\n"
-     "  --turntable N      N frames around the object as OUT-000.png ..., and a sheet of them\n",
+     "  --turntable N      N frames around the object as OUT-000.png ..., and a sheet of "
+     "them\n",
      1, 1, true, true},
-    {"devices", "[--json]", "List the OpenCL devices and what the budget on each would be.\n", 0, 0,
-     false, false},
+    {"devices", "[--json]",
+     "List the OpenCL devices and what the budget on each would be.\n", 0, 0, false,
+     false},
     {"plan", "[LATENT.safetensors | --voxels N]",
      "Tell what `decode` would do, in bytes and FLOP, without running it.\n"
      "\n"
-     "  --voxels N         a latent of N voxels, a shell as objects are, instead of a file\n"
+     "  --voxels N         a latent of N voxels, a shell as objects are, instead of a "
+     "file\n"
      "  --resolution N     of the latent's grid (the model's)\n"
-     "  --described        plan for a device that is not here: --memory and --max-buffer tell\n"
+     "  --described        plan for a device that is not here: --memory and --max-buffer "
+     "tell\n"
      "  --json             as JSON\n",
      0, 1, false, false},
-    {"verify", "DIR", "Compare golden data in DIR/io with what DIR/model makes on this device.\n", 1,
-     1, false, false},
-    {"model", "[DIR]", "Tell what a model directory holds and what is missing or wrong.\n", 0, 1,
+    {"verify", "DIR",
+     "Compare golden data in DIR/io with what DIR/model makes on this device.\n", 1, 1,
      false, false},
+    {"model", "[DIR]",
+     "Tell what a model directory holds and what is missing or wrong.\n", 0, 1, false,
+     false},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -134,8 +144,9 @@ void cli_print_help(FILE *to, const char *command)
                 commands[index].camera ? camera_help : "", common_help);
         return;
     }
-    fprintf(to, "Tessella %s: image to 3D on any OpenCL device, in the memory you have.\n\n"
-                "Usage:\n",
+    fprintf(to,
+            "Tessella %s: image to 3D on any OpenCL device, in the memory you have.\n\n"
+            "Usage:\n",
             tess_version());
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  tessella %s %s\n", commands[i].name, commands[i].usage);
@@ -201,8 +212,9 @@ static bool parse_number(float *out, const char *text, float min, float max)
 
 static bool parse_style(enum tess_style *out, const char *text)
 {
-    static const char *const names[] = {
-        [TESS_STYLE_COLOUR] = "colour", [TESS_STYLE_FLAT] = "flat", [TESS_STYLE_NORMAL] = "normal"};
+    static const char *const names[] = {[TESS_STYLE_COLOUR] = "colour",
+                                        [TESS_STYLE_FLAT] = "flat",
+                                        [TESS_STYLE_NORMAL] = "normal"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(text, names[i]) == 0) {
             *out = (enum tess_style)i;

@@ -6,13 +6,14 @@
 #define DEFAULT_VOXELS 10240
 // As published; the model in use says what it takes.
 #define DEFAULT_RESOLUTION 64
-#define DEFAULT_CHANNELS 8
+#define DEFAULT_CHANNELS   8
 
 static void print_stage(const struct tess_stage_report *stage)
 {
     char peak[32], floor[32], up[32], down[32], flop[32], spilled[32];
     printf("%s\n", stage->name);
-    printf("  memory   %s; the smallest budget that works is %s (--memory %" PRIu64 "K)\n",
+    printf("  memory   %s; the smallest budget that works is %s (--memory %" PRIu64
+           "K)\n",
            cli_bytes(peak, sizeof peak, stage->peak_bytes),
            cli_bytes(floor, sizeof floor, stage->floor_bytes), stage->floor_bytes >> 10);
     printf("  work     %s in %" PRIu64 " launches\n",
@@ -20,18 +21,21 @@ static void print_stage(const struct tess_stage_report *stage)
     printf("  bus      %s to the device, %s from it\n",
            cli_bytes(up, sizeof up, stage->counters.uploaded),
            cli_bytes(down, sizeof down, stage->counters.downloaded));
-    printf("  weights  streamed%s\n", stage->prefetch ? ", the next block while one is used" : "");
+    printf("  weights  streamed%s\n",
+           stage->prefetch ? ", the next block while one is used" : "");
     if (stage->spilled_tensors)
         printf("  host     %u tensors, %s\n", stage->spilled_tensors,
                cli_bytes(spilled, sizeof spilled, stage->spilled_bytes));
     for (uint32_t i = 0; i < stage->span_count; i++)
-        printf("  tiles    %-24s %8" PRIu64 " of %" PRIu64 " rows%s\n", stage->spans[i].name,
+        printf("  tiles    %-24s %8" PRIu64 " of %" PRIu64 " rows%s\n",
+               stage->spans[i].name,
                stage->spans[i].tile < stage->spans[i].rows ? stage->spans[i].tile
                                                            : stage->spans[i].rows,
                stage->spans[i].rows, stage->spans[i].runs > 1 ? ", several times" : "");
 }
 
-static int print_plan(struct cli *cli, const struct tess_stage_report *stages, size_t count)
+static int print_plan(struct cli *cli, const struct tess_stage_report *stages,
+                      size_t count)
 {
     if (cli->json) {
         char *json = NULL;
@@ -45,7 +49,8 @@ static int print_plan(struct cli *cli, const struct tess_stage_report *stages, s
     struct tess_device_info info;
     char budget[32];
     tess_context_device(cli->ctx, &info);
-    printf("device %s, budget %s\n", info.name, cli_bytes(budget, sizeof budget, info.budget));
+    printf("device %s, budget %s\n", info.name,
+           cli_bytes(budget, sizeof budget, info.budget));
     for (size_t i = 0; i < count; i++)
         print_stage(&stages[i]);
     return EXIT_DONE;
@@ -67,8 +72,8 @@ static enum tess_status open_shell(struct tess_latent **out, struct cli *cli,
         }
     if (cli->resolution)
         resolution = cli->resolution;
-    return tess_latent_create_shell(out, cli->ctx, cli->voxels ? cli->voxels : DEFAULT_VOXELS,
-                                    resolution, channels);
+    return tess_latent_create_shell(
+        out, cli->ctx, cli->voxels ? cli->voxels : DEFAULT_VOXELS, resolution, channels);
 }
 
 int cli_plan(struct cli *cli)

@@ -61,7 +61,8 @@ static enum tess_status save_frames(struct cli *cli, const char *path,
 }
 
 // All is drawn before the first file is written.
-static int save_turntable(struct cli *cli, const struct tess_asset *asset, const char *path)
+static int save_turntable(struct cli *cli, const struct tess_asset *asset,
+                          const char *path)
 {
     struct tess_image **frames = calloc(cli->turntable, sizeof *frames), *sheet = NULL;
     enum tess_status status = frames ? draw_frames(cli, asset, frames) : TESS_ERR_MEMORY;
@@ -88,7 +89,8 @@ int cli_render(struct cli *cli)
 {
     for (size_t i = 0; i < cli->output_count; i++)
         if (!cli_is_picture(cli->outputs[i]))
-            return cli_usage(cli, "output '%s': unknown suffix, expected .png", cli->outputs[i]);
+            return cli_usage(cli, "output '%s': unknown suffix, expected .png",
+                             cli->outputs[i]);
     int exit_status = cli_open(cli);
     if (exit_status)
         return exit_status;

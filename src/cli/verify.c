@@ -7,8 +7,8 @@ static void print_check(void *user, const struct tess_check *check)
 {
     struct cli *cli = user;
     cli_clear_progress(cli);
-    printf("%s  %-18s %-16s %-14s", check->pass ? "pass" : "FAIL", check->file, check->tensor,
-           check->shape);
+    printf("%s  %-18s %-16s %-14s", check->pass ? "pass" : "FAIL", check->file,
+           check->tensor, check->shape);
     if (!isnan(check->error))
         printf(" %8.2e (bound %.0e)", check->error, check->bound);
     printf("%s%s\n", *check->note ? "  " : "", check->note);

@@ -1,4 +1,5 @@
-// Slabs and first-fit pieces. Pieces are few (tens), so lists are searched from end to end.
+// Slabs and first-fit pieces. Pieces are few (tens), so lists are searched from end to
+// end.
 #include "mem/arena.h"
 
 #include <assert.h>
@@ -59,8 +60,8 @@ enum tess_status tess_arena_commit(struct tess_arena *arena)
     assert(arena->count == 0 && !arena->committed);
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < arena->slab_count && !status; i++)
-        status = tess_buffer_create(&arena->slabs[i].buffer, arena->dev, arena->slabs[i].high,
-                                    "a stage's memory");
+        status = tess_buffer_create(&arena->slabs[i].buffer, arena->dev,
+                                    arena->slabs[i].high, "a stage's memory");
     for (size_t i = 0; i < arena->slab_count && !status; i++)
         status = tess_buffer_touch(arena->slabs[i].buffer);
     if (status) {
@@ -72,8 +73,8 @@ enum tess_status tess_arena_commit(struct tess_arena *arena)
     return TESS_OK;
 }
 
-// Where in the slab `bytes` fit: the first gap between its pieces. *before is the index that the
-// new piece gets in the list.
+// Where in the slab `bytes` fit: the first gap between its pieces. *before is the index
+// that the new piece gets in the list.
 static size_t first_gap(const struct tess_arena *arena, size_t slab, size_t bytes,
                         size_t limit, size_t *before)
 {
@@ -90,14 +91,15 @@ static size_t first_gap(const struct tess_arena *arena, size_t slab, size_t byte
     return last && (bytes > limit || end > limit - bytes) ? SIZE_MAX : end;
 }
 
-static enum tess_status fail_budget(struct tess_arena *arena, size_t bytes, const char *tag)
+static enum tess_status fail_budget(struct tess_arena *arena, size_t bytes,
+                                    const char *tag)
 {
-    return tess_fail(tess_device_env(arena->dev),
-                     arena->committed ? TESS_ERR_INTERNAL : TESS_ERR_BUDGET,
-                     "%s needs %zu bytes; %zu of the budget of %zu are in use, and a buffer "
-                     "holds at most %zu",
-                     tag, bytes, arena->peak, arena->budget.device_bytes,
-                     arena->budget.max_buffer);
+    return tess_fail(
+        tess_device_env(arena->dev),
+        arena->committed ? TESS_ERR_INTERNAL : TESS_ERR_BUDGET,
+        "%s needs %zu bytes; %zu of the budget of %zu are in use, and a buffer "
+        "holds at most %zu",
+        tag, bytes, arena->peak, arena->budget.device_bytes, arena->budget.max_buffer);
 }
 
 static enum tess_status insert(struct tess_arena *arena, size_t at, struct piece piece)
@@ -116,7 +118,8 @@ enum tess_status tess_arena_take(struct tess_slice *out, size_t *piece,
 {
     assert(bytes > 0);
     size_t align = arena->budget.alignment;
-    size_t room = bytes > SIZE_MAX - align ? SIZE_MAX : (bytes + align - 1) / align * align;
+    size_t room =
+        bytes > SIZE_MAX - align ? SIZE_MAX : (bytes + align - 1) / align * align;
     for (size_t slab = 0; slab < SLABS_MAX; slab++) {
         bool fresh = slab == arena->slab_count;
         if (fresh && arena->committed)
@@ -133,12 +136,12 @@ enum tess_status tess_arena_take(struct tess_slice *out, size_t *piece,
         size_t growth = offset + room > high ? offset + room - high : 0;
         if (growth > arena->budget.device_bytes - arena->peak)
             continue;
-        TESS_TRY(insert(arena, at, (struct piece) {arena->next_id, slab, offset, room}));
+        TESS_TRY(insert(arena, at, (struct piece){arena->next_id, slab, offset, room}));
         if (fresh)
-            arena->slabs[arena->slab_count++] = (struct slab) {0, NULL};
+            arena->slabs[arena->slab_count++] = (struct slab){0, NULL};
         arena->slabs[slab].high = high + growth;
         arena->peak += growth;
-        *out = (struct tess_slice) {arena->slabs[slab].buffer, offset, bytes};
+        *out = (struct tess_slice){arena->slabs[slab].buffer, offset, bytes};
         if (piece)
             *piece = arena->next_id;
         arena->next_id++;

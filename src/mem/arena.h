@@ -1,9 +1,9 @@
 // Device memory of one stage: a few slabs, handed out in pieces.
 //
-// An arena starts out counting: pieces have offsets but no buffer behind them, and the high-water
-// mark of each slab is kept. tess_arena_commit() then allocates slabs of exactly that size, and
-// the same sequence of calls, made again, gets the same pieces for real. So nothing is allocated
-// on the device once a stage runs.
+// An arena starts out counting: pieces have offsets but no buffer behind them, and the
+// high-water mark of each slab is kept. tess_arena_commit() then allocates slabs of
+// exactly that size, and the same sequence of calls, made again, gets the same pieces for
+// real. So nothing is allocated on the device once a stage runs.
 #ifndef TESS_ARENA_H
 #define TESS_ARENA_H
 
@@ -16,12 +16,13 @@ enum tess_status tess_arena_create(struct tess_arena **out, struct tess_device *
                                    const struct tess_budget *budget);
 void tess_arena_destroy(struct tess_arena **arena);
 
-// Allocate the slabs and make the driver find their memory now. All pieces must have been given
-// back. TESS_ERR_BUDGET if the device refuses; then nothing is held.
+// Allocate the slabs and make the driver find their memory now. All pieces must have been
+// given back. TESS_ERR_BUDGET if the device refuses; then nothing is held.
 enum tess_status tess_arena_commit(struct tess_arena *arena);
 
-// A piece of `bytes` > 0 bytes, aligned; contents undefined. *piece (may be NULL) names it for
-// tess_arena_give(). TESS_ERR_BUDGET: it does not fit; the message names `tag`, need and budget.
+// A piece of `bytes` > 0 bytes, aligned; contents undefined. *piece (may be NULL) names
+// it for tess_arena_give(). TESS_ERR_BUDGET: it does not fit; the message names `tag`,
+// need and budget.
 enum tess_status tess_arena_take(struct tess_slice *out, size_t *piece,
                                  struct tess_arena *arena, size_t bytes, const char *tag);
 void tess_arena_give(struct tess_arena *arena, size_t piece);

@@ -1,9 +1,6 @@
 // The budget of a run.
 #include "mem/budget.h"
 
-// Less than this holds no block of weights of any network.
-#define BUDGET_BYTES_MIN (64u << 10)
-
 enum tess_status tess_budget_init(struct tess_budget *out, struct tess_device *dev,
                                   size_t user_bytes, size_t user_max_buffer)
 {
@@ -24,11 +21,12 @@ enum tess_status tess_budget_init(struct tess_budget *out, struct tess_device *d
     if (user_max_buffer && user_max_buffer < budget.max_buffer)
         budget.max_buffer = user_max_buffer;
     budget.max_buffer -= budget.max_buffer % budget.alignment;
-    if (budget.device_bytes < BUDGET_BYTES_MIN || budget.max_buffer < BUDGET_BYTES_MIN)
-        return tess_fail(env, TESS_ERR_BUDGET,
-                         "a budget of %zu bytes with buffers of at most %zu bytes is too small "
-                         "for anything (try --memory 64M)",
-                         budget.device_bytes, budget.max_buffer);
+    if (budget.device_bytes == 0 || budget.max_buffer == 0)
+        return tess_fail(
+            env, TESS_ERR_BUDGET,
+            "a budget of %zu bytes with buffers of at most %zu bytes holds nothing "
+            "(try --memory 64M)",
+            budget.device_bytes, budget.max_buffer);
     tess_device_set_budget(dev, budget.device_bytes, budget.max_buffer);
     *out = budget;
     return TESS_OK;

@@ -1,5 +1,5 @@
-// The upload ring. The transfer queue runs in order, so the one staging slot is safe to write again
-// as soon as the write is queued behind the launch that empties it.
+// The upload ring. The transfer queue runs in order, so the one staging slot is safe to
+// write again as soon as the write is queued behind the launch that empties it.
 #include "mem/ring.h"
 
 #include <assert.h>

@@ -1,9 +1,11 @@
-// Read-only bytes on their way to the device while it computes: a transfer queue beside the compute
-// queue, and a staging slot that uploads pass through in parts. The two slots of the ring are what
-// its user keeps: the memory in use and the memory that fills meanwhile.
+// Read-only bytes on their way to the device while it computes: a transfer queue beside
+// the compute queue, and a staging slot that uploads pass through in parts. The two slots
+// of the ring are what its user keeps: the memory in use and the memory that fills
+// meanwhile.
 //
-//   tess_ring_begin(ring);                     the transfer queue waits for what was queued so far
-//   tess_ring_stage(&slot, ring, src, bytes);  bytes at most tess_ring_slot_bytes()
+//   tess_ring_begin(ring);                     the transfer queue waits for what was
+//   queued so far tess_ring_stage(&slot, ring, src, bytes);  bytes at most
+//   tess_ring_slot_bytes()
 //   ... launches that take them from the slot to where they belong ...
 //   tess_ring_end(ring);                       launches go to the compute queue again
 //   ... compute ...
@@ -22,7 +24,8 @@ void tess_ring_destroy(struct tess_ring **ring);
 size_t tess_ring_slot_bytes(const struct tess_ring *ring);
 
 enum tess_status tess_ring_begin(struct tess_ring *ring);
-// `src` must stay as it is until tess_ring_wait() or the end of the stage: mapped files do.
+// `src` must stay as it is until tess_ring_wait() or the end of the stage: mapped files
+// do.
 enum tess_status tess_ring_stage(struct tess_slice *out, struct tess_ring *ring,
                                  const void *src, size_t bytes);
 void tess_ring_end(struct tess_ring *ring);

@@ -8,10 +8,12 @@
 
 #include "base/alloc.h"
 
-#define SPILLABLE_MAX 32
-#define FLOOR_STEP (64u << 10) // bytes; a floor is found to this
-#define SHRINKS_MAX 4
-// A tile of less than this share of the comfortable one is only taken when nothing else fits.
+#define SPILLABLE_MAX   32
+#define FLOOR_STEP      ((size_t)1 << 10) // bytes; a floor is found to this
+#define FLOOR_STEPS_MAX ((size_t)1 << 34) // 16 TiB
+#define SHRINKS_MAX     4
+// A tile of less than this share of the comfortable one is only taken when nothing else
+// fits.
 #define SMALL_TILE_DIVISOR 8
 
 // One policy: what may be given up to fit.
@@ -52,8 +54,8 @@ bool tess_stage_prefetch(const struct tess_stage *stage)
     return stage->policy.prefetch;
 }
 
-// How many spillable tensors come before number `index` in order of size, equal ones in order of
-// creation.
+// How many spillable tensors come before number `index` in order of size, equal ones in
+// order of creation.
 static size_t spill_rank(const struct tess_stage *stage, size_t index)
 {
     size_t rank = 0, bytes = stage->spillable[index];
@@ -88,7 +90,8 @@ static size_t aligned(size_t rows, size_t align)
 }
 
 // Where the tile that starts at `row0` ends, if tiles have `tile` rows.
-static size_t tile_end(const struct tess_span *span, size_t row0, size_t tile, size_t *cut)
+static size_t tile_end(const struct tess_span *span, size_t row0, size_t tile,
+                       size_t *cut)
 {
     if (!span->cuts)
         return span->rows - row0 < tile ? span->rows : row0 + tile;
@@ -117,7 +120,7 @@ static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_sp
         size_t end = tile_end(span, row0, tile, &cut);
         size_t mark = tess_arena_mark(stage->arena);
         enum tess_status status =
-            span->run(stage, span->user, (struct tess_tile) {row0, end - row0});
+            span->run(stage, span->user, (struct tess_tile){row0, end - row0});
         tess_arena_release(stage->arena, mark);
         TESS_TRY(status);
         row0 = end;
@@ -138,8 +141,8 @@ static enum tess_status try_tile(struct tess_stage *stage, const struct tess_spa
     return status;
 }
 
-// The largest tile that fits, from the comfortable one (or the one that a span of this name has)
-// down by halves, then between the last two by bisection.
+// The largest tile that fits, from the comfortable one (or the one that a span of this
+// name has) down by halves, then between the last two by bisection.
 static enum tess_status plan_tile(size_t *out, struct tess_stage *stage,
                                   const struct tess_span *span, size_t known)
 {
@@ -182,7 +185,8 @@ enum tess_status tess_span_run(struct tess_stage *stage, const struct tess_span 
 {
     struct tess_stage_report *report = stage->report;
     uint32_t index = 0;
-    while (index < report->span_count && strcmp(report->spans[index].name, span->name) != 0)
+    while (index < report->span_count &&
+           strcmp(report->spans[index].name, span->name) != 0)
         index++;
     assert(index < TESS_STAGE_SPANS);
     bool known = index < report->span_count;
@@ -221,17 +225,21 @@ static enum tess_status run_once(struct tess_stage *stage, const struct job *job
     return status;
 }
 
-// Try one policy dry. On success *report has the tiles, and the peak of a last dry run with them.
-static enum tess_status plan_policy(struct tess_stage_report *report, const struct job *job,
-                                    const struct tess_budget *budget, struct policy policy,
+// Try one policy dry. On success *report has the tiles, and the peak of a last dry run
+// with them.
+static enum tess_status plan_policy(struct tess_stage_report *report,
+                                    const struct job *job,
+                                    const struct tess_budget *budget,
+                                    struct policy policy,
                                     const struct tess_stage *measured)
 {
-    *report = (struct tess_stage_report) {.name = job->name, .prefetch = policy.prefetch};
+    *report = (struct tess_stage_report){.name = job->name, .prefetch = policy.prefetch};
     struct tess_stage stage = *measured;
     stage.policy = policy;
     stage.report = report;
-    // A span that comes later may need smaller tiles than an earlier one of its name was given, so
-    // the tiles are decided in one dry run and checked in another, which counts too.
+    // A span that comes later may need smaller tiles than an earlier one of its name was
+    // given, so the tiles are decided in one dry run and checked in another, which counts
+    // too.
     for (int pass = 0; pass < 2; pass++) {
         stage.fixed = pass == 1;
         TESS_TRY(tess_arena_create(&stage.arena, job->dev, budget));
@@ -252,9 +260,9 @@ static enum tess_status plan_policy(struct tess_stage_report *report, const stru
 static enum tess_status measure(struct tess_stage *out, const struct job *job)
 {
     struct tess_stage_report report;
-    struct tess_budget unlimited = {SIZE_MAX / 2, SIZE_MAX / 4 / 4096 * 4096, 4096};
-    *out = (struct tess_stage) {.dev = job->dev, .policy = {.prefetch = true}};
-    report = (struct tess_stage_report) {.name = job->name};
+    struct tess_budget unlimited = {SIZE_MAX / 2, SIZE_MAX / 4, 1};
+    *out = (struct tess_stage){.dev = job->dev, .policy = {.prefetch = true}};
+    report = (struct tess_stage_report){.name = job->name};
     out->report = &report;
     TESS_TRY(tess_arena_create(&out->arena, job->dev, &unlimited));
     enum tess_status status = run_once(out, job);
@@ -263,15 +271,16 @@ static enum tess_status measure(struct tess_stage *out, const struct job *job)
     return status;
 }
 
-static enum tess_status plan_policies(struct tess_stage_report *report, struct policy *chosen,
-                                      const struct job *job, const struct tess_budget *budget,
+static enum tess_status plan_policies(struct tess_stage_report *report,
+                                      struct policy *chosen, const struct job *job,
+                                      const struct tess_budget *budget,
                                       const struct tess_stage *measured)
 {
     enum tess_status status = TESS_OK;
     for (int small = 0; small < 2; small++)
         for (size_t spills = 0; spills <= measured->spillable_count; spills++)
             for (int late = 0; late < 2; late++) {
-                *chosen = (struct policy) {spills, !late, small};
+                *chosen = (struct policy){spills, !late, small};
                 status = plan_policy(report, job, budget, *chosen, measured);
                 if (status != TESS_ERR_BUDGET)
                     return status;
@@ -279,29 +288,31 @@ static enum tess_status plan_policies(struct tess_stage_report *report, struct p
     return status;
 }
 
-// The smallest budget at which the most frugal policy works, to FLOOR_STEP.
+// The smallest value of a limit at which the most frugal policy works, to FLOOR_STEP; the
+// other limit stays. *out is 0 if none does. `limit` is a member of `trial`.
 static enum tess_status find_floor(size_t *out, const struct job *job,
-                                   const struct tess_budget *budget,
-                                   const struct tess_stage *measured)
+                                   const struct tess_stage *measured,
+                                   struct tess_budget *trial, size_t *limit)
 {
     struct tess_stage_report report;
     struct policy frugal = {measured->spillable_count, false, true};
-    struct tess_budget trial = *budget;
     size_t low = 0, high = 1;
     *out = 0;
-    for (;; high *= 2) { // in steps; ends at 2^30 steps = 64 TiB
-        trial.device_bytes = high * FLOOR_STEP;
-        enum tess_status status = plan_policy(&report, job, &trial, frugal, measured);
+    for (;; high *= 2) {
+        *limit = high * FLOOR_STEP;
+        enum tess_status status = plan_policy(&report, job, trial, frugal, measured);
         if (!status)
             break;
-        if (status != TESS_ERR_BUDGET || high >= (size_t)1 << 30)
+        if (status != TESS_ERR_BUDGET)
             return status;
+        if (high >= FLOOR_STEPS_MAX)
+            return TESS_OK;
         low = high;
     }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        trial.device_bytes = middle * FLOOR_STEP;
-        enum tess_status status = plan_policy(&report, job, &trial, frugal, measured);
+        *limit = middle * FLOOR_STEP;
+        enum tess_status status = plan_policy(&report, job, trial, frugal, measured);
         if (status && status != TESS_ERR_BUDGET)
             return status;
         *(status ? &low : &high) = middle;
@@ -310,24 +321,41 @@ static enum tess_status find_floor(size_t *out, const struct job *job,
     return TESS_OK;
 }
 
-static enum tess_status fail_too_small(struct tess_stage_report *report, const struct job *job,
+static enum tess_status fail_too_small(struct tess_stage_report *report,
+                                       const struct job *job,
                                        const struct tess_budget *budget,
                                        const struct tess_stage *measured)
 {
     struct tess_env *env = tess_device_env(job->dev);
+    struct tess_budget trial = *budget;
     size_t floor = 0;
-    enum tess_status status = find_floor(&floor, job, budget, measured);
-    if (status == TESS_ERR_BUDGET)
-        return tess_fail_within(env, status,
-                                "%s does not work with buffers of at most %zu KiB at any "
-                                "budget: ",
-                                job->name, budget->max_buffer >> 10);
-    TESS_TRY(status);
+    TESS_TRY(find_floor(&floor, job, measured, &trial, &trial.device_bytes));
     report->floor_bytes = floor;
-    return tess_fail(env, TESS_ERR_BUDGET,
-                     "%s needs a budget of %zu KiB of device memory, %zu KiB are allowed "
-                     "(try --memory %zuK)",
-                     job->name, floor >> 10, budget->device_bytes >> 10, floor >> 10);
+    if (floor)
+        return tess_fail(
+            env, TESS_ERR_BUDGET,
+            "%s needs a budget of %zu KiB of device memory, %zu KiB are allowed "
+            "(try --memory %zuK)",
+            job->name, floor >> 10, budget->device_bytes >> 10, floor >> 10);
+    trial.device_bytes = SIZE_MAX / 2;
+    TESS_TRY(find_floor(&floor, job, measured, &trial, &trial.max_buffer));
+    return tess_fail(
+        env, TESS_ERR_BUDGET,
+        "%s needs buffers of %zu KiB of device memory, the largest allowed is %zu "
+        "KiB (try --max-buffer %zuK, or another device)",
+        job->name, floor >> 10, budget->max_buffer >> 10, floor >> 10);
+}
+
+static enum tess_status plan_floor(struct tess_stage_report *report,
+                                   const struct job *job,
+                                   const struct tess_budget *budget,
+                                   const struct tess_stage *measured)
+{
+    struct tess_budget trial = *budget;
+    size_t floor = 0;
+    TESS_TRY(find_floor(&floor, job, measured, &trial, &trial.device_bytes));
+    report->floor_bytes = floor;
+    return TESS_OK;
 }
 
 static enum tess_status plan(struct tess_stage_report *report, struct policy *policy,
@@ -341,20 +369,21 @@ static enum tess_status plan(struct tess_stage_report *report, struct policy *po
         if (status == TESS_ERR_BUDGET)
             status = fail_too_small(report, job, budget, measured);
         else if (!status && want_floor)
-            status = find_floor(&report->floor_bytes, job, budget, measured);
+            status = plan_floor(report, job, budget, measured);
     }
     tess_device_set_dry(job->dev, false);
     return status;
 }
 
-enum tess_status tess_stage_plan(struct tess_stage_report *report, struct tess_device *dev,
+enum tess_status tess_stage_plan(struct tess_stage_report *report,
+                                 struct tess_device *dev,
                                  const struct tess_budget *budget, const char *name,
                                  tess_stage_fn *fn, void *user, bool want_floor)
 {
     struct tess_stage measured;
     struct policy policy;
-    *report = (struct tess_stage_report) {.name = name};
-    return plan(report, &policy, &measured, &(struct job) {dev, name, fn, user}, budget,
+    *report = (struct tess_stage_report){.name = name};
+    return plan(report, &policy, &measured, &(struct job){dev, name, fn, user}, budget,
                 want_floor);
 }
 
@@ -365,7 +394,8 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-// An arena with the plan's memory behind it: the plan's dry run once more, then the allocation.
+// An arena with the plan's memory behind it: the plan's dry run once more, then the
+// allocation.
 static enum tess_status commit(struct tess_stage *stage, const struct job *job,
                                const struct tess_budget *budget)
 {
@@ -382,28 +412,41 @@ static enum tess_status commit(struct tess_stage *stage, const struct job *job,
     return status;
 }
 
+// The budget after the device refused what a plan of `peak` bytes needs.
+static void shrink(struct tess_env *env, struct tess_budget *budget, size_t peak)
+{
+    size_t base = peak < budget->device_bytes ? peak : budget->device_bytes;
+    budget->device_bytes = base / 4 * 3;
+    tess_log(env, TESS_LOG_WARNING, "%s; going on with a budget of %zu KiB", env->message,
+             budget->device_bytes >> 10);
+}
+
 static enum tess_status plan_and_commit(struct tess_stage *stage,
                                         struct tess_stage_report *report,
                                         const struct job *job, struct tess_budget *budget)
 {
     struct tess_env *env = tess_device_env(job->dev);
+    char refusal[TESS_MESSAGE_MAX] = "";
     for (int shrinks = 0;; shrinks++) {
         struct policy policy;
         struct tess_stage measured;
-        TESS_TRY(plan(report, &policy, &measured, job, budget, false));
+        enum tess_status status = plan(report, &policy, &measured, job, budget, false);
+        if (status && *refusal) // it was the device that made the budget too small
+            return tess_fail_within(env, status, "%s; and with less: ", refusal);
+        TESS_TRY(status);
         *stage = measured;
         stage->policy = policy;
         stage->report = report;
         stage->fixed = true;
-        enum tess_status status = commit(stage, job, budget);
+        status = commit(stage, job, budget);
         if (status != TESS_ERR_BUDGET)
             return status;
         if (shrinks == SHRINKS_MAX)
-            return tess_fail_within(env, status, "%s: gave up after %d smaller budgets: ",
-                                    job->name, SHRINKS_MAX);
-        budget->device_bytes = budget->device_bytes / 4 * 3;
-        tess_log(env, TESS_LOG_WARNING, "%s; going on with a budget of %zu KiB", env->message,
-                 budget->device_bytes >> 10);
+            return tess_fail_within(env, status,
+                                    "%s: gave up after %d smaller budgets: ", job->name,
+                                    SHRINKS_MAX);
+        memcpy(refusal, env->message, sizeof refusal);
+        shrink(env, budget, report->peak_bytes);
     }
 }
 
@@ -414,7 +457,7 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     struct job job = {dev, name, fn, user};
     struct tess_stage stage;
     double start = seconds_now();
-    *report = (struct tess_stage_report) {.name = name};
+    *report = (struct tess_stage_report){.name = name};
     TESS_TRY(plan_and_commit(&stage, report, &job, budget));
     struct tess_counters ignored;
     enum tess_status status = tess_device_take_counters(dev, &ignored);
@@ -430,8 +473,9 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
 
 // ---- matrices ----
 
-enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage, size_t rows,
-                               size_t cols, enum tess_dtype dtype, const char *tag)
+enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage,
+                               size_t rows, size_t cols, enum tess_dtype dtype,
+                               const char *tag)
 {
     rows = rows ? rows : 1;
     cols = cols ? cols : 1;
@@ -454,13 +498,14 @@ struct tess_mat tess_mat_rows(struct tess_mat mat, size_t row0, size_t rows)
     return mat;
 }
 
-enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat, const void *src)
+enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat,
+                                const void *src)
 {
     return tess_slice_write_now(stage->dev, mat.data, src);
 }
 
-enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat, size_t row0,
-                                  tess_rows_fn *fn, void *user)
+enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat,
+                                  size_t row0, tess_rows_fn *fn, void *user)
 {
     if (tess_device_dry(stage->dev))
         return tess_slice_read(stage->dev, mat.data, NULL);

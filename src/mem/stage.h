@@ -1,12 +1,13 @@
 // A stage: one stretch of work with device memory of its own, planned before it runs.
 //
-// A stage's function makes its tensors, takes scratch and runs its spans. It is run dry first, as
-// often as planning needs: launches and transfers only count, scratch is only measured. Then its
-// memory is allocated at once, and the same function runs for real. It cannot tell the difference.
+// A stage's function makes its tensors, takes scratch and runs its spans. It is run dry
+// first, as often as planning needs: launches and transfers only count, scratch is only
+// measured. Then its memory is allocated at once, and the same function runs for real. It
+// cannot tell the difference.
 //
-// Policies are tried in this order until one fits the budget: comfortable tiles before small ones;
-// for each, everything on the device, then no prefetch of weights, then the largest spillable
-// tensors on the host one after the other, with prefetch and without.
+// Policies are tried in this order until one fits the budget: comfortable tiles before
+// small ones; for each, everything on the device, then no prefetch of weights, then the
+// largest spillable tensors on the host one after the other, with prefetch and without.
 #ifndef TESS_STAGE_H
 #define TESS_STAGE_H
 
@@ -19,13 +20,14 @@ typedef enum tess_status tess_stage_fn(struct tess_stage *stage, void *user);
 
 // Plan only. *report tells the plan and, with `want_floor`, the smallest budget; on
 // TESS_ERR_BUDGET the floor is filled too and the message names it.
-enum tess_status tess_stage_plan(struct tess_stage_report *report, struct tess_device *dev,
+enum tess_status tess_stage_plan(struct tess_stage_report *report,
+                                 struct tess_device *dev,
                                  const struct tess_budget *budget, const char *name,
                                  tess_stage_fn *fn, void *user, bool want_floor);
 
-// Plan, allocate, run. When the device refuses memory that the budget allows, the budget is cut to
-// three quarters, which is said in the log, and planned again, at most four times; *budget keeps
-// the cut. TESS_ERR_BUDGET names the smallest budget that works.
+// Plan, allocate, run. When the device refuses memory that the budget allows, the budget
+// is cut to three quarters, which is said in the log, and planned again, at most four
+// times; *budget keeps the cut. TESS_ERR_BUDGET names the smallest budget that works.
 enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_device *dev,
                                 struct tess_budget *budget, const char *name,
                                 tess_stage_fn *fn, void *user);
@@ -39,26 +41,28 @@ struct tess_arena *tess_stage_arena(const struct tess_stage *stage);
 // Whether the plan wants the next weights uploaded ahead of their use.
 bool tess_stage_prefetch(const struct tess_stage *stage);
 
-// Called by tensors that could live on the host: true if this one has to. Adds to the report.
+// Called by tensors that could live on the host: true if this one has to. Adds to the
+// report.
 bool tess_stage_spills(struct tess_stage *stage, size_t bytes);
 
 struct tess_tile {
     size_t row0, rows;
 };
 
-// One span: the work between two global barriers, for the rows of `tile`. It is called for tiles
-// that cover [0, rows) once, in order, and must write the same values whatever they are. Scratch
-// that it takes is given back after each call.
+// One span: the work between two global barriers, for the rows of `tile`. It is called
+// for tiles that cover [0, rows) once, in order, and must write the same values whatever
+// they are. Scratch that it takes is given back after each call.
 typedef enum tess_status tess_span_fn(struct tess_stage *stage, void *user,
                                       struct tess_tile tile);
 
 struct tess_span {
-    const char *name;       // spans of one name in a stage share one tile size
-    size_t rows;            // in all
-    size_t row_align;       // tiles are multiples of this, but for the last one; 0: 1
-    const uint32_t *cuts;   // or: tiles end only at these rows (ascending, the last is `rows`);
-    size_t cut_count;       // a tile larger than planned is made where the next cut is further
-    size_t comfortable;     // rows beyond which a larger tile gains nothing; 0: all
+    const char *name; // spans of one name in a stage share one tile size
+    size_t rows;      // in all
+    size_t row_align; // tiles are multiples of this, but for the last one; 0: 1
+    const uint32_t
+        *cuts;        // or: tiles end only at these rows (ascending, the last is `rows`);
+    size_t cut_count; // a tile larger than planned is made where the next cut is further
+    size_t comfortable; // rows beyond which a larger tile gains nothing; 0: all
     tess_span_fn *run;
     void *user;
 };
@@ -72,23 +76,27 @@ struct tess_mat {
     enum tess_dtype dtype;
 };
 
-// Scratch until the end of the span's tile or of the stage. Rows or columns of 0 count as 1.
-enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage, size_t rows,
-                               size_t cols, enum tess_dtype dtype, const char *tag);
+// Scratch until the end of the span's tile or of the stage. Rows or columns of 0 count
+// as 1.
+enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage,
+                               size_t rows, size_t cols, enum tess_dtype dtype,
+                               const char *tag);
 
-// Rows [row0, row0 + rows) of `mat`. Their offset must be a multiple of the alignment of the
-// device: take row counts that make it so.
+// Rows [row0, row0 + rows) of `mat`. Their offset must be a multiple of the alignment of
+// the device: take row counts that make it so.
 struct tess_mat tess_mat_rows(struct tess_mat mat, size_t row0, size_t rows);
 
 // Copy rows * cols elements from the host, which may reuse them at once.
-enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat, const void *src);
+enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat,
+                                const void *src);
 
-// What the host makes of rows that are ready. Called with `rows` * cols elements; never in a dry
-// run. The bytes are the callee's only until it returns.
-typedef enum tess_status tess_rows_fn(void *user, size_t row0, size_t rows, const void *data);
+// What the host makes of rows that are ready. Called with `rows` * cols elements; never
+// in a dry run. The bytes are the callee's only until it returns.
+typedef enum tess_status tess_rows_fn(void *user, size_t row0, size_t rows,
+                                      const void *data);
 
 // Read the matrix and pass it on. `row0` is passed through.
-enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat, size_t row0,
-                                  tess_rows_fn *fn, void *user);
+enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat,
+                                  size_t row0, tess_rows_fn *fn, void *user);
 
 #endif

@@ -45,7 +45,8 @@ static enum tess_status create_chunks(struct tess_tensor *tensor)
                             ? tensor->groups - chunk->group0
                             : groups;
         TESS_TRY(tess_arena_take(&chunk->data, &chunk->piece, tess_stage_arena(stage),
-                                 chunk->groups * tensor->group_bytes, tensor->params.tag));
+                                 chunk->groups * tensor->group_bytes,
+                                 tensor->params.tag));
     }
     return TESS_OK;
 }
@@ -84,7 +85,8 @@ void tess_tensor_destroy(struct tess_tensor **tensor)
         return;
     for (size_t i = 0; (*tensor)->chunks && i < (*tensor)->chunk_count; i++)
         if ((*tensor)->chunks[i].piece)
-            tess_arena_give(tess_stage_arena((*tensor)->stage), (*tensor)->chunks[i].piece);
+            tess_arena_give(tess_stage_arena((*tensor)->stage),
+                            (*tensor)->chunks[i].piece);
     free((*tensor)->chunks);
     free((*tensor)->host);
     free(*tensor);
@@ -126,7 +128,7 @@ static enum tess_status move_groups(struct tess_stage *stage,
             continue;
         TESS_TRY(tess_launch(
             tess_stage_device(stage),
-            &(struct tess_launch) {
+            &(struct tess_launch){
                 .file = "tensor",
                 .kernel = forward ? "gather_groups" : "scatter_groups",
                 .global = {tensor->group_bytes / 4, count},
@@ -152,7 +154,8 @@ static enum tess_status move_host_groups(struct tess_stage *stage,
         return forward ? tess_slice_write_now(dev, mat.data, NULL)
                        : tess_slice_read(dev, mat.data, NULL);
     unsigned char *staging = NULL;
-    TESS_TRY(tess_alloc(&staging, tess_stage_env(stage), 1, mat.data.bytes, "a transfer"));
+    TESS_TRY(
+        tess_alloc(&staging, tess_stage_env(stage), 1, mat.data.bytes, "a transfer"));
     enum tess_status status = TESS_OK;
     size_t bytes = tensor->group_bytes;
     if (!forward)
@@ -168,12 +171,12 @@ static enum tess_status move_host_groups(struct tess_stage *stage,
     return status;
 }
 
-static enum tess_status move_any(struct tess_stage *stage, const struct tess_tensor *tensor,
-                                 struct tess_mat mat, const uint32_t *ids, size_t count,
-                                 bool forward)
+static enum tess_status move_any(struct tess_stage *stage,
+                                 const struct tess_tensor *tensor, struct tess_mat mat,
+                                 const uint32_t *ids, size_t count, bool forward)
 {
-    return (tensor->spilled ? move_host_groups : move_groups)(stage, tensor, mat, ids, count,
-                                                              forward);
+    return (tensor->spilled ? move_host_groups : move_groups)(stage, tensor, mat, ids,
+                                                              count, forward);
 }
 
 enum tess_status tess_tensor_gather(struct tess_mat *out, struct tess_stage *stage,
@@ -189,7 +192,8 @@ enum tess_status tess_tensor_gather(struct tess_mat *out, struct tess_stage *sta
 }
 
 enum tess_status tess_tensor_scatter(struct tess_stage *stage, struct tess_tensor *tensor,
-                                     struct tess_mat in, const uint32_t *ids, size_t count)
+                                     struct tess_mat in, const uint32_t *ids,
+                                     size_t count)
 {
     assert(in.rows == count * group_rows(tensor) && in.cols == tensor->params.cols);
     return move_any(stage, tensor, in, ids, count, false);

@@ -1,5 +1,5 @@
-// Chunked tensors: N rows x C columns of one dtype, cut along rows into chunks that fit the largest
-// buffer, each on the device, or all on the host when the plan spills it.
+// Chunked tensors: N rows x C columns of one dtype, cut along rows into chunks that fit
+// the largest buffer, each on the device, or all on the host when the plan spills it.
 #ifndef TESS_TENSOR_H
 #define TESS_TENSOR_H
 
@@ -24,15 +24,16 @@ void tess_tensor_destroy(struct tess_tensor **tensor);
 size_t tess_tensor_rows(const struct tess_tensor *tensor);
 size_t tess_tensor_cols(const struct tess_tensor *tensor);
 
-// out = the groups `ids` (host array of `count` group numbers, in any order), one after the other:
-// count * group rows. `out` is taken as scratch.
+// out = the groups `ids` (host array of `count` group numbers, in any order), one after
+// the other: count * group rows. `out` is taken as scratch.
 enum tess_status tess_tensor_gather(struct tess_mat *out, struct tess_stage *stage,
                                     const struct tess_tensor *tensor, const uint32_t *ids,
                                     size_t count);
 
 // The groups `ids` = the rows of `in`. No id may appear twice.
 enum tess_status tess_tensor_scatter(struct tess_stage *stage, struct tess_tensor *tensor,
-                                     struct tess_mat in, const uint32_t *ids, size_t count);
+                                     struct tess_mat in, const uint32_t *ids,
+                                     size_t count);
 
 // The same for the groups [group0, group0 + count).
 enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage,

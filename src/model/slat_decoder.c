@@ -32,7 +32,7 @@ struct opener {
     struct tess_slat_decoder *decoder;
     struct tess_env *env;
     struct tess_weight_block *block; // where the next ones go
-    char **names; // of all tensors found so far
+    char **names;                    // of all tensors found so far
     size_t found, capacity;
     char prefix[64];
 };
@@ -46,16 +46,17 @@ static enum tess_status keep_name(struct opener *opener, const char *name)
     return TESS_OK;
 }
 
-#define FLOATS (1u << TESS_F32 | 1u << TESS_F16)
+#define FLOATS     (1u << TESS_F32 | 1u << TESS_F16)
 #define ANY_FLOATS (FLOATS | 1u << TESS_BF16)
 
 static enum tess_status need(const struct tess_file_tensor **out, struct opener *opener,
-                             const char *name, unsigned dtypes, int dims, const size_t *shape)
+                             const char *name, unsigned dtypes, int dims,
+                             const size_t *shape)
 {
     char full[160];
     snprintf(full, sizeof full, "%s%s", opener->prefix, name);
-    TESS_TRY(tess_safetensors_require(out, opener->decoder->file, opener->env, full, dtypes,
-                                      dims, shape));
+    TESS_TRY(tess_safetensors_require(out, opener->decoder->file, opener->env, full,
+                                      dtypes, dims, shape));
     opener->decoder->parameters += (*out)->elements;
     opener->decoder->bytes += (*out)->bytes;
     return keep_name(opener, full);
@@ -66,7 +67,7 @@ static void add_item(struct opener *opener, const struct tess_file_tensor *tenso
 {
     struct tess_weight_block *block = opener->block;
     assert(block->count < TESS_BLOCK_WEIGHTS);
-    block->items[block->count++] = (struct tess_weight_source) {
+    block->items[block->count++] = (struct tess_weight_source){
         .data = tensor->data,
         .dtype = tensor->dtype,
         .layout = layout,
@@ -75,7 +76,8 @@ static void add_item(struct opener *opener, const struct tess_file_tensor *tenso
     };
 }
 
-// NAME.weight and NAME.bias. `declared` is the shape that the file declares for the weight.
+// NAME.weight and NAME.bias. `declared` is the shape that the file declares for the
+// weight.
 static enum tess_status add_layer(struct opener *opener, const char *name,
                                   enum tess_weight_layout layout, uint32_t outputs,
                                   uint32_t inputs, int dims, const size_t *declared)
@@ -86,27 +88,27 @@ static enum tess_status add_layer(struct opener *opener, const char *name,
     TESS_TRY(need(&tensor, opener, full, FLOATS, dims, declared));
     add_item(opener, tensor, layout, outputs, inputs);
     snprintf(full, sizeof full, "%s.bias", name);
-    TESS_TRY(need(&tensor, opener, full, ANY_FLOATS, 1, (const size_t[]) {outputs}));
+    TESS_TRY(need(&tensor, opener, full, ANY_FLOATS, 1, (const size_t[]){outputs}));
     add_item(opener, tensor, TESS_WEIGHT_VECTOR, outputs, 1);
     return TESS_OK;
 }
 
-static enum tess_status add_linear(struct opener *opener, const char *name, uint32_t outputs,
-                                   uint32_t inputs)
+static enum tess_status add_linear(struct opener *opener, const char *name,
+                                   uint32_t outputs, uint32_t inputs)
 {
     return add_layer(opener, name, TESS_WEIGHT_MATRIX, outputs, inputs, 2,
-                     (const size_t[]) {outputs, inputs});
+                     (const size_t[]){outputs, inputs});
 }
 
 static enum tess_status add_conv(struct opener *opener, const char *name,
                                  enum tess_weight_layout layout, uint32_t outputs,
                                  uint32_t inputs)
 {
-    // The flat buffer of a 1 x 1 x 1 convolution is [inputs][outputs], though it is declared as
-    // the others are.
+    // The flat buffer of a 1 x 1 x 1 convolution is [inputs][outputs], though it is
+    // declared as the others are.
     size_t side = layout == TESS_WEIGHT_TRANSPOSED ? 1 : 3;
     return add_layer(opener, name, layout, outputs, inputs, 5,
-                     (const size_t[]) {outputs, side, side, side, inputs});
+                     (const size_t[]){outputs, side, side, side, inputs});
 }
 
 static enum tess_status read_norm(struct tess_group_norm *out, struct opener *opener,
@@ -118,7 +120,7 @@ static enum tess_status read_norm(struct tess_group_norm *out, struct opener *op
     for (int i = 0; i < 2; i++) {
         char full[96];
         snprintf(full, sizeof full, "%s.%s", name, suffixes[i]);
-        TESS_TRY(need(&tensor, opener, full, ANY_FLOATS, 1, (const size_t[]) {channels}));
+        TESS_TRY(need(&tensor, opener, full, ANY_FLOATS, 1, (const size_t[]){channels}));
         TESS_TRY(tess_alloc(values[i], opener->env, channels, sizeof(float), "a norm"));
         tess_file_tensor_floats(*values[i], tensor);
     }
@@ -148,10 +150,12 @@ static enum tess_status open_gaussian_head(struct opener *opener)
     struct tess_slat_decoder *decoder = opener->decoder;
     const struct tess_slat_decoder_config *config = &decoder->config;
     if (config->gaussian.perturb_offset)
-        TESS_TRY(need(&decoder->perturbation, opener, "offset_perturbation", 1u << TESS_F32, 2,
-                      (const size_t[]) {config->gaussian.gaussians, 3}));
+        TESS_TRY(need(&decoder->perturbation, opener, "offset_perturbation",
+                      1u << TESS_F32, 2,
+                      (const size_t[]){config->gaussian.gaussians, 3}));
     opener->block++;
-    return add_linear(opener, "out_layer", tess_slat_out_columns(config), config->channels);
+    return add_linear(opener, "out_layer", tess_slat_out_columns(config),
+                      config->channels);
 }
 
 static enum tess_status open_mesh_head(struct opener *opener)
@@ -160,11 +164,12 @@ static enum tess_status open_mesh_head(struct opener *opener)
     const struct tess_slat_decoder_config *config = &decoder->config;
     uint32_t in = config->channels;
     if (config->channels % (8 * GROUPS) != 0)
-        return tess_fail(opener->env, TESS_ERR_FILE,
-                         "%s: field args.model_channels is %u, expected a multiple of %d: a mesh "
-                         "decoder's norms have %d groups of channels / 8",
-                         tess_safetensors_path(decoder->file), (unsigned)config->channels,
-                         8 * GROUPS, GROUPS);
+        return tess_fail(
+            opener->env, TESS_ERR_FILE,
+            "%s: field args.model_channels is %u, expected a multiple of %d: a mesh "
+            "decoder's norms have %d groups of channels / 8",
+            tess_safetensors_path(decoder->file), (unsigned)config->channels, 8 * GROUPS,
+            GROUPS);
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t out = config->channels / (i == 0 ? 4 : 8);
         snprintf(opener->prefix, sizeof opener->prefix, "upsample.%u.", (unsigned)i);
@@ -174,7 +179,8 @@ static enum tess_status open_mesh_head(struct opener *opener)
         opener->block++;
         TESS_TRY(read_norm(&decoder->norms[2 * i + 1], opener, "out_layers.1", out));
         TESS_TRY(add_conv(opener, "out_layers.3.conv", TESS_WEIGHT_CONV, out, out));
-        TESS_TRY(add_conv(opener, "skip_connection.conv", TESS_WEIGHT_TRANSPOSED, out, in));
+        TESS_TRY(
+            add_conv(opener, "skip_connection.conv", TESS_WEIGHT_TRANSPOSED, out, in));
         in = out;
     }
     opener->prefix[0] = '\0';
@@ -190,21 +196,23 @@ static enum tess_status refuse_surplus(const struct opener *opener)
         for (size_t k = 0; k < opener->found && !known; k++)
             known = strcmp(opener->names[k], name) == 0;
         if (!known)
-            return tess_fail(opener->env, TESS_ERR_FILE,
-                             "%s: tensor %s is not one that this network has: the file and its "
-                             ".json do not belong together",
-                             tess_safetensors_path(file), name);
+            return tess_fail(
+                opener->env, TESS_ERR_FILE,
+                "%s: tensor %s is not one that this network has: the file and its "
+                ".json do not belong together",
+                tess_safetensors_path(file), name);
     }
     return TESS_OK;
 }
 
-static enum tess_status open_weights(struct tess_slat_decoder *decoder, struct tess_env *env)
+static enum tess_status open_weights(struct tess_slat_decoder *decoder,
+                                     struct tess_env *env)
 {
     const struct tess_slat_decoder_config *config = &decoder->config;
     struct opener opener = {.decoder = decoder, .env = env};
     decoder->block_count = 1 + config->blocks + (config->kind == TESS_SLAT_MESH ? 4 : 1);
-    TESS_TRY(tess_alloc(&decoder->blocks, env, decoder->block_count, sizeof *decoder->blocks,
-                        "weights"));
+    TESS_TRY(tess_alloc(&decoder->blocks, env, decoder->block_count,
+                        sizeof *decoder->blocks, "weights"));
     enum tess_status status = open_torso(&opener);
     if (!status)
         status = config->kind == TESS_SLAT_MESH ? open_mesh_head(&opener)
@@ -217,21 +225,22 @@ static enum tess_status open_weights(struct tess_slat_decoder *decoder, struct t
     return status;
 }
 
-static enum tess_status open_files(struct tess_slat_decoder *decoder, struct tess_env *env,
-                                   const char *path)
+static enum tess_status open_files(struct tess_slat_decoder *decoder,
+                                   struct tess_env *env, const char *path)
 {
     char *name = NULL;
     TESS_TRY(tess_strf(&name, env, "%s.json", path));
     enum tess_status status = tess_slat_decoder_config_read(&decoder->config, env, name);
     const struct tess_slat_decoder_config *config = &decoder->config;
     if (!status && config->kind == TESS_SLAT_RADIANCE)
-        status = tess_fail(env, TESS_ERR_FILE, "%s: radiance field decoders are not supported",
-                           name);
-    if (!status && config->qk_rms_norm)
         status = tess_fail(env, TESS_ERR_FILE,
-                           "%s: field args.qk_rms_norm is true, expected false: no published "
-                           "decoder has it",
-                           name);
+                           "%s: radiance field decoders are not supported", name);
+    if (!status && config->qk_rms_norm)
+        status =
+            tess_fail(env, TESS_ERR_FILE,
+                      "%s: field args.qk_rms_norm is true, expected false: no published "
+                      "decoder has it",
+                      name);
     free(name);
     TESS_TRY(status);
     TESS_TRY(tess_strf(&name, env, "%s.safetensors", path));
@@ -240,8 +249,8 @@ static enum tess_status open_files(struct tess_slat_decoder *decoder, struct tes
     return status;
 }
 
-enum tess_status tess_slat_decoder_open(struct tess_slat_decoder **out, struct tess_env *env,
-                                        const char *path)
+enum tess_status tess_slat_decoder_open(struct tess_slat_decoder **out,
+                                        struct tess_env *env, const char *path)
 {
     struct tess_slat_decoder *decoder = NULL;
     TESS_TRY(tess_alloc(&decoder, env, 1, sizeof *decoder, "a decoder"));
@@ -276,6 +285,11 @@ tess_slat_decoder_config(const struct tess_slat_decoder *decoder)
     return &decoder->config;
 }
 
+const char *tess_slat_decoder_path(const struct tess_slat_decoder *decoder)
+{
+    return tess_safetensors_path(decoder->file);
+}
+
 uint64_t tess_slat_decoder_parameters(const struct tess_slat_decoder *decoder)
 {
     return decoder->parameters;
@@ -295,15 +309,16 @@ enum tess_status tess_slat_decoder_check(const struct tess_slat_decoder *decoder
     if (latent->channels != config->latent_channels)
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: tensor feats has %zu channels, expected %u as %s takes",
-                         latent->path, latent->channels, (unsigned)config->latent_channels,
-                         model);
+                         latent->path, latent->channels,
+                         (unsigned)config->latent_channels, model);
     for (size_t i = 0; i < 3 * latent->voxels; i++)
         if ((uint32_t)latent->coords[i] >= config->resolution)
-            return tess_fail(env, TESS_ERR_FILE,
-                             "%s: tensor coords, row %zu has the coordinate %d, expected 0..%u "
-                             "as %s takes",
-                             latent->path, i / 3, (int)latent->coords[i],
-                             (unsigned)config->resolution - 1, model);
+            return tess_fail(
+                env, TESS_ERR_FILE,
+                "%s: tensor coords, row %zu has the coordinate %d, expected 0..%u "
+                "as %s takes",
+                latent->path, i / 3, (int)latent->coords[i],
+                (unsigned)config->resolution - 1, model);
     return TESS_OK;
 }
 
@@ -321,15 +336,15 @@ static enum tess_status prepare_job(struct tess_slat_job *job)
     uint32_t queries = tess_attention_queries(job->dev);
     for (uint32_t parity = 0; parity < 2; parity++)
         TESS_TRY(tess_windows_create(&job->windows[parity], env, &job->voxels,
-                                     config->window_size, parity * (config->window_size / 2),
-                                     queries));
+                                     config->window_size,
+                                     parity * (config->window_size / 2), queries));
     return TESS_OK;
 }
 
 enum tess_status tess_slat_job_create(struct tess_slat_job **out, struct tess_device *dev,
                                       const struct tess_slat_decoder *decoder,
-                                      const struct tess_latent *latent, tess_rows_fn *rows,
-                                      void *user)
+                                      const struct tess_latent *latent,
+                                      tess_rows_fn *rows, void *user)
 {
     struct tess_slat_job *job = NULL;
     TESS_TRY(tess_alloc(&job, tess_device_env(dev), 1, sizeof *job, "a decoder's run"));
@@ -367,7 +382,8 @@ enum tess_status tess_slat_job_cubes(int32_t **coords, const struct tess_slat_jo
 {
     size_t count = 64 * job->voxels.count;
     int32_t *cubes = NULL;
-    TESS_TRY(tess_alloc(&cubes, tess_device_env(job->dev), count, 3 * sizeof *cubes, "cubes"));
+    TESS_TRY(
+        tess_alloc(&cubes, tess_device_env(job->dev), count, 3 * sizeof *cubes, "cubes"));
     for (size_t i = 0; i < count; i++)
         for (size_t axis = 0; axis < 3; axis++) {
             // Octants of the first and of the second subdivision, x in the highest bit.
@@ -384,7 +400,8 @@ const char *tess_slat_stage_name(const struct tess_slat_decoder *decoder)
     return decoder->config.kind == TESS_SLAT_MESH ? "mesh decoder" : "gaussian decoder";
 }
 
-static enum tess_status run_decoder(struct tess_stage *stage, const struct tess_slat_job *job,
+static enum tess_status run_decoder(struct tess_stage *stage,
+                                    const struct tess_slat_job *job,
                                     struct tess_weights *weights)
 {
     struct tess_tensor *features = NULL;

@@ -1,6 +1,6 @@
-// The networks that turn a structured latent into Gaussians or into the features of a mesh
-// (Xiang et al. 2024, "Structured 3D Latents", section 3.2): a torso of windowed transformer
-// blocks, then a head. Weights are mapped from the published files.
+// The networks that turn a structured latent into Gaussians or into the features of a
+// mesh (Xiang et al. 2024, "Structured 3D Latents", section 3.2): a torso of windowed
+// transformer blocks, then a head. Weights are mapped from the published files.
 //
 // N voxels, C channels, H heads, G Gaussians of a voxel.
 #ifndef TESS_SLAT_DECODER_H
@@ -13,14 +13,16 @@
 
 struct tess_slat_decoder;
 
-// Open PATH.json and PATH.safetensors and check that every tensor is there with the right shape
-// and dtype, and no other. TESS_ERR_FILE names file, tensor or field.
-enum tess_status tess_slat_decoder_open(struct tess_slat_decoder **out, struct tess_env *env,
-                                        const char *path);
+// Open PATH.json and PATH.safetensors and check that every tensor is there with the right
+// shape and dtype, and no other. TESS_ERR_FILE names file, tensor or field.
+enum tess_status tess_slat_decoder_open(struct tess_slat_decoder **out,
+                                        struct tess_env *env, const char *path);
 void tess_slat_decoder_close(struct tess_slat_decoder **decoder);
 
 const struct tess_slat_decoder_config *
 tess_slat_decoder_config(const struct tess_slat_decoder *decoder);
+// The file of its weights.
+const char *tess_slat_decoder_path(const struct tess_slat_decoder *decoder);
 // Of all tensors together.
 uint64_t tess_slat_decoder_parameters(const struct tess_slat_decoder *decoder);
 uint64_t tess_slat_decoder_bytes(const struct tess_slat_decoder *decoder);
@@ -35,13 +37,14 @@ struct tess_slat_job;
 
 // `rows` is called with the results, in order, but for dry runs:
 //   Gaussian decoder: rows of voxels, [G][14] floats each (op/gaussian.h)
-//   mesh decoder: rows of cubes of the grid with 4 * resolution cubes an axis, 64 for each voxel,
-//   [101] floats each ([53] without colour)
-// Voxels are in the job's order: tess_slat_job_source() and tess_slat_job_cubes() tell which.
+//   mesh decoder: rows of cubes of the grid with 4 * resolution cubes an axis, 64 for
+//   each voxel, [101] floats each ([53] without colour)
+// Voxels are in the job's order: tess_slat_job_source() and tess_slat_job_cubes() tell
+// which.
 enum tess_status tess_slat_job_create(struct tess_slat_job **out, struct tess_device *dev,
                                       const struct tess_slat_decoder *decoder,
-                                      const struct tess_latent *latent, tess_rows_fn *rows,
-                                      void *user);
+                                      const struct tess_latent *latent,
+                                      tess_rows_fn *rows, void *user);
 void tess_slat_job_destroy(struct tess_slat_job **job);
 
 // [N]: the latent's row of each voxel.

@@ -1,4 +1,5 @@
-// The head of the Gaussian decoder: out_layer(LN(h)), then activations; G Gaussians a voxel.
+// The head of the Gaussian decoder: out_layer(LN(h)), then activations; G Gaussians a
+// voxel.
 #include <stdlib.h>
 
 #include "model/slat_parts.h"
@@ -7,7 +8,7 @@
 #include "op/norm.h"
 
 #define COMFORTABLE_ROWS 4096
-#define NORM_EPS 1e-5f
+#define NORM_EPS         1e-5f
 
 struct head {
     const struct tess_slat_job *job;
@@ -17,7 +18,8 @@ struct head {
     struct tess_gaussian_params params;
 };
 
-static enum tess_status head_span(struct tess_stage *stage, void *user, struct tess_tile tile)
+static enum tess_status head_span(struct tess_stage *stage, void *user,
+                                  struct tess_tile tile)
 {
     struct head *head = user;
     size_t columns = tess_slat_out_columns(&head->job->decoder->config);
@@ -28,13 +30,14 @@ static enum tess_status head_span(struct tess_stage *stage, void *user, struct t
     TESS_TRY(tess_mat_take(&coords, stage, tile.rows, 3, TESS_I32, "coordinates"));
     TESS_TRY(tess_mat_write(stage, coords, head->job->voxels.coords + 3 * tile.row0));
     TESS_TRY(tess_layernorm(stage, x, x, NORM_EPS, NULL, NULL));
-    TESS_TRY(tess_matmul(stage, &(struct tess_matmul) {.out = raw,
-                                                       .in = x,
-                                                       .weight = &head->items[TESS_OUT_WEIGHT],
-                                                       .bias = &head->items[TESS_OUT_BIAS],
-                                                       .rows = tile.rows}));
-    TESS_TRY(tess_gaussian_activate(stage, out, raw, coords, head->perturbation, head->rates,
-                                    &head->params));
+    TESS_TRY(
+        tess_matmul(stage, &(struct tess_matmul){.out = raw,
+                                                 .in = x,
+                                                 .weight = &head->items[TESS_OUT_WEIGHT],
+                                                 .bias = &head->items[TESS_OUT_BIAS],
+                                                 .rows = tile.rows}));
+    TESS_TRY(tess_gaussian_activate(stage, out, raw, coords, head->perturbation,
+                                    head->rates, &head->params));
     return tess_mat_deliver(stage, out, tile.row0, head->job->rows, head->job->user);
 }
 
@@ -67,15 +70,16 @@ enum tess_status tess_slat_gaussian_head(struct tess_stage *stage,
                    .opacity_bias = gaussian->opacity_bias,
                    .kernel_size = gaussian->filter_3d,
                    .exponential = gaussian->scaling_activation == TESS_ACTIVATION_EXP}};
-    float rates[5] = {gaussian->xyz_factor, gaussian->features_factor, gaussian->scaling_factor,
-                      gaussian->rotation_factor, gaussian->opacity_factor};
+    float rates[5] = {gaussian->xyz_factor, gaussian->features_factor,
+                      gaussian->scaling_factor, gaussian->rotation_factor,
+                      gaussian->opacity_factor};
     TESS_TRY(upload_perturbation(stage, &head));
     TESS_TRY(tess_mat_take(&head.rates, stage, 1, 5, TESS_F32, "learning rates"));
     TESS_TRY(tess_mat_write(stage, head.rates, rates));
     TESS_TRY(tess_weights_use(&head.items, weights, 1 + config->blocks));
-    return tess_span_run(stage, &(struct tess_span) {.name = "gaussian head",
-                                                     .rows = job->voxels.count,
-                                                     .comfortable = COMFORTABLE_ROWS,
-                                                     .run = head_span,
-                                                     .user = &head});
+    return tess_span_run(stage, &(struct tess_span){.name = "gaussian head",
+                                                    .rows = job->voxels.count,
+                                                    .comfortable = COMFORTABLE_ROWS,
+                                                    .run = head_span,
+                                                    .user = &head});
 }

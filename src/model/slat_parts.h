@@ -46,18 +46,26 @@ enum {
     TESS_MLP2_BIAS
 };
 
-// Items of the heads' blocks. The mesh decoder's last convolution and its output layer are used
-// together.
+// Items of the heads' blocks. The mesh decoder's last convolution and its output layer
+// are used together.
 enum { TESS_OUT_WEIGHT, TESS_OUT_BIAS };
-enum { TESS_CONV_WEIGHT, TESS_CONV_BIAS, TESS_SKIP_WEIGHT, TESS_SKIP_BIAS, TESS_LAST_WEIGHT, TESS_LAST_BIAS };
+enum {
+    TESS_CONV_WEIGHT,
+    TESS_CONV_BIAS,
+    TESS_SKIP_WEIGHT,
+    TESS_SKIP_BIAS,
+    TESS_LAST_WEIGHT,
+    TESS_LAST_BIAS
+};
 
 // Columns of the output layer.
 uint32_t tess_slat_out_columns(const struct tess_slat_decoder_config *config);
 
-// *features [N][C] F32 = what the torso makes of the job's latent. Uses the first blocks of
-// `weights`, 1 + config.blocks.
+// *features [N][C] F32 = what the torso makes of the job's latent. Uses the first blocks
+// of `weights`, 1 + config.blocks.
 enum tess_status tess_slat_torso(struct tess_tensor **features, struct tess_stage *stage,
-                                 const struct tess_slat_job *job, struct tess_weights *weights);
+                                 const struct tess_slat_job *job,
+                                 struct tess_weights *weights);
 
 enum tess_status tess_slat_gaussian_head(struct tess_stage *stage,
                                          const struct tess_slat_job *job,
@@ -65,7 +73,8 @@ enum tess_status tess_slat_gaussian_head(struct tess_stage *stage,
                                          struct tess_weights *weights);
 
 // Takes `features` over and destroys it as soon as it is used up.
-enum tess_status tess_slat_mesh_head(struct tess_stage *stage, const struct tess_slat_job *job,
+enum tess_status tess_slat_mesh_head(struct tess_stage *stage,
+                                     const struct tess_slat_job *job,
                                      struct tess_tensor **features,
                                      struct tess_weights *weights);
 

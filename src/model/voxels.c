@@ -43,7 +43,8 @@ enum tess_status tess_voxels_create(struct tess_voxels *out, struct tess_env *en
     struct keyed *keys = NULL;
     enum tess_status status = tess_alloc(&keys, env, count, sizeof *keys, "voxel order");
     if (!status)
-        status = tess_alloc(&voxels.coords, env, count, 3 * sizeof(int32_t), "voxel order");
+        status =
+            tess_alloc(&voxels.coords, env, count, 3 * sizeof(int32_t), "voxel order");
     if (!status)
         status = tess_alloc(&voxels.source, env, count, sizeof(uint32_t), "voxel order");
     if (status) {
@@ -52,18 +53,20 @@ enum tess_status tess_voxels_create(struct tess_voxels *out, struct tess_env *en
         return status;
     }
     for (size_t i = 0; i < count; i++)
-        keys[i] = (struct keyed) {morton(coords + 3 * i), (uint32_t)i};
+        keys[i] = (struct keyed){morton(coords + 3 * i), (uint32_t)i};
     qsort(keys, count, sizeof *keys, compare_keyed);
     for (size_t i = 0; i < count; i++) {
         voxels.source[i] = keys[i].row;
-        memcpy(voxels.coords + 3 * i, coords + 3 * (size_t)keys[i].row, 3 * sizeof(int32_t));
+        memcpy(voxels.coords + 3 * i, coords + 3 * (size_t)keys[i].row,
+               3 * sizeof(int32_t));
     }
     free(keys);
     *out = voxels;
     return TESS_OK;
 }
 
-enum tess_status tess_voxels_find_neighbours(struct tess_voxels *voxels, struct tess_env *env)
+enum tess_status tess_voxels_find_neighbours(struct tess_voxels *voxels,
+                                             struct tess_env *env)
 {
     if (voxels->neighbours)
         return TESS_OK;
@@ -91,18 +94,20 @@ static enum tess_status alloc_windows(struct tess_windows *windows, struct tess_
 {
     // A window has at most one unit that is not full.
     size_t units = windows->count / queries + windows->windows;
-    TESS_TRY(tess_alloc(&windows->order, env, windows->count, sizeof(uint32_t), "windows"));
-    TESS_TRY(tess_alloc(&windows->cuts, env, windows->windows, sizeof(uint32_t), "windows"));
     TESS_TRY(
-        tess_alloc(&windows->unit_end, env, windows->windows, sizeof(uint32_t), "windows"));
+        tess_alloc(&windows->order, env, windows->count, sizeof(uint32_t), "windows"));
+    TESS_TRY(
+        tess_alloc(&windows->cuts, env, windows->windows, sizeof(uint32_t), "windows"));
+    TESS_TRY(tess_alloc(&windows->unit_end, env, windows->windows, sizeof(uint32_t),
+                        "windows"));
     return tess_alloc(&windows->units, env, units, sizeof *windows->units, "windows");
 }
 
-static void add_window(struct tess_windows *windows, size_t index, size_t start, size_t end,
-                       uint32_t queries)
+static void add_window(struct tess_windows *windows, size_t index, size_t start,
+                       size_t end, uint32_t queries)
 {
     for (size_t query = start; query < end; query += queries)
-        windows->units[windows->unit_count++] = (struct tess_attention_unit) {
+        windows->units[windows->unit_count++] = (struct tess_attention_unit){
             .query0 = (uint32_t)query,
             .queries = end - query < queries ? (uint32_t)(end - query) : queries,
             .key0 = (uint32_t)start,
@@ -121,7 +126,8 @@ enum tess_status tess_windows_create(struct tess_windows *out, struct tess_env *
     struct keyed *keys = NULL;
     TESS_TRY(tess_alloc(&keys, env, count, sizeof *keys, "windows"));
     for (size_t i = 0; i < count; i++)
-        keys[i] = (struct keyed) {window_key(voxels->coords + 3 * i, size, shift), (uint32_t)i};
+        keys[i] =
+            (struct keyed){window_key(voxels->coords + 3 * i, size, shift), (uint32_t)i};
     qsort(keys, count, sizeof *keys, compare_keyed);
     for (size_t i = 0; i < count; i++)
         windows.windows += i == 0 || keys[i].key != keys[i - 1].key;
@@ -178,7 +184,8 @@ void tess_windows_units(size_t *unit0, size_t *units, double *pairs,
 }
 
 enum tess_status tess_halo_create(struct tess_halo *out, struct tess_env *env,
-                                  const struct tess_voxels *voxels, size_t row0, size_t rows)
+                                  const struct tess_voxels *voxels, size_t row0,
+                                  size_t rows)
 {
     assert(voxels->neighbours);
     struct tess_halo halo = {.rows = rows};
@@ -203,8 +210,8 @@ enum tess_status tess_halo_create(struct tess_halo *out, struct tess_env *env,
         if (voxel == TESS_NO_ROW)
             continue;
         if (!place[voxel]) {
-            status = tess_grow(&halo.ids, &capacity, env, halo.count + 1, sizeof(uint32_t),
-                               "a tile's neighbours");
+            status = tess_grow(&halo.ids, &capacity, env, halo.count + 1,
+                               sizeof(uint32_t), "a tile's neighbours");
             if (status)
                 break;
             halo.ids[halo.count++] = voxel;

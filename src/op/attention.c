@@ -6,7 +6,7 @@
 
 #define CPU_QUERIES 8
 #define GPU_QUERIES 64
-#define KEY_BLOCK 64 // keys are read in blocks of this many
+#define KEY_BLOCK   64 // keys are read in blocks of this many
 
 uint32_t tess_attention_queries(const struct tess_device *dev)
 {
@@ -15,23 +15,25 @@ uint32_t tess_attention_queries(const struct tess_device *dev)
 
 // The CPU's kernel wants keys [H D][rows], so that a vector holds 16 keys.
 static enum tess_status transpose_keys(struct tess_mat *out, struct tess_stage *stage,
-                                       const struct tess_attention_params *params, const char *defines)
+                                       const struct tess_attention_params *params,
+                                       const char *defines)
 {
     size_t channels = params->heads * params->head_channels, rows = params->qkv.rows;
     size_t stride = rows + KEY_BLOCK;
     TESS_TRY(tess_mat_take(out, stage, channels, stride, TESS_F32, "transposed keys"));
-    return tess_launch(tess_stage_device(stage),
-                       &(struct tess_launch) {
-                           .file = "attention",
-                           .kernel = "transpose_keys",
-                           .defines = defines,
-                           .global = {stride, channels},
-                           .args = {TESS_SLICE(out->data), TESS_SLICE(params->qkv.data),
-                                    TESS_U32ARG(rows), TESS_U32ARG(stride),
-                                    TESS_U32ARG(channels)}});
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "attention",
+                              .kernel = "transpose_keys",
+                              .defines = defines,
+                              .global = {stride, channels},
+                              .args = {TESS_SLICE(out->data),
+                                       TESS_SLICE(params->qkv.data), TESS_U32ARG(rows),
+                                       TESS_U32ARG(stride), TESS_U32ARG(channels)}});
 }
 
-enum tess_status tess_attention(struct tess_stage *stage, const struct tess_attention_params *params)
+enum tess_status tess_attention(struct tess_stage *stage,
+                                const struct tess_attention_params *params)
 {
     struct tess_device *dev = tess_stage_device(stage);
     bool cpu = tess_device_variant(dev) == TESS_VARIANT_CPU;
@@ -42,19 +44,20 @@ enum tess_status tess_attention(struct tess_stage *stage, const struct tess_atte
     if (cpu)
         TESS_TRY(transpose_keys(&keys, stage, params, defines));
     TESS_TRY(tess_launch(
-        dev, &(struct tess_launch) {
-                 .file = "attention",
-                 .kernel = "attention",
-                 .defines = defines,
-                 .global = {params->unit_count * (cpu ? 1 : GPU_QUERIES), params->heads},
-                 .local = {cpu ? 1 : GPU_QUERIES, 1, 1},
-                 .flop = 4.0 * params->pairs * (double)params->heads *
-                         (double)params->head_channels,
-                 .args = {TESS_SLICE(params->out.data), TESS_SLICE(params->qkv.data),
-                          TESS_SLICE(keys.data), TESS_SLICE(params->units.data),
-                          TESS_U32ARG(params->unit0), TESS_U32ARG(params->row0),
-                          TESS_U32ARG(keys.cols), TESS_U32ARG(params->heads),
-                          TESS_F32ARG((float)(1 / sqrt((double)params->head_channels)))}}));
+        dev,
+        &(struct tess_launch){
+            .file = "attention",
+            .kernel = "attention",
+            .defines = defines,
+            .global = {params->unit_count * (cpu ? 1 : GPU_QUERIES), params->heads},
+            .local = {cpu ? 1 : GPU_QUERIES, 1, 1},
+            .flop = 4.0 * params->pairs * (double)params->heads *
+                    (double)params->head_channels,
+            .args = {TESS_SLICE(params->out.data), TESS_SLICE(params->qkv.data),
+                     TESS_SLICE(keys.data), TESS_SLICE(params->units.data),
+                     TESS_U32ARG(params->unit0), TESS_U32ARG(params->row0),
+                     TESS_U32ARG(keys.cols), TESS_U32ARG(params->heads),
+                     TESS_F32ARG((float)(1 / sqrt((double)params->head_channels)))}}));
     tess_arena_release(tess_stage_arena(stage), mark);
     return TESS_OK;
 }

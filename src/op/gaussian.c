@@ -5,7 +5,8 @@
 
 enum tess_status tess_gaussian_activate(struct tess_stage *stage, struct tess_mat out,
                                         struct tess_mat raw, struct tess_mat coords,
-                                        struct tess_mat perturbation, struct tess_mat rates,
+                                        struct tess_mat perturbation,
+                                        struct tess_mat rates,
                                         const struct tess_gaussian_params *params)
 {
     // Biases are given after the activation: undo it.
@@ -14,7 +15,7 @@ enum tess_status tess_gaussian_activate(struct tess_stage *stage, struct tess_ma
     float opacity = logf(params->opacity_bias / (1 - params->opacity_bias));
     return tess_launch(
         tess_stage_device(stage),
-        &(struct tess_launch) {
+        &(struct tess_launch){
             .file = "gaussian",
             .kernel = "activate_gaussians",
             .global = {params->count, raw.rows},

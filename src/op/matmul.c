@@ -3,9 +3,9 @@
 
 #include <assert.h>
 
-#define CPU_ROWS 8   // outputs of one work-item: 8 rows x 32 columns
-#define CPU_COLS 32
-#define GPU_TILE 64  // outputs of one group: 64 x 64 by 16 x 16 work-items
+#define CPU_ROWS  8 // outputs of one work-item: 8 rows x 32 columns
+#define CPU_COLS  32
+#define GPU_TILE  64 // outputs of one group: 64 x 64 by 16 x 16 work-items
 #define GPU_GROUP 16
 
 static size_t round_up(size_t n, size_t to)
@@ -47,7 +47,7 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
     // Where an argument is not used, any buffer will do.
     return tess_launch(
         dev,
-        &(struct tess_launch) {
+        &(struct tess_launch){
             .file = "matmul",
             .kernel = "matmul",
             .defines = defines(weight),
@@ -63,10 +63,11 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
                      TESS_SLICE(params->bias ? params->bias->data : in),
                      TESS_SLICE(params->residual ? params->residual->data : in),
                      TESS_SLICE(params->index ? params->index->data : in),
-                     TESS_SLICE(params->zeros ? params->zeros->data : in), TESS_U32ARG(rows),
-                     TESS_U32ARG(K), TESS_U32ARG(N), TESS_U32ARG(octants),
-                     TESS_U32ARG(octant), TESS_U32ARG(params->residual_shift),
-                     TESS_U32ARG(params->activation), TESS_U32ARG(params->bias != NULL),
+                     TESS_SLICE(params->zeros ? params->zeros->data : in),
+                     TESS_U32ARG(rows), TESS_U32ARG(K), TESS_U32ARG(N),
+                     TESS_U32ARG(octants), TESS_U32ARG(octant),
+                     TESS_U32ARG(params->residual_shift), TESS_U32ARG(params->activation),
+                     TESS_U32ARG(params->bias != NULL),
                      TESS_U32ARG(params->residual != NULL), TESS_U32ARG(octant)}});
 }
 
@@ -75,7 +76,8 @@ enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul 
     const struct tess_weight *weight = params->weight;
     assert(weight->layout != TESS_WEIGHT_VECTOR);
     assert(params->in.cols == weight->inputs && params->out.cols == weight->outputs);
-    assert((taps_of(weight->layout) > 1) == (params->index != NULL && params->zeros != NULL));
+    assert((taps_of(weight->layout) > 1) ==
+           (params->index != NULL && params->zeros != NULL));
     uint32_t octants = weight->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     assert(params->out.rows >= params->rows * octants);
     for (uint32_t octant = 0; octant < octants; octant++)

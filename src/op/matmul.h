@@ -1,4 +1,5 @@
-// Matrix products with packed weights: linear layers and, with an index, sparse convolutions.
+// Matrix products with packed weights: linear layers and, with an index, sparse
+// convolutions.
 //
 //   out[r] = act(W in[r] + bias) + residual[r]
 //   out[r] = act(sum over the taps t of W_t in[index[r][t]] + bias) + residual[r]
@@ -17,9 +18,9 @@ struct tess_matmul {
     struct tess_mat out; // [rows][N], or [rows * 8][N] for TESS_WEIGHT_CONV_UP
     struct tess_mat in;  // [any][K]
     const struct tess_weight *weight;
-    const struct tess_weight *bias; // NULL: none
+    const struct tess_weight *bias;  // NULL: none
     const struct tess_mat *residual; // NULL: none; may be `out`
-    unsigned residual_shift; // row r of out takes row r >> residual_shift
+    unsigned residual_shift;         // row r of out takes row r >> residual_shift
     enum tess_matmul_activation activation;
     size_t rows;
     const struct tess_mat *index; // [rows][27] U32, for convolutions

@@ -64,9 +64,9 @@ enum tess_status tess_neighbours_find(uint32_t **table, struct tess_env *env,
         status = tess_alloc(&rows, env, count, 27 * sizeof *rows, "neighbours");
     for (size_t i = 0; i < count && !status; i++)
         for (int tap = 0; tap < 27; tap++)
-            rows[27 * i + (size_t)tap] =
-                find_row(&hash, coords[3 * i] + tap / 9 - 1,
-                         coords[3 * i + 1] + tap / 3 % 3 - 1, coords[3 * i + 2] + tap % 3 - 1);
+            rows[27 * i + (size_t)tap] = find_row(&hash, coords[3 * i] + tap / 9 - 1,
+                                                  coords[3 * i + 1] + tap / 3 % 3 - 1,
+                                                  coords[3 * i + 2] + tap % 3 - 1);
     free(hash.keys);
     free(hash.rows);
     if (!status)
@@ -74,17 +74,18 @@ enum tess_status tess_neighbours_find(uint32_t **table, struct tess_env *env,
     return status;
 }
 
-enum tess_status tess_neighbours_subdivide(struct tess_mat *index, struct tess_stage *stage,
-                                           struct tess_mat base, unsigned level)
+enum tess_status tess_neighbours_subdivide(struct tess_mat *index,
+                                           struct tess_stage *stage, struct tess_mat base,
+                                           unsigned level)
 {
     size_t rows = base.rows << (3 * level);
     TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
-    return tess_launch(tess_stage_device(stage),
-                       &(struct tess_launch) {.file = "neighbour",
-                                              .kernel = "subdivide_neighbours",
-                                              .global = {27, rows},
-                                              .cut = 1,
-                                              .args = {TESS_SLICE(index->data),
-                                                       TESS_SLICE(base.data),
-                                                       TESS_U32ARG(level), TESS_U32ARG(rows)}});
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "neighbour",
+                              .kernel = "subdivide_neighbours",
+                              .global = {27, rows},
+                              .cut = 1,
+                              .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
+                                       TESS_U32ARG(level), TESS_U32ARG(rows)}});
 }

@@ -8,23 +8,24 @@
 #include "base/alloc.h"
 
 enum tess_status tess_layernorm(struct tess_stage *stage, struct tess_mat out,
-                                struct tess_mat in, float eps, const struct tess_weight *weight,
+                                struct tess_mat in, float eps,
+                                const struct tess_weight *weight,
                                 const struct tess_weight *bias)
 {
     struct tess_device *dev = tess_stage_device(stage);
     size_t lanes = tess_device_variant(dev) == TESS_VARIANT_CPU ? 1 : 64;
     return tess_launch(
-        dev, &(struct tess_launch) {
-                 .file = "norm",
-                 .kernel = "layernorm",
-                 .global = {lanes, in.rows},
-                 .local = {lanes, 1, 1},
-                 .cut = 1,
-                 .flop = 8.0 * (double)in.rows * (double)in.cols,
-                 .args = {TESS_SLICE(out.data), TESS_SLICE(in.data),
-                          TESS_SLICE(weight ? weight->data : in.data),
-                          TESS_SLICE(bias ? bias->data : in.data), TESS_U32ARG(in.cols),
-                          TESS_F32ARG(eps), TESS_U32ARG(weight != NULL)}});
+        dev, &(struct tess_launch){.file = "norm",
+                                   .kernel = "layernorm",
+                                   .global = {lanes, in.rows},
+                                   .local = {lanes, 1, 1},
+                                   .cut = 1,
+                                   .flop = 8.0 * (double)in.rows * (double)in.cols,
+                                   .args = {TESS_SLICE(out.data), TESS_SLICE(in.data),
+                                            TESS_SLICE(weight ? weight->data : in.data),
+                                            TESS_SLICE(bias ? bias->data : in.data),
+                                            TESS_U32ARG(in.cols), TESS_F32ARG(eps),
+                                            TESS_U32ARG(weight != NULL)}});
 }
 
 static size_t block_count(const struct tess_group_stats *stats, size_t rows)
@@ -33,8 +34,8 @@ static size_t block_count(const struct tess_group_stats *stats, size_t rows)
 }
 
 enum tess_status tess_group_stats_create(struct tess_group_stats *out,
-                                         struct tess_stage *stage, size_t rows, size_t channels,
-                                         size_t block)
+                                         struct tess_stage *stage, size_t rows,
+                                         size_t channels, size_t block)
 {
     struct tess_group_stats stats = {stage, channels, rows, block, NULL};
     if (!tess_device_dry(tess_stage_device(stage)))
@@ -51,7 +52,8 @@ void tess_group_stats_clear(struct tess_group_stats *stats)
     stats->blocks = NULL;
 }
 
-static enum tess_status keep_blocks(void *user, size_t block0, size_t blocks, const void *data)
+static enum tess_status keep_blocks(void *user, size_t block0, size_t blocks,
+                                    const void *data)
 {
     struct tess_group_stats *stats = user;
     memcpy(stats->blocks + 2 * block0 * stats->channels, data,
@@ -67,21 +69,21 @@ enum tess_status tess_group_stats_add(struct tess_group_stats *stats, struct tes
     size_t blocks = block_count(stats, in.rows);
     struct tess_mat partial;
     TESS_TRY(tess_mat_take(&partial, stage, blocks, 2 * in.cols, TESS_F32, "statistics"));
-    TESS_TRY(tess_launch(tess_stage_device(stage),
-                         &(struct tess_launch) {
-                             .file = "norm",
-                             .kernel = "channel_stats",
-                             .global = {in.cols, blocks},
-                             .cut = 1,
-                             .flop = 4.0 * (double)in.rows * (double)in.cols,
-                             .args = {TESS_SLICE(partial.data), TESS_SLICE(in.data),
-                                      TESS_U32ARG(in.rows), TESS_U32ARG(in.cols),
-                                      TESS_U32ARG(stats->block)}}));
+    TESS_TRY(tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "norm",
+                              .kernel = "channel_stats",
+                              .global = {in.cols, blocks},
+                              .cut = 1,
+                              .flop = 4.0 * (double)in.rows * (double)in.cols,
+                              .args = {TESS_SLICE(partial.data), TESS_SLICE(in.data),
+                                       TESS_U32ARG(in.rows), TESS_U32ARG(in.cols),
+                                       TESS_U32ARG(stats->block)}}));
     return tess_mat_deliver(stage, partial, row0 / stats->block, keep_blocks, stats);
 }
 
-// Mean and variance over the channels [c0, c1) of all blocks (Chan, Golub and LeVeque 1979,
-// "Updating formulae and a pairwise algorithm for computing sample variances").
+// Mean and variance over the channels [c0, c1) of all blocks (Chan, Golub and LeVeque
+// 1979, "Updating formulae and a pairwise algorithm for computing sample variances").
 static void combine(double *mean, double *variance, const struct tess_group_stats *stats,
                     size_t c0, size_t c1)
 {
@@ -104,7 +106,8 @@ static void combine(double *mean, double *variance, const struct tess_group_stat
 
 enum tess_status tess_group_stats_finish(struct tess_mat *scale, struct tess_mat *shift,
                                          struct tess_group_stats *stats, size_t groups,
-                                         float eps, const float *weight, const float *bias)
+                                         float eps, const float *weight,
+                                         const float *bias)
 {
     struct tess_stage *stage = stats->stage;
     size_t channels = stats->channels, width = channels / groups;
@@ -133,14 +136,14 @@ enum tess_status tess_group_stats_finish(struct tess_mat *scale, struct tess_mat
 enum tess_status tess_scale_silu(struct tess_stage *stage, struct tess_mat x,
                                  struct tess_mat scale, struct tess_mat shift)
 {
-    return tess_launch(tess_stage_device(stage),
-                       &(struct tess_launch) {
-                           .file = "norm",
-                           .kernel = "scale_silu",
-                           .global = {x.cols, x.rows},
-                           .cut = 1,
-                           .flop = 8.0 * (double)x.rows * (double)x.cols,
-                           .args = {TESS_SLICE(x.data), TESS_SLICE(scale.data),
-                                    TESS_SLICE(shift.data), TESS_U32ARG(x.rows),
-                                    TESS_U32ARG(x.cols)}});
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "norm",
+                              .kernel = "scale_silu",
+                              .global = {x.cols, x.rows},
+                              .cut = 1,
+                              .flop = 8.0 * (double)x.rows * (double)x.cols,
+                              .args = {TESS_SLICE(x.data), TESS_SLICE(scale.data),
+                                       TESS_SLICE(shift.data), TESS_U32ARG(x.rows),
+                                       TESS_U32ARG(x.cols)}});
 }

@@ -1,4 +1,5 @@
-// Position embedding. The table is made on the host, so that it is the same for every device.
+// Position embedding. The table is made on the host, so that it is the same for every
+// device.
 #include "op/position.h"
 
 #include <math.h>
@@ -14,8 +15,8 @@ enum tess_status tess_position_table(struct tess_mat *table, struct tess_stage *
     if (width == 0)
         return TESS_OK;
     float *values = NULL;
-    TESS_TRY(tess_alloc(&values, tess_stage_env(stage), resolution * width, sizeof *values,
-                        "position table"));
+    TESS_TRY(tess_alloc(&values, tess_stage_env(stage), resolution * width,
+                        sizeof *values, "position table"));
     for (size_t i = 0; i < F; i++) {
         // fp32 at each step, as the original does it.
         float exponent = (float)i / (float)F;
@@ -37,11 +38,12 @@ enum tess_status tess_position_embed(struct tess_stage *stage, struct tess_mat o
     size_t axes = out.cols < 6 ? 0 : 3; // fewer channels have no embedding
     return tess_launch(
         tess_stage_device(stage),
-        &(struct tess_launch) {.file = "position",
-                               .kernel = "embed_position",
-                               .global = {out.cols, out.rows},
-                               .cut = 1,
-                               .args = {TESS_SLICE(out.data), TESS_SLICE(coords.data),
-                                        TESS_SLICE(table.data), TESS_U32ARG(table.cols),
-                                        TESS_U32ARG(out.cols), TESS_U32ARG(axes), TESS_U32ARG(out.rows)}});
+        &(struct tess_launch){.file = "position",
+                              .kernel = "embed_position",
+                              .global = {out.cols, out.rows},
+                              .cut = 1,
+                              .args = {TESS_SLICE(out.data), TESS_SLICE(coords.data),
+                                       TESS_SLICE(table.data), TESS_U32ARG(table.cols),
+                                       TESS_U32ARG(out.cols), TESS_U32ARG(axes),
+                                       TESS_U32ARG(out.rows)}});
 }

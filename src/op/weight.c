@@ -138,10 +138,11 @@ static enum tess_status upload_vector(struct tess_weights *weights,
 // Pack rows [row0, row0 + rows) of the file's matrix, which lie in `part`.
 static enum tess_status launch_pack(struct tess_weights *weights,
                                     const struct tess_weight_source *source,
-                                    struct tess_slice to, struct tess_slice part, size_t row0,
-                                    size_t rows)
+                                    struct tess_slice to, struct tess_slice part,
+                                    size_t row0, size_t rows)
 {
-    bool from_half = source->dtype == TESS_F16, to_half = packed_dtype(source) == TESS_F16;
+    bool from_half = source->dtype == TESS_F16,
+         to_half = packed_dtype(source) == TESS_F16;
     struct tess_launch launch = {
         .file = "weight",
         .defines = from_half ? (to_half ? "-DSOURCE_F16=1 -DTARGET_F16=1"
@@ -150,13 +151,14 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         .args = {TESS_SLICE(to), TESS_SLICE(part), TESS_U32ARG(row0), TESS_U32ARG(rows)},
     };
     // The part with the last rows fills its panel up with zeros.
-    size_t filled = row0 + rows == source->outputs ? panels_of(source) * PANEL - row0 : rows;
+    size_t filled =
+        row0 + rows == source->outputs ? panels_of(source) * PANEL - row0 : rows;
     switch (source->layout) {
     case TESS_WEIGHT_TRANSPOSED:
         launch.kernel = "pack_transposed";
         launch.global[0] = panels_of(source) * PANEL;
         launch.global[1] = rows;
-        launch.args[4] = (struct tess_arg) TESS_U32ARG(source->outputs);
+        launch.args[4] = (struct tess_arg)TESS_U32ARG(source->outputs);
         filled = launch.global[0];
         break;
     case TESS_WEIGHT_CONV_UP:
@@ -164,17 +166,17 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         launch.global[0] = source->inputs;
         launch.global[1] = filled;
         launch.global[2] = 64;
-        launch.args[4] = (struct tess_arg) TESS_U32ARG(source->outputs);
+        launch.args[4] = (struct tess_arg)TESS_U32ARG(source->outputs);
         break;
     default:
         launch.kernel = "pack";
         launch.global[0] = taps_of(source->layout) * source->inputs;
         launch.global[1] = filled;
-        launch.args[4] = (struct tess_arg) TESS_U32ARG(taps_of(source->layout));
+        launch.args[4] = (struct tess_arg)TESS_U32ARG(taps_of(source->layout));
         break;
     }
-    launch.args[5] = (struct tess_arg) TESS_U32ARG(source->inputs);
-    launch.args[6] = (struct tess_arg) TESS_U32ARG(filled);
+    launch.args[5] = (struct tess_arg)TESS_U32ARG(source->inputs);
+    launch.args[6] = (struct tess_arg)TESS_U32ARG(filled);
     return tess_launch(tess_stage_device(weights->stage), &launch);
 }
 
@@ -182,7 +184,8 @@ static enum tess_status upload_matrix(struct tess_weights *weights,
                                       const struct tess_weight_source *source,
                                       struct tess_slice to)
 {
-    size_t total = source->layout == TESS_WEIGHT_TRANSPOSED ? source->inputs : source->outputs;
+    size_t total =
+        source->layout == TESS_WEIGHT_TRANSPOSED ? source->inputs : source->outputs;
     size_t bytes = row_bytes(source), step = tess_ring_slot_bytes(weights->ring) / bytes;
     for (size_t row = 0; row < total; row += step) {
         size_t rows = total - row < step ? total - row : step;
@@ -195,27 +198,28 @@ static enum tess_status upload_matrix(struct tess_weights *weights,
     return TESS_OK;
 }
 
-static enum tess_status fill_slot(struct tess_weights *weights, struct slot *slot, size_t index)
+static enum tess_status fill_slot(struct tess_weights *weights, struct slot *slot,
+                                  size_t index)
 {
     const struct tess_weight_block *block = &weights->blocks[index];
     empty_slot(weights, slot);
     for (size_t i = 0; i < block->count; i++) {
         const struct tess_weight_source *source = &block->items[i];
-        slot->items[i] = (struct tess_weight) {.dtype = packed_dtype(source),
-                                               .layout = source->layout,
-                                               .outputs = source->outputs,
-                                               .inputs = source->inputs};
+        slot->items[i] = (struct tess_weight){.dtype = packed_dtype(source),
+                                              .layout = source->layout,
+                                              .outputs = source->outputs,
+                                              .inputs = source->inputs};
         TESS_TRY(tess_arena_take(&slot->items[i].data, &slot->pieces[i],
-                                 tess_stage_arena(weights->stage), tess_weight_bytes(source),
-                                 "weights"));
+                                 tess_stage_arena(weights->stage),
+                                 tess_weight_bytes(source), "weights"));
         slot->count++;
     }
     TESS_TRY(tess_ring_begin(weights->ring));
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < block->count && !status; i++)
-        status =
-            (block->items[i].layout == TESS_WEIGHT_VECTOR ? upload_vector : upload_matrix)(
-                weights, &block->items[i], slot->items[i].data);
+        status = (block->items[i].layout == TESS_WEIGHT_VECTOR
+                      ? upload_vector
+                      : upload_matrix)(weights, &block->items[i], slot->items[i].data);
     tess_ring_end(weights->ring);
     slot->loaded = !status;
     slot->index = index;

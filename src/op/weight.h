@@ -1,7 +1,8 @@
 // Weights on their way from a mapped file to the device, packed for tess_matmul().
 //
-// A block is what is used together. tess_weights_use() brings a block to the device; where the plan
-// allows, the next block follows while this one is used, and at most two are there at a time.
+// A block is what is used together. tess_weights_use() brings a block to the device;
+// where the plan allows, the next block follows while this one is used, and at most two
+// are there at a time.
 #ifndef TESS_WEIGHT_H
 #define TESS_WEIGHT_H
 
@@ -23,8 +24,8 @@ struct tess_weight_source {
     uint32_t outputs, inputs;
 };
 
-// The same on the device. Matrices keep their dtype but for TESS_WEIGHT_CONV_UP, which is F32, as
-// sums of taps need the bits. Vectors are F32.
+// The same on the device. Matrices keep their dtype but for TESS_WEIGHT_CONV_UP, which is
+// F32, as sums of taps need the bits. Vectors are F32.
 struct tess_weight {
     struct tess_slice data;
     enum tess_dtype dtype;
@@ -43,11 +44,12 @@ struct tess_weights;
 
 // `blocks` must outlive it.
 enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
-                                     const struct tess_weight_block *blocks, size_t count);
+                                     const struct tess_weight_block *blocks,
+                                     size_t count);
 void tess_weights_destroy(struct tess_weights **weights);
 
-// *items: the weights of block `index`, in order, valid until the next call. Blocks are used in
-// ascending order.
+// *items: the weights of block `index`, in order, valid until the next call. Blocks are
+// used in ascending order.
 enum tess_status tess_weights_use(const struct tess_weight **items,
                                   struct tess_weights *weights, size_t index);
 

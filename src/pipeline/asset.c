@@ -47,8 +47,8 @@ bool tess_asset_mesh(const struct tess_asset *asset, struct tess_mesh_view *view
     if (!asset->has_mesh)
         return false;
     const struct tess_mesh *mesh = &asset->mesh;
-    *view = (struct tess_mesh_view) {mesh->positions, mesh->normals,  mesh->attributes,
-                                     mesh->indices,   mesh->vertices, mesh->faces};
+    *view = (struct tess_mesh_view){mesh->positions, mesh->normals,  mesh->attributes,
+                                    mesh->indices,   mesh->vertices, mesh->faces};
     return true;
 }
 
@@ -57,26 +57,29 @@ bool tess_asset_splats(const struct tess_asset *asset, struct tess_splats_view *
     if (!asset->has_splats)
         return false;
     const struct tess_splats *splats = &asset->splats;
-    *view = (struct tess_splats_view) {splats->positions, splats->scales,  splats->rotations,
-                                       splats->opacities, splats->colours, splats->count};
+    *view =
+        (struct tess_splats_view){splats->positions, splats->scales,  splats->rotations,
+                                  splats->opacities, splats->colours, splats->count};
     return true;
 }
 
-static enum tess_status save_mesh(const struct tess_asset *asset, struct tess_context *ctx,
-                                  const char *path, enum format format)
+static enum tess_status save_mesh(const struct tess_asset *asset,
+                                  struct tess_context *ctx, const char *path,
+                                  enum format format)
 {
     if (!asset->has_mesh)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: this format holds a mesh, and there is "
-                                                  "none",
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "%s: this format holds a mesh, and there is "
+                         "none",
                          path);
     char seed[32];
     struct tess_metadata metadata[2];
     size_t count = 0;
     if (*asset->model)
-        metadata[count++] = (struct tess_metadata) {"model", asset->model};
+        metadata[count++] = (struct tess_metadata){"model", asset->model};
     snprintf(seed, sizeof seed, "%" PRIu64, asset->seed);
     if (asset->has_seed)
-        metadata[count++] = (struct tess_metadata) {"seed", seed};
+        metadata[count++] = (struct tess_metadata){"seed", seed};
     switch (format) {
     case FORMAT_GLB:
         return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
@@ -116,10 +119,11 @@ static enum tess_status read_into(struct tess_asset *asset, struct tess_context 
         asset->has_mesh = true;
         return asset->mesh.normals ? TESS_OK : tess_mesh_normals(&asset->mesh, &ctx->env);
     default:
-        return tess_fail(&ctx->env, TESS_ERR_FILE,
-                         "%s: not an asset that can be read, expected a .ply with splats or a "
-                         ".glb with a mesh",
-                         path);
+        return tess_fail(
+            &ctx->env, TESS_ERR_FILE,
+            "%s: not an asset that can be read, expected a .ply with splats or a "
+            ".glb with a mesh",
+            path);
     }
 }
 

@@ -72,17 +72,19 @@ static enum tess_status open_context(struct tess_context *ctx,
 {
     struct tess_device_info info = described(params);
     TESS_TRY(tess_device_open(&ctx->device, &ctx->env,
-                              &(struct tess_device_params) {
+                              &(struct tess_device_params){
                                   .selector = params->device,
                                   .cache_dir = params->cache_dir,
                                   .kernel_dir = params->kernel_dir,
                                   .described = params->plan_only ? &info : NULL,
                               }));
-    return tess_budget_init(&ctx->budget, ctx->device, params->memory, params->max_buffer);
+    return tess_budget_init(&ctx->budget, ctx->device, params->memory,
+                            params->max_buffer);
 }
 
 enum tess_status tess_context_create(struct tess_context **out,
-                                     const struct tess_context_params *params, char *message)
+                                     const struct tess_context_params *params,
+                                     char *message)
 {
     static const struct tess_context_params defaults = {0};
     if (!params)
@@ -131,7 +133,8 @@ void tess_context_cancel(struct tess_context *ctx)
     tess_env_cancel(&ctx->env);
 }
 
-enum tess_status tess_device_list(struct tess_device_info **out, size_t *count, char *message)
+enum tess_status tess_device_list(struct tess_device_info **out, size_t *count,
+                                  char *message)
 {
     struct tess_env env = {0};
     enum tess_status status = tess_device_enumerate(out, count, &env);
@@ -155,8 +158,8 @@ void tess_free(void *memory)
 enum tess_status tess_context_keep(struct tess_context *ctx,
                                    const struct tess_stage_report *report)
 {
-    TESS_TRY(tess_grow(&ctx->stages, &ctx->stage_capacity, &ctx->env, ctx->stage_count + 1,
-                       sizeof *ctx->stages, "reports"));
+    TESS_TRY(tess_grow(&ctx->stages, &ctx->stage_capacity, &ctx->env,
+                       ctx->stage_count + 1, sizeof *ctx->stages, "reports"));
     ctx->stages[ctx->stage_count++] = *report;
     tess_log(&ctx->env, TESS_LOG_INFO, "%s: %.2f s, %.1f MiB, %.1f GFLOP", report->name,
              report->seconds, (double)report->peak_bytes / (1 << 20),

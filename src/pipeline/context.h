@@ -23,7 +23,7 @@ struct tess_model {
     char *directory;
     struct tess_pipeline_config config;
     struct tess_slat_decoder *decoders[TESS_DECODER_COUNT]; // opened when first needed
-    struct tess_model_part *parts;                           // made when first asked for
+    struct tess_model_part *parts;                          // made when first asked for
 };
 
 struct tess_asset {
@@ -48,30 +48,32 @@ enum tess_status tess_context_run(struct tess_context *ctx, const char *name,
 enum tess_status tess_context_keep(struct tess_context *ctx,
                                    const struct tess_stage_report *report);
 
-// The model's decoder for a representation. TESS_ERR_FILE if pipeline.json names none, or its
-// files are missing or bad.
+// The model's decoder for a representation. TESS_ERR_FILE if pipeline.json names none, or
+// its files are missing or bad.
 enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
                                     struct tess_model *model, struct tess_context *ctx,
                                     enum tess_representation representation);
 // Whether pipeline.json names one.
-bool tess_model_has(const struct tess_model *model, enum tess_representation representation);
+bool tess_model_has(const struct tess_model *model,
+                    enum tess_representation representation);
 
 // Decoding by hand, for tess_decode() and tess_verify().
 enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context *ctx,
                                     const struct tess_slat_decoder *decoder,
                                     const struct tess_latent *latent);
-// *feats (may be NULL: not wanted) becomes [64 N][columns] in the latent's order, for free().
+// *feats (may be NULL: not wanted) becomes [64 N][columns] in the latent's order, for
+// free().
 enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
                                   struct tess_context *ctx,
                                   const struct tess_slat_decoder *decoder,
                                   const struct tess_latent *latent);
 
-// Plan the stages of tess_decode(): at most TESS_DECODER_COUNT reports. TESS_ERR_BUDGET names the
-// smallest budget that works for all of them.
+// Plan the stages of tess_decode(): at most TESS_DECODER_COUNT reports. TESS_ERR_BUDGET
+// names the smallest budget that works for all of them.
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
                                   struct tess_context *ctx, struct tess_model *model,
-                                  const struct tess_latent *latent, unsigned representations,
-                                  bool want_floor);
+                                  const struct tess_latent *latent,
+                                  unsigned representations, bool want_floor);
 // The representations that are asked for, or all that the model has.
 unsigned tess_decode_choose(const struct tess_model *model,
                             const struct tess_decode_params *params);

@@ -1,4 +1,5 @@
 // Structured latents to assets, and what that would take.
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,16 +20,34 @@ static double seconds_now(void)
 
 // ---- splats ----
 
+// What finite latents make is finite, unless the weights are not.
+static enum tess_status check_finite(struct tess_context *ctx,
+                                     const struct tess_slat_decoder *decoder,
+                                     const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return tess_fail(&ctx->env, TESS_ERR_FILE,
+                             "%s: the weights make NaN or infinity of a finite latent",
+                             tess_slat_decoder_path(decoder));
+    return TESS_OK;
+}
+
 struct splat_sink {
+    struct tess_context *ctx;
+    const struct tess_slat_decoder *decoder;
     struct tess_splats *splats;
     const uint32_t *source;
     size_t gaussians; // per voxel
 };
 
-static enum tess_status keep_splats(void *user, size_t row0, size_t rows, const void *data)
+static enum tess_status keep_splats(void *user, size_t row0, size_t rows,
+                                    const void *data)
 {
     const struct splat_sink *sink = user;
     const float *g = data;
+    TESS_TRY(check_finite(sink->ctx, sink->decoder, g,
+                          rows * sink->gaussians * TESS_GAUSSIAN_FLOATS));
     for (size_t i = 0; i < rows * sink->gaussians; i++, g += TESS_GAUSSIAN_FLOATS) {
         size_t to = (size_t)sink->source[row0 + i / sink->gaussians] * sink->gaussians +
                     i % sink->gaussians;
@@ -48,15 +67,19 @@ enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context
     struct tess_splats splats = {0};
     struct tess_slat_job *job = NULL;
     struct splat_sink sink = {
-        &splats, NULL, tess_slat_decoder_config(decoder)->gaussian.gaussians};
+        .ctx = ctx,
+        .decoder = decoder,
+        .splats = &splats,
+        .gaussians = tess_slat_decoder_config(decoder)->gaussian.gaussians,
+    };
     TESS_TRY(
         tess_slat_job_create(&job, ctx->device, decoder, latent, keep_splats, &sink));
     sink.source = tess_slat_job_source(job);
     enum tess_status status =
         tess_splats_create(&splats, &ctx->env, latent->voxels * sink.gaussians);
     if (!status)
-        status = tess_context_run(ctx, tess_slat_stage_name(decoder), tess_slat_decode_stage,
-                                  job);
+        status = tess_context_run(ctx, tess_slat_stage_name(decoder),
+                                  tess_slat_decode_stage, job);
     tess_slat_job_destroy(&job);
     if (status) {
         tess_splats_clear(&splats);
@@ -69,6 +92,8 @@ enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context
 // ---- meshes ----
 
 struct mesh_sink {
+    struct tess_context *ctx;
+    const struct tess_slat_decoder *decoder;
     struct tess_flexicubes *cubes;
     const uint32_t *source;
     float *feats; // or NULL
@@ -79,23 +104,26 @@ static enum tess_status keep_cubes(void *user, size_t row0, size_t rows, const v
 {
     const struct mesh_sink *sink = user;
     const float *from = data;
+    TESS_TRY(check_finite(sink->ctx, sink->decoder, from, rows * sink->columns));
     for (size_t i = 0; i < rows && sink->feats; i += CUBES)
         memcpy(sink->feats + sink->source[(row0 + i) / CUBES] * CUBES * sink->columns,
                from + i * sink->columns, CUBES * sink->columns * sizeof *from);
     return tess_flexicubes_add(sink->cubes, row0, rows, from);
 }
 
-static enum tess_status create_cubes(struct tess_flexicubes **out, struct tess_context *ctx,
+static enum tess_status create_cubes(struct tess_flexicubes **out,
+                                     struct tess_context *ctx,
                                      const struct tess_slat_job *job,
-                                     const struct tess_slat_decoder *decoder, size_t voxels)
+                                     const struct tess_slat_decoder *decoder,
+                                     size_t voxels)
 {
     const struct tess_slat_decoder_config *config = tess_slat_decoder_config(decoder);
     int32_t *coords = NULL;
     TESS_TRY(tess_slat_job_cubes(&coords, job));
     enum tess_status status = tess_flexicubes_create(
         out, &ctx->env,
-        &(struct tess_flexicubes_params) {.resolution = 4 * config->resolution,
-                                          .use_colour = config->use_color},
+        &(struct tess_flexicubes_params){.resolution = 4 * config->resolution,
+                                         .use_colour = config->use_color},
         coords, CUBES * voxels);
     free(coords);
     return status;
@@ -121,18 +149,21 @@ enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
                                   const struct tess_latent *latent)
 {
     struct tess_slat_job *job = NULL;
-    struct mesh_sink sink = {.columns = tess_slat_decoder_config(decoder)->use_color
+    struct mesh_sink sink = {.ctx = ctx,
+                             .decoder = decoder,
+                             .columns = tess_slat_decoder_config(decoder)->use_color
                                             ? TESS_FLEXICUBES_COLOUR_COLUMNS
                                             : TESS_FLEXICUBES_COLUMNS};
     TESS_TRY(tess_slat_job_create(&job, ctx->device, decoder, latent, keep_cubes, &sink));
     sink.source = tess_slat_job_source(job);
-    enum tess_status status = create_cubes(&sink.cubes, ctx, job, decoder, latent->voxels);
+    enum tess_status status =
+        create_cubes(&sink.cubes, ctx, job, decoder, latent->voxels);
     if (!status && feats)
         status = tess_alloc(&sink.feats, &ctx->env, latent->voxels,
                             CUBES * sink.columns * sizeof(float), "mesh features");
     if (!status)
-        status = tess_context_run(ctx, tess_slat_stage_name(decoder), tess_slat_decode_stage,
-                                  job);
+        status = tess_context_run(ctx, tess_slat_stage_name(decoder),
+                                  tess_slat_decode_stage, job);
     tess_slat_job_destroy(&job);
     if (!status)
         status = extract(out, ctx, sink.cubes);
@@ -146,16 +177,18 @@ enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
 
 // ---- plans ----
 
-static enum tess_status ignore_rows(void *user, size_t row0, size_t rows, const void *data)
+static enum tess_status ignore_rows(void *user, size_t row0, size_t rows,
+                                    const void *data)
 {
     (void)user, (void)row0, (void)rows, (void)data;
     return TESS_OK;
 }
 
-static enum tess_status plan_decoder(struct tess_stage_report *report, struct tess_context *ctx,
-                                     struct tess_model *model,
+static enum tess_status plan_decoder(struct tess_stage_report *report,
+                                     struct tess_context *ctx, struct tess_model *model,
                                      const struct tess_latent *latent,
-                                     enum tess_representation representation, bool want_floor)
+                                     enum tess_representation representation,
+                                     bool want_floor)
 {
     const struct tess_slat_decoder *decoder;
     TESS_TRY(tess_model_decoder(&decoder, model, ctx, representation));
@@ -170,8 +203,8 @@ static enum tess_status plan_decoder(struct tess_stage_report *report, struct te
 
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
                                   struct tess_context *ctx, struct tess_model *model,
-                                  const struct tess_latent *latent, unsigned representations,
-                                  bool want_floor)
+                                  const struct tess_latent *latent,
+                                  unsigned representations, bool want_floor)
 {
     static const enum tess_representation order[] = {TESS_SPLATS, TESS_MESH};
     size_t floor = 0;
@@ -212,7 +245,8 @@ unsigned tess_decode_choose(const struct tess_model *model,
 // ---- the whole ----
 
 static enum tess_status decode_into(struct tess_asset *asset, struct tess_context *ctx,
-                                    struct tess_model *model, const struct tess_latent *latent,
+                                    struct tess_model *model,
+                                    const struct tess_latent *latent,
                                     unsigned representations)
 {
     const struct tess_slat_decoder *decoder;
@@ -245,7 +279,8 @@ enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
     // All stages are planned before the first runs: what does not fit fails at once.
     struct tess_stage_report reports[TESS_DECODER_COUNT];
     size_t count;
-    TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent, representations, false));
+    TESS_TRY(
+        tess_decode_plan(reports, &count, ctx, model, latent, representations, false));
     struct tess_asset *asset = NULL;
     TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
     asset->has_seed = params && params->has_seed;

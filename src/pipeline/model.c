@@ -73,7 +73,8 @@ static int decoder_index(enum tess_representation representation)
     return representation == TESS_MESH ? TESS_DECODER_MESH : TESS_DECODER_GAUSSIAN;
 }
 
-bool tess_model_has(const struct tess_model *model, enum tess_representation representation)
+bool tess_model_has(const struct tess_model *model,
+                    enum tess_representation representation)
 {
     return find_part(model, decoder_roles[decoder_index(representation)].role) != NULL;
 }
@@ -88,10 +89,11 @@ enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
     if (!*slot) {
         const struct tess_pipeline_part *part = find_part(model, role);
         if (!part)
-            return tess_fail(&ctx->env, TESS_ERR_FILE,
-                             "%s/pipeline.json: field args.models.%s is missing, expected the "
-                             "path of a decoder",
-                             model->directory, role);
+            return tess_fail(
+                &ctx->env, TESS_ERR_FILE,
+                "%s/pipeline.json: field args.models.%s is missing, expected the "
+                "path of a decoder",
+                model->directory, role);
         TESS_TRY(tess_slat_decoder_open(slot, &ctx->env, part->path));
         if (tess_slat_decoder_config(*slot)->kind != decoder_roles[index].kind) {
             tess_slat_decoder_close(slot);
@@ -109,10 +111,10 @@ enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
 static enum tess_status summarise(char **out, struct tess_env *env,
                                   const struct tess_slat_decoder_config *config)
 {
-    return tess_strf(out, env, "%u blocks, %u channels, %u heads, window %u, resolution %u",
-                     (unsigned)config->blocks, (unsigned)config->channels,
-                     (unsigned)config->heads, (unsigned)config->window_size,
-                     (unsigned)config->resolution);
+    return tess_strf(
+        out, env, "%u blocks, %u channels, %u heads, window %u, resolution %u",
+        (unsigned)config->blocks, (unsigned)config->channels, (unsigned)config->heads,
+        (unsigned)config->window_size, (unsigned)config->resolution);
 }
 
 static uint64_t file_bytes(struct tess_env *env, const char *path, const char *suffix)
@@ -126,7 +128,8 @@ static uint64_t file_bytes(struct tess_env *env, const char *path, const char *s
     return bytes;
 }
 
-// A part whose network this version does not run: only that its files are there is looked at.
+// A part whose network this version does not run: only that its files are there is looked
+// at.
 static enum tess_status describe_other(struct tess_model_part *part, struct tess_env *env,
                                        const char *path)
 {
@@ -135,13 +138,14 @@ static enum tess_status describe_other(struct tess_model_part *part, struct tess
     return TESS_OK;
 }
 
-static enum tess_status describe_decoder(struct tess_model_part *part, struct tess_env *env,
-                                         const char *path)
+static enum tess_status describe_decoder(struct tess_model_part *part,
+                                         struct tess_env *env, const char *path)
 {
     struct tess_slat_decoder *decoder = NULL;
     enum tess_status status = tess_slat_decoder_open(&decoder, env, path);
     if (status == TESS_ERR_FILE) {
-        bool there = file_bytes(env, path, ".json") && file_bytes(env, path, ".safetensors");
+        bool there =
+            file_bytes(env, path, ".json") && file_bytes(env, path, ".safetensors");
         part->state = there ? TESS_PART_BAD : TESS_PART_MISSING;
         return tess_strdup((char **)(uintptr_t)&part->problem, env, env->message);
     }
@@ -176,8 +180,9 @@ static enum tess_status describe_part(struct tess_model_part *part, struct tess_
         network = NULL;
     free(json);
     part->network = network;
-    enum tess_status status = decodes(config->role) ? describe_decoder(part, env, config->path)
-                                                    : describe_other(part, env, config->path);
+    enum tess_status status = decodes(config->role)
+                                  ? describe_decoder(part, env, config->path)
+                                  : describe_other(part, env, config->path);
     const char **texts[] = {&part->network, &part->problem, &part->summary};
     for (size_t i = 0; i < 3 && !status; i++)
         if (!*texts[i])
@@ -216,8 +221,9 @@ enum tess_status tess_latent_open(struct tess_latent **out, struct tess_context 
     return tess_latent_load(out, &ctx->env, path);
 }
 
-enum tess_status tess_latent_create_shell(struct tess_latent **out, struct tess_context *ctx,
-                                          size_t voxels, uint32_t resolution, uint32_t channels)
+enum tess_status tess_latent_create_shell(struct tess_latent **out,
+                                          struct tess_context *ctx, size_t voxels,
+                                          uint32_t resolution, uint32_t channels)
 {
     tess_context_begin(ctx);
     return tess_latent_shell(out, &ctx->env, voxels, resolution, channels);

@@ -12,7 +12,8 @@ static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
                              const struct tess_asset *asset,
                              const struct tess_render_params *params)
 {
-    bool mesh = params->representation ? params->representation == TESS_MESH : asset->has_mesh;
+    bool mesh =
+        params->representation ? params->representation == TESS_MESH : asset->has_mesh;
     if (mesh ? !asset->has_mesh : !asset->has_splats)
         return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no %s to draw",
                          mesh ? "mesh" : "splat");
@@ -23,8 +24,9 @@ static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
                                   &params->camera, params->size, params->supersampling,
                                   params->style));
     else
-        TESS_TRY(tess_render_splats(out, reports, ctx->device, &ctx->budget, &asset->splats,
-                                    &params->camera, params->size, params->supersampling));
+        TESS_TRY(tess_render_splats(out, reports, ctx->device, &ctx->budget,
+                                    &asset->splats, &params->camera, params->size,
+                                    params->supersampling));
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < stages && !status; i++)
         status = tess_context_keep(ctx, &reports[i]);

@@ -119,7 +119,8 @@ enum tess_status tess_plan(struct tess_stage_report **stages, size_t *count,
 {
     tess_context_begin(ctx);
     struct tess_stage_report *reports = NULL;
-    TESS_TRY(tess_alloc(&reports, &ctx->env, TESS_DECODER_COUNT, sizeof *reports, "a plan"));
+    TESS_TRY(
+        tess_alloc(&reports, &ctx->env, TESS_DECODER_COUNT, sizeof *reports, "a plan"));
     enum tess_status status = tess_decode_plan(reports, count, ctx, model, latent,
                                                tess_decode_choose(model, params), true);
     if (status) {

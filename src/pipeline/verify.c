@@ -1,8 +1,9 @@
 // Golden data against this device: DIR/io/NAME.safetensors against DIR/model.
 //
-// A file's name says which network made it. Agreement is ||out - ref|| / ||ref||, at most 1e-5 for
-// one pass of a network; meshes have the same counts, every vertex within 1e-5 of its counterpart,
-// and the same faces up to their order and the rotation of their corners.
+// A file's name says which network made it. Agreement is ||out - ref|| / ||ref||, at most
+// 1e-5 for one pass of a network; meshes have the same counts, every vertex within 1e-5
+// of its counterpart, and the same faces up to their order and the rotation of their
+// corners.
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -17,9 +18,10 @@
 #include "pipeline/context.h"
 
 #define BOUND 1e-5
-// Of the quads whose two diagonals are equal to rounding, this share of all faces may differ.
+// Of the quads whose two diagonals are equal to rounding, this share of all faces may
+// differ.
 #define OTHER_DIAGONAL_SHARE 0.002
-#define CUBES 64
+#define CUBES                64
 
 struct verifier {
     struct tess_context *ctx;
@@ -38,13 +40,13 @@ static void tell(struct verifier *v, const char *tensor, const char *shape, doub
     v->checks++;
     v->failures += !pass;
     if (v->report)
-        v->report(v->user, &(struct tess_check) {.file = v->file,
-                                                 .tensor = tensor,
-                                                 .shape = shape,
-                                                 .note = note,
-                                                 .error = error,
-                                                 .bound = bound,
-                                                 .pass = pass});
+        v->report(v->user, &(struct tess_check){.file = v->file,
+                                                .tensor = tensor,
+                                                .shape = shape,
+                                                .note = note,
+                                                .error = error,
+                                                .bound = bound,
+                                                .pass = pass});
 }
 
 // ---- arrays of a golden file ----
@@ -53,9 +55,10 @@ static enum tess_status read_floats(float **out, size_t *rows, struct verifier *
                                     const char *name, int dims, const size_t *shape)
 {
     const struct tess_file_tensor *tensor;
-    TESS_TRY(tess_safetensors_require(&tensor, v->golden, &v->ctx->env, name, 1u << TESS_F32,
-                                      dims, shape));
-    TESS_TRY(tess_alloc(out, &v->ctx->env, tensor->elements, sizeof(float), "golden data"));
+    TESS_TRY(tess_safetensors_require(&tensor, v->golden, &v->ctx->env, name,
+                                      1u << TESS_F32, dims, shape));
+    TESS_TRY(
+        tess_alloc(out, &v->ctx->env, tensor->elements, sizeof(float), "golden data"));
     tess_file_tensor_floats(*out, tensor);
     if (rows)
         *rows = tensor->shape[0];
@@ -66,8 +69,9 @@ static enum tess_status read_ints(int32_t **out, size_t *rows, struct verifier *
                                   const char *name, size_t columns)
 {
     const struct tess_file_tensor *tensor;
-    TESS_TRY(tess_safetensors_require(&tensor, v->golden, &v->ctx->env, name, 1u << TESS_I32,
-                                      columns ? 2 : 1, (const size_t[]) {0, columns}));
+    TESS_TRY(tess_safetensors_require(&tensor, v->golden, &v->ctx->env, name,
+                                      1u << TESS_I32, columns ? 2 : 1,
+                                      (const size_t[]){0, columns}));
     TESS_TRY(
         tess_alloc(out, &v->ctx->env, tensor->elements, sizeof(int32_t), "golden data"));
     memcpy(*out, tensor->data, tensor->bytes);
@@ -102,7 +106,7 @@ static enum tess_status read_latent(struct tess_latent **out, struct verifier *v
         status = read_coords(&latent->coords, &latent->voxels, v, "coords");
     if (!status)
         status = read_floats(&latent->feats, &rows, v, "slat", 2,
-                             (const size_t[]) {latent->voxels, 0});
+                             (const size_t[]){latent->voxels, 0});
     if (status) {
         tess_latent_free(&latent);
         return status;
@@ -134,11 +138,13 @@ static enum tess_status compare(struct verifier *v, const char *name, const floa
     }
     shape_text(shape, sizeof shape, tensor);
     if (tensor->dtype != TESS_F32 || tensor->elements != count) {
-        tell(v, name, shape, NAN, BOUND, false, "another number of values than the result has");
+        tell(v, name, shape, NAN, BOUND, false,
+             "another number of values than the result has");
         return TESS_OK;
     }
     float *reference = NULL;
-    TESS_TRY(tess_alloc(&reference, &v->ctx->env, count, sizeof *reference, "golden data"));
+    TESS_TRY(
+        tess_alloc(&reference, &v->ctx->env, count, sizeof *reference, "golden data"));
     tess_file_tensor_floats(reference, tensor);
     double difference = 0, norm = 0;
     for (size_t i = 0; i < count; i++) {
@@ -154,7 +160,8 @@ static enum tess_status compare(struct verifier *v, const char *name, const floa
 
 // ---- what the files hold ----
 
-static enum tess_status open_decoder(const struct tess_slat_decoder **out, struct verifier *v,
+static enum tess_status open_decoder(const struct tess_slat_decoder **out,
+                                     struct verifier *v,
                                      enum tess_representation representation)
 {
     if (!v->model) {
@@ -184,18 +191,20 @@ static enum tess_status verify_gaussians(struct verifier *v)
     if (!status)
         status = compare(v, "opacity", splats.opacities, splats.count);
     if (!status)
-        status = compare(v, tess_safetensors_find(v->golden, "features_dc") ? "features_dc"
-                                                                            : "raw_features_dc",
-                         splats.colours, 3 * splats.count);
+        status =
+            compare(v,
+                    tess_safetensors_find(v->golden, "features_dc") ? "features_dc"
+                                                                    : "raw_features_dc",
+                    splats.colours, 3 * splats.count);
     tess_splats_clear(&splats);
     tess_latent_free(&latent);
     return status;
 }
 
-// Features [64 N][columns] in the order of the latent's voxels; the golden file has all of them, or
-// those that its tensor `rows` names.
-static enum tess_status compare_feats(struct verifier *v, const float *feats, size_t voxels,
-                                      size_t columns)
+// Features [64 N][columns] in the order of the latent's voxels; the golden file has all
+// of them, or those that its tensor `rows` names.
+static enum tess_status compare_feats(struct verifier *v, const float *feats,
+                                      size_t voxels, size_t columns)
 {
     if (!tess_safetensors_find(v->golden, "rows"))
         return compare(v, "feats", feats, CUBES * voxels * columns);
@@ -228,8 +237,8 @@ static void judge_mesh(struct verifier *v, const struct tess_mesh_difference *d,
     char shape[64], note[160] = "";
     snprintf(shape, sizeof shape, "[%zu,3]", reference->vertices);
     if (d->vertices_wrong || d->vertices_missing)
-        snprintf(note, sizeof note, "%zu vertices out of place, %zu missing", d->vertices_wrong,
-                 d->vertices_missing);
+        snprintf(note, sizeof note, "%zu vertices out of place, %zu missing",
+                 d->vertices_wrong, d->vertices_missing);
     tell(v, "vertices", shape, d->max_vertex_distance, BOUND,
          !d->vertices_wrong && !d->vertices_missing && d->max_vertex_distance <= BOUND,
          *note ? note : "largest distance");
@@ -243,8 +252,8 @@ static void judge_mesh(struct verifier *v, const struct tess_mesh_difference *d,
          !d->faces_wrong && !d->faces_missing && other <= OTHER_DIAGONAL_SHARE, note);
     if (reference->attributes) {
         snprintf(shape, sizeof shape, "[%zu,6]", reference->vertices);
-        tell(v, "vertex_attrs", shape, d->attribute_error, BOUND, d->attribute_error <= BOUND,
-             "");
+        tell(v, "vertex_attrs", shape, d->attribute_error, BOUND,
+             d->attribute_error <= BOUND, "");
     }
 }
 
@@ -253,13 +262,13 @@ static enum tess_status compare_mesh(struct verifier *v, const struct tess_mesh 
     float *positions = NULL, *attributes = NULL;
     int32_t *indices = NULL;
     struct tess_mesh_reference reference = {0};
-    enum tess_status status = read_floats(&positions, &reference.vertices, v, "vertices", 2,
-                                          (const size_t[]) {0, 3});
+    enum tess_status status = read_floats(&positions, &reference.vertices, v, "vertices",
+                                          2, (const size_t[]){0, 3});
     if (!status)
         status = read_ints(&indices, &reference.faces, v, "faces", 3);
     if (!status && tess_safetensors_find(v->golden, "vertex_attrs"))
         status = read_floats(&attributes, NULL, v, "vertex_attrs", 2,
-                             (const size_t[]) {reference.vertices, 6});
+                             (const size_t[]){reference.vertices, 6});
     reference.positions = positions;
     reference.attributes = attributes;
     reference.indices = indices;
@@ -301,7 +310,8 @@ static enum tess_status read_resolution(uint32_t *out, struct verifier *v)
     const char *text = tess_safetensors_metadata(v->golden, "resolution");
     char *end = NULL;
     unsigned long value = text ? strtoul(text, &end, 10) : 0;
-    if (!text || end == text || *end || value < 1 || value > TESS_FLEXICUBES_MAX_RESOLUTION)
+    if (!text || end == text || *end || value < 1 ||
+        value > TESS_FLEXICUBES_MAX_RESOLUTION)
         return tess_fail(&v->ctx->env, TESS_ERR_FILE,
                          "%s: __metadata__ field resolution is '%s', expected 1..%d",
                          tess_safetensors_path(v->golden), text ? text : "",
@@ -322,7 +332,7 @@ static enum tess_status verify_extraction(struct verifier *v)
     enum tess_status status = read_coords(&coords, &count, v, "coords");
     if (!status)
         status = read_floats(&feats, NULL, v, "feats", 2,
-                             (const size_t[]) {count, TESS_FLEXICUBES_COLOUR_COLUMNS});
+                             (const size_t[]){count, TESS_FLEXICUBES_COLOUR_COLUMNS});
     if (!status)
         status = tess_flexicubes_create(&cubes, &v->ctx->env, &params, coords, count);
     if (!status)
@@ -352,10 +362,12 @@ static const struct {
 static bool is_called(const char *file, const char *name)
 {
     size_t length = strlen(name);
-    return name[length - 1] == '_' ? strncmp(file, name, length) == 0 : strcmp(file, name) == 0;
+    return name[length - 1] == '_' ? strncmp(file, name, length) == 0
+                                   : strcmp(file, name) == 0;
 }
 
-// A file that cannot be used is a failed check; what is wrong with the device ends the run.
+// A file that cannot be used is a failed check; what is wrong with the device ends the
+// run.
 static enum tess_status verify_file(struct verifier *v, const char *path)
 {
     struct tess_context *ctx = v->ctx;
@@ -372,7 +384,8 @@ static enum tess_status verify_file(struct verifier *v, const char *path)
         }
         return status;
     }
-    tell(v, "", "", NAN, BOUND, false, "no network of this version is known by this name");
+    tell(v, "", "", NAN, BOUND, false,
+         "no network of this version is known by this name");
     return TESS_OK;
 }
 
@@ -406,15 +419,17 @@ enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
                              tess_check_fn *report, void *user)
 {
     tess_context_begin(ctx);
-    struct verifier v = {.ctx = ctx, .directory = directory, .report = report, .user = user};
+    struct verifier v = {
+        .ctx = ctx, .directory = directory, .report = report, .user = user};
     struct dirent **entries = NULL;
     char *path = NULL;
     TESS_TRY(tess_strf(&path, &ctx->env, "%s/io", directory));
     int count = scandir(path, &entries, keep_tensor_files, alphasort);
     if (count <= 0) {
         enum tess_status status =
-            tess_fail(&ctx->env, TESS_ERR_FILE, "%s: %s; expected a directory with golden "
-                                                "data, *.safetensors",
+            tess_fail(&ctx->env, TESS_ERR_FILE,
+                      "%s: %s; expected a directory with golden "
+                      "data, *.safetensors",
                       path, count < 0 ? strerror(errno) : "is empty");
         free(entries);
         free(path);
@@ -430,7 +445,7 @@ enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
     free(entries);
     tess_model_destroy(&v.model);
     if (!status && v.failures)
-        status = tess_fail(&ctx->env, TESS_ERR_MISMATCH, "%zu of %zu checks failed", v.failures,
-                           v.checks);
+        status = tess_fail(&ctx->env, TESS_ERR_MISMATCH, "%zu of %zu checks failed",
+                           v.failures, v.checks);
     return status;
 }

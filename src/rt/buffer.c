@@ -29,8 +29,8 @@ enum tess_status tess_buffer_create(struct tess_buffer **out, struct tess_device
     buffer->handle = clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (!buffer->handle || code != CL_SUCCESS) {
         free(buffer);
-        return tess_cl_fail(dev, TESS_ERR_BUDGET, code, "allocating %zu bytes for %s", bytes,
-                            tag);
+        return tess_cl_fail(dev, TESS_ERR_BUDGET, code, "allocating %zu bytes for %s",
+                            bytes, tag);
     }
     buffer->dev = dev;
     buffer->bytes = bytes;
@@ -86,9 +86,9 @@ static enum tess_status write_slice(struct tess_device *dev, struct tess_slice s
         src = copy;
     }
     cl_event event = NULL;
-    cl_int code = clEnqueueWriteBuffer(
-        current_queue(dev), slice.buffer->handle, !small && now ? CL_TRUE : CL_FALSE,
-        slice.offset, slice.bytes, src, 0, NULL, small ? &event : NULL);
+    cl_int code = clEnqueueWriteBuffer(current_queue(dev), slice.buffer->handle,
+                                       !small && now ? CL_TRUE : CL_FALSE, slice.offset,
+                                       slice.bytes, src, 0, NULL, small ? &event : NULL);
     if (code != CL_SUCCESS) {
         free(copy);
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "writing %zu bytes to %s",
@@ -109,7 +109,8 @@ enum tess_status tess_slice_write_now(struct tess_device *dev, struct tess_slice
     return write_slice(dev, slice, src, true);
 }
 
-enum tess_status tess_slice_read(struct tess_device *dev, struct tess_slice slice, void *dst)
+enum tess_status tess_slice_read(struct tess_device *dev, struct tess_slice slice,
+                                 void *dst)
 {
     dev->counters.downloaded += slice.bytes;
     if (dev->dry || slice.bytes == 0)
@@ -128,9 +129,8 @@ enum tess_status tess_slice_fill(struct tess_device *dev, struct tess_slice slic
 {
     if (dev->dry || slice.bytes == 0)
         return TESS_OK;
-    cl_int code =
-        clEnqueueFillBuffer(current_queue(dev), slice.buffer->handle, &byte, 1, slice.offset,
-                            slice.bytes, 0, NULL, NULL);
+    cl_int code = clEnqueueFillBuffer(current_queue(dev), slice.buffer->handle, &byte, 1,
+                                      slice.offset, slice.bytes, 0, NULL, NULL);
     if (code != CL_SUCCESS)
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "filling %zu bytes of %s",
                             slice.bytes, slice.buffer->tag);

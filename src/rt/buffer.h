@@ -12,8 +12,9 @@ struct tess_slice {
     size_t offset, bytes;
 };
 
-// TESS_ERR_BUDGET if it would pass the budget or the largest buffer, or if the device refuses.
-// Drivers allocate lazily: see tess_buffer_touch(). `tag` names it in messages; not copied.
+// TESS_ERR_BUDGET if it would pass the budget or the largest buffer, or if the device
+// refuses. Drivers allocate lazily: see tess_buffer_touch(). `tag` names it in messages;
+// not copied.
 enum tess_status tess_buffer_create(struct tess_buffer **out, struct tess_device *dev,
                                     size_t bytes, const char *tag);
 void tess_buffer_destroy(struct tess_buffer **buffer);
@@ -21,8 +22,9 @@ void tess_buffer_destroy(struct tess_buffer **buffer);
 // Write to all of it, so that the driver has to find the memory now. Blocks.
 enum tess_status tess_buffer_touch(struct tess_buffer *buffer);
 
-// Copy slice.bytes bytes from `src`. The bytes are copied before it returns if there are few;
-// else `src` must stay as it is until the queue has passed this write (see tess_device_finish()).
+// Copy slice.bytes bytes from `src`. The bytes are copied before it returns if there are
+// few; else `src` must stay as it is until the queue has passed this write (see
+// tess_device_finish()).
 enum tess_status tess_slice_write(struct tess_device *dev, struct tess_slice slice,
                                   const void *src);
 
@@ -31,7 +33,8 @@ enum tess_status tess_slice_write_now(struct tess_device *dev, struct tess_slice
                                       const void *src);
 
 // Blocks until `dst` holds slice.bytes bytes.
-enum tess_status tess_slice_read(struct tess_device *dev, struct tess_slice slice, void *dst);
+enum tess_status tess_slice_read(struct tess_device *dev, struct tess_slice slice,
+                                 void *dst);
 
 // Fill with a repeated byte, not blocking.
 enum tess_status tess_slice_fill(struct tess_device *dev, struct tess_slice slice,

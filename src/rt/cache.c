@@ -1,7 +1,7 @@
 // Program binaries on disk, one file an entry, written whole or not at all. An entry is
 //
-//   "tess-program-1\n", key length, binary length, checksum of key and binary (each 64 bit,
-//   little endian), key, binary
+//   "tess-program-1\n", key length, binary length, checksum of key and binary (each 64
+//   bit, little endian), key, binary
 //
 // and its name is a hash of the key. The whole key is compared, so a collision is a miss.
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "rt/opencl.h"
 
-#define ENTRY_MAGIC "tess-program-1\n"
+#define ENTRY_MAGIC     "tess-program-1\n"
 #define ENTRY_BYTES_MAX (256u << 20)
 
 struct entry_head {
@@ -40,7 +40,8 @@ static uint64_t checksum(const char *key, const void *binary, size_t bytes)
 enum tess_status tess_cache_default_dir(char **out, struct tess_env *env)
 {
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (xdg && xdg[0] == '/') // relative paths are to be ignored, says the XDG specification
+    if (xdg &&
+        xdg[0] == '/') // relative paths are to be ignored, says the XDG specification
         return tess_strf(out, env, "%s/tessella", xdg);
     if (home && home[0] == '/')
         return tess_strf(out, env, "%s/.cache/tessella", home);
@@ -68,7 +69,8 @@ static unsigned char *read_entry(FILE *file, const char *key, size_t *bytes)
     if (stored_key && binary && fread(stored_key, 1, key_bytes, file) == key_bytes &&
         memcmp(stored_key, key, key_bytes) == 0 &&
         fread(binary, 1, head.binary_bytes, file) == head.binary_bytes &&
-        fgetc(file) == EOF && checksum(key, binary, head.binary_bytes) == head.checksum) {
+        fgetc(file) == EOF && checksum(key, binary, head.binary_bytes) == head.checksum)
+    {
         free(stored_key);
         *bytes = head.binary_bytes;
         return binary;
@@ -112,8 +114,8 @@ static bool make_dirs(const char *dir)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-void tess_cache_store(struct tess_device *dev, const char *key, const unsigned char *binary,
-                      size_t bytes)
+void tess_cache_store(struct tess_device *dev, const char *key,
+                      const unsigned char *binary, size_t bytes)
 {
     if (!dev->cache_dir || bytes > ENTRY_BYTES_MAX)
         return;
@@ -129,7 +131,8 @@ void tess_cache_store(struct tess_device *dev, const char *key, const unsigned c
                  dev->cache_dir, strerror(errno));
         return;
     }
-    struct entry_head head = {ENTRY_MAGIC, strlen(key), bytes, checksum(key, binary, bytes)};
+    struct entry_head head = {ENTRY_MAGIC, strlen(key), bytes,
+                              checksum(key, binary, bytes)};
     bool good = fwrite(&head, sizeof head, 1, file) == 1 &&
                 fwrite(key, 1, head.key_bytes, file) == head.key_bytes &&
                 fwrite(binary, 1, bytes, file) == bytes;

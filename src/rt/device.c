@@ -12,12 +12,14 @@
 #include "rt/opencl.h"
 
 #define PLATFORMS_MAX 32
-#define DEVICES_MAX 64
+#define DEVICES_MAX   64
 
 static const char no_device[] =
-    "no OpenCL device found: install a driver, e.g. (Debian, Ubuntu) pocl-opencl-icd for any CPU, "
-    "intel-opencl-icd for Intel GPUs, mesa-opencl-icd or rocm-opencl-icd for AMD GPUs, "
-    "nvidia-opencl-icd for NVIDIA GPUs; `clinfo` lists what is there";
+    "no OpenCL device found: install a driver, e.g. (Debian, Ubuntu) pocl-opencl-icd for "
+    "any CPU, "
+    "intel-opencl-icd for Intel GPUs, mesa-opencl-icd or AMD's own for AMD GPUs, the "
+    "NVIDIA "
+    "driver's OpenCL package for NVIDIA GPUs; `clinfo` lists what is there";
 
 // What a driver needs for itself, in sight of no one: an eighth, at least 64 MiB.
 static uint64_t default_budget(uint64_t memory)
@@ -50,14 +52,15 @@ static uint64_t device_number(cl_device_id id, cl_device_info what, size_t size)
     return size == sizeof(cl_uint) ? value.u32 : value.u64;
 }
 
-static void describe(struct tess_device_info *info, cl_platform_id platform, cl_device_id id)
+static void describe(struct tess_device_info *info, cl_platform_id platform,
+                     cl_device_id id)
 {
     device_text(id, CL_DEVICE_NAME, info->name, sizeof info->name);
     device_text(id, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
     device_text(id, CL_DEVICE_VERSION, info->version, sizeof info->version);
     device_text(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
-    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform - 1, info->platform,
-                      NULL);
+    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform - 1,
+                      info->platform, NULL);
     char extensions[16384] = "";
     clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
     cl_device_type type = device_number(id, CL_DEVICE_TYPE, sizeof type);
@@ -102,9 +105,10 @@ static void find_devices(struct found *found)
             continue;
         for (cl_uint d = 0; d < count && d < DEVICES_MAX; d++) {
             cl_bool available = CL_FALSE, compiler = CL_FALSE;
-            clGetDeviceInfo(ids[d], CL_DEVICE_AVAILABLE, sizeof available, &available, NULL);
-            clGetDeviceInfo(ids[d], CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler,
+            clGetDeviceInfo(ids[d], CL_DEVICE_AVAILABLE, sizeof available, &available,
                             NULL);
+            clGetDeviceInfo(ids[d], CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler,
+                            &compiler, NULL);
             if (!available || !compiler || found->count == DEVICES_MAX)
                 continue;
             struct tess_device_info *info = &found->infos[found->count];
@@ -129,7 +133,8 @@ enum tess_status tess_device_enumerate(struct tess_device_info **out, size_t *co
         found->count ? TESS_OK : tess_fail(env, TESS_ERR_DEVICE, no_device);
     struct tess_device_info *infos = NULL;
     if (!status)
-        status = tess_alloc(&infos, env, found->count, sizeof *infos, "a list of devices");
+        status =
+            tess_alloc(&infos, env, found->count, sizeof *infos, "a list of devices");
     if (!status) {
         memcpy(infos, found->infos, found->count * sizeof *infos);
         *out = infos;
@@ -164,8 +169,8 @@ static bool matches(const struct tess_device_info *info, const char *selector)
            contains(info->vendor, selector);
 }
 
-static enum tess_status choose(size_t *out, struct tess_env *env, const struct found *found,
-                               const char *selector)
+static enum tess_status choose(size_t *out, struct tess_env *env,
+                               const struct found *found, const char *selector)
 {
     if (found->count == 0)
         return tess_fail(env, TESS_ERR_DEVICE, no_device);
@@ -197,8 +202,8 @@ static enum tess_status open_queues(struct tess_device *dev)
 {
     cl_int code;
     dev->context = clCreateContext(
-        (cl_context_properties[]) {CL_CONTEXT_PLATFORM, (cl_context_properties)dev->platform,
-                                   0},
+        (cl_context_properties[]){CL_CONTEXT_PLATFORM,
+                                  (cl_context_properties)dev->platform, 0},
         1, &dev->id, NULL, NULL, &code);
     if (!dev->context)
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating a context");
@@ -211,8 +216,8 @@ static enum tess_status open_queues(struct tess_device *dev)
     return TESS_OK;
 }
 
-// Arithmetic that surely ends within `ns`: counted low, per clock and compute unit, as launches
-// that are short cost little and launches that are long freeze a desktop.
+// Arithmetic that surely ends within `ns`: counted low, per clock and compute unit, as
+// launches that are short cost little and launches that are long freeze a desktop.
 static double launch_flop(const struct tess_device_info *info, uint64_t ns)
 {
     double per_clock = info->cpu ? 16 : 32;
@@ -238,13 +243,25 @@ static enum tess_status open_real(struct tess_device *dev,
     if (!status)
         status = open_queues(dev);
     if (!status && params->cache_dir)
-        status = *params->cache_dir ? tess_strdup(&dev->cache_dir, dev->env, params->cache_dir)
-                                    : TESS_OK;
+        status = *params->cache_dir
+                     ? tess_strdup(&dev->cache_dir, dev->env, params->cache_dir)
+                     : TESS_OK;
     else if (!status)
         status = tess_cache_default_dir(&dev->cache_dir, dev->env);
     if (!status && params->kernel_dir)
         status = tess_strdup(&dev->kernel_dir, dev->env, params->kernel_dir);
     return status;
+}
+
+// A CPU whose compiler is at home with vectors says so: PoCL prefers 4 to 16 floats,
+// while llvmpipe prefers 1 and takes minutes over kernels with vectors of 16.
+static enum tess_variant suited_variant(const struct tess_device *dev)
+{
+    if (dev->described || !dev->info.cpu)
+        return TESS_VARIANT_GPU;
+    uint64_t width =
+        device_number(dev->id, CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, sizeof(cl_uint));
+    return width >= 4 ? TESS_VARIANT_CPU : TESS_VARIANT_GPU;
 }
 
 enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env,
@@ -264,9 +281,7 @@ enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env
         tess_device_close(&dev);
         return status;
     }
-    dev->variant = params->variant          ? params->variant
-                   : dev->info.cpu ? TESS_VARIANT_CPU
-                                   : TESS_VARIANT_GPU;
+    dev->variant = params->variant ? params->variant : suited_variant(dev);
     dev->budget = (size_t)dev->info.budget;
     dev->max_buffer = (size_t)dev->info.max_buffer;
     dev->max_launch_flop = launch_flop(

@@ -1,5 +1,5 @@
-// An OpenCL device that is open: its queues, programs, memory in use, and what it did so far.
-// A described device has no OpenCL behind it: everything is counted, nothing runs.
+// An OpenCL device that is open: its queues, programs, memory in use, and what it did so
+// far. A described device has no OpenCL behind it: everything is counted, nothing runs.
 //
 // While `dry` is set, launches and transfers are counted and return at once.
 #ifndef TESS_RT_DEVICE_H
@@ -24,7 +24,8 @@ struct tess_device_params {
     const char *selector;   // as tess_context_params.device; NULL: the default
     const char *cache_dir;  // NULL: the user's; "": none
     const char *kernel_dir; // NULL: the embedded kernels
-    const struct tess_device_info *described; // not NULL: no OpenCL, this device only counts
+    const struct tess_device_info
+        *described; // not NULL: no OpenCL, this device only counts
     enum tess_variant variant;
     uint64_t max_launch_ns; // 0: 100 ms; launches that would be longer are cut
 };
@@ -53,7 +54,8 @@ size_t tess_device_peak(const struct tess_device *dev);
 // Arithmetic that was queued since the counters were taken last.
 double tess_device_queued_flop(const struct tess_device *dev);
 
-// What was counted since the device was opened, or since the last call. Waits for the device so that kernel times are complete.
+// What was counted since the device was opened, or since the last call. Waits for the
+// device so that kernel times are complete.
 enum tess_status tess_device_take_counters(struct tess_device *dev,
                                            struct tess_counters *out);
 

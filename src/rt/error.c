@@ -60,7 +60,8 @@ static const char *hint(cl_int code)
     switch (code) {
     case CL_MEM_OBJECT_ALLOCATION_FAILURE:
     case CL_OUT_OF_RESOURCES:
-        return "; the device has too little memory free: close other programs or try a smaller "
+        return "; the device has too little memory free: close other programs or try a "
+               "smaller "
                "--memory";
     case CL_OUT_OF_HOST_MEMORY:
         return "; the host has too little memory free";
@@ -74,8 +75,8 @@ static const char *hint(cl_int code)
     }
 }
 
-enum tess_status tess_cl_fail(struct tess_device *dev, enum tess_status status, cl_int code,
-                              const char *format, ...)
+enum tess_status tess_cl_fail(struct tess_device *dev, enum tess_status status,
+                              cl_int code, const char *format, ...)
 {
     char text[TESS_MESSAGE_MAX / 2];
     va_list args;

@@ -21,7 +21,7 @@ enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void 
         free(host);
         return status;
     }
-    dev->pending[dev->pending_count++] = (struct tess_pending) {event, host};
+    dev->pending[dev->pending_count++] = (struct tess_pending){event, host};
     if (dev->pending_count < PENDING_MAX)
         return TESS_OK;
     // Far ahead of the device: let it catch up to the older half.
@@ -34,8 +34,10 @@ enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void 
 static void count_time(struct tess_device *dev, cl_event event)
 {
     cl_ulong start = 0, end = 0;
-    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) ||
-        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) ||
+    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start,
+                                NULL) ||
+        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end,
+                                NULL) ||
         end < start)
         return;
     dev->counters.kernel_ns += end - start;
@@ -50,14 +52,15 @@ enum tess_status tess_pending_collect(struct tess_device *dev, bool all)
     for (size_t i = 0; i < dev->pending_count; i++) {
         struct tess_pending pending = dev->pending[i];
         cl_int state = CL_COMPLETE;
-        clGetEventInfo(pending.event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state,
-                       NULL);
+        clGetEventInfo(pending.event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state,
+                       &state, NULL);
         if (state > CL_COMPLETE && !all) {
             dev->pending[kept++] = pending;
             continue;
         }
         if (state < 0 && !status)
-            status = tess_cl_fail(dev, TESS_ERR_DEVICE, state, "running a queued command");
+            status =
+                tess_cl_fail(dev, TESS_ERR_DEVICE, state, "running a queued command");
         if (!pending.host)
             count_time(dev, pending.event);
         clReleaseEvent(pending.event);
@@ -83,12 +86,13 @@ enum tess_status tess_device_finish(struct tess_device *dev)
     return status;
 }
 
-enum tess_status tess_device_take_counters(struct tess_device *dev, struct tess_counters *out)
+enum tess_status tess_device_take_counters(struct tess_device *dev,
+                                           struct tess_counters *out)
 {
     if (!dev->dry)
         TESS_TRY(tess_device_finish(dev));
     *out = dev->counters;
-    dev->counters = (struct tess_counters) {0};
+    dev->counters = (struct tess_counters){0};
     return TESS_OK;
 }
 
@@ -132,8 +136,8 @@ static cl_int bind_slice(struct bound *bound, cl_kernel kernel, cl_uint index,
     if (slice.offset != 0 || slice.bytes != slice.buffer->bytes) {
         cl_int code;
         cl_buffer_region region = {slice.offset, slice.bytes};
-        handle = clCreateSubBuffer(handle, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
-                                   &region, &code);
+        handle = clCreateSubBuffer(handle, CL_MEM_READ_WRITE,
+                                   CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
         if (!handle)
             return code;
         bound->views[bound->count++] = handle;
@@ -144,7 +148,8 @@ static cl_int bind_slice(struct bound *bound, cl_kernel kernel, cl_uint index,
 static enum tess_status bind_args(struct bound *bound, struct tess_device *dev,
                                   cl_kernel kernel, const struct tess_launch *launch)
 {
-    for (cl_uint i = 0; i < TESS_LAUNCH_ARGS && launch->args[i].kind != TESS_ARG_NONE; i++) {
+    for (cl_uint i = 0; i < TESS_LAUNCH_ARGS && launch->args[i].kind != TESS_ARG_NONE;
+         i++) {
         const struct tess_arg *arg = &launch->args[i];
         cl_int code = CL_SUCCESS;
         switch (arg->kind) {
@@ -161,8 +166,9 @@ static enum tess_status bind_args(struct bound *bound, struct tess_device *dev,
             break;
         }
         if (code != CL_SUCCESS)
-            return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "setting argument %u of kernel %s",
-                                (unsigned)i, launch->kernel);
+            return tess_cl_fail(dev, TESS_ERR_DEVICE, code,
+                                "setting argument %u of kernel %s", (unsigned)i,
+                                launch->kernel);
     }
     return TESS_OK;
 }
@@ -191,8 +197,8 @@ static enum tess_status enqueue(struct tess_device *dev, cl_kernel kernel,
         offset[cut] = group * local[cut];
         part[cut] = count * local[cut];
         cl_event event = NULL;
-        cl_int code = clEnqueueNDRangeKernel(dev->queues[dev->queue], kernel, 3, offset, part,
-                                             local, 0, NULL, &event);
+        cl_int code = clEnqueueNDRangeKernel(dev->queues[dev->queue], kernel, 3, offset,
+                                             part, local, 0, NULL, &event);
         if (code != CL_SUCCESS)
             return tess_cl_fail(dev, TESS_ERR_DEVICE, code,
                                 "launching kernel %s with %zu x %zu x %zu work-items",

@@ -1,5 +1,5 @@
-// Running kernels. A kernel is named by its file in cl/, its name and its defines; programs are
-// built at their first use and cached on disk.
+// Running kernels. A kernel is named by its file in cl/, its name and its defines;
+// programs are built at their first use and cached on disk.
 #ifndef TESS_RT_LAUNCH_H
 #define TESS_RT_LAUNCH_H
 
@@ -22,25 +22,35 @@ struct tess_arg {
     };
 };
 
-#define TESS_SLICE(s) {.kind = TESS_ARG_SLICE, .slice = (s)}
-#define TESS_U32ARG(x) {.kind = TESS_ARG_U32, .u32 = (uint32_t)(x)}
-#define TESS_F32ARG(x) {.kind = TESS_ARG_F32, .f32 = (x)}
+#define TESS_SLICE(s)                                                                    \
+    {                                                                                    \
+        .kind = TESS_ARG_SLICE, .slice = (s)                                             \
+    }
+#define TESS_U32ARG(x)                                                                   \
+    {                                                                                    \
+        .kind = TESS_ARG_U32, .u32 = (uint32_t)(x)                                       \
+    }
+#define TESS_F32ARG(x)                                                                   \
+    {                                                                                    \
+        .kind = TESS_ARG_F32, .f32 = (x)                                                 \
+    }
 
 struct tess_launch {
     const char *file;    // "matmul" for cl/matmul.cl
     const char *kernel;  // "matmul"
     const char *defines; // "-DWEIGHT_F16 -DTAPS=8"; NULL: none
     size_t global[3];    // work-items; zeros count as ones
-    size_t local[3];     // work-items a group; divides `global`. All zeros: groups of TESS_GRID_X
-                         // x TESS_GRID_Y, and `global` is rounded up to them: the kernel has to
-                         // check its place against what it was meant for
-    double flop;         // arithmetic of the whole launch, for counting and for cutting it
-    unsigned cut;        // the dimension along which a long launch is cut
+    size_t local[3];     // work-items a group; divides `global`. All zeros: groups of
+                     // TESS_GRID_X x TESS_GRID_Y, and `global` is rounded up to them: the
+                     // kernel has to check its place against what it was meant for
+    double flop;  // arithmetic of the whole launch, for counting and for cutting it
+    unsigned cut; // the dimension along which a long launch is cut
     struct tess_arg args[TESS_LAUNCH_ARGS]; // up to the first of kind TESS_ARG_NONE
 };
 
-// Queue a launch. One that would take too long is cut along dimension `cut`, so a kernel must find
-// its place there by get_global_id(), not by get_group_id(). Checks for cancellation.
+// Queue a launch. One that would take too long is cut along dimension `cut`, so a kernel
+// must find its place there by get_global_id(), not by get_group_id(). Checks for
+// cancellation.
 enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch);
 
 // Build a program without running it: what a launch with these names would build.

@@ -38,7 +38,7 @@ struct tess_device {
     cl_command_queue queues[TESS_QUEUE_COUNT];
     enum tess_queue queue;
     size_t budget, max_buffer, used, peak;
-    char *cache_dir; // NULL: no cache
+    char *cache_dir;  // NULL: no cache
     char *kernel_dir; // NULL: embedded kernels
     struct tess_program *programs;
     size_t program_count, program_capacity;
@@ -63,7 +63,8 @@ __attribute__((format(printf, 4, 5))) enum tess_status
 tess_cl_fail(struct tess_device *dev, enum tess_status status, cl_int code,
              const char *format, ...);
 
-// Remember an event until the queue has passed it; takes `host` (malloc'ed, may be NULL) over.
+// Remember an event until the queue has passed it; takes `host` (malloc'ed, may be NULL)
+// over.
 enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void *host);
 // Release finished events; all of them if `all` (the queues must be empty then).
 enum tess_status tess_pending_collect(struct tess_device *dev, bool all);
@@ -77,12 +78,13 @@ void tess_program_release_all(struct tess_device *dev);
 // Source of cl/NAME.cl with its includes put in and #line markers. Free *out with free().
 enum tess_status tess_source_load(char **out, struct tess_device *dev, const char *file);
 
-// Program binaries on disk. `key` is any text: the whole of it must match. A miss leaves *out NULL
-// and is no error; a damaged entry is a miss and is removed. Store failures are only logged.
+// Program binaries on disk. `key` is any text: the whole of it must match. A miss leaves
+// *out NULL and is no error; a damaged entry is a miss and is removed. Store failures are
+// only logged.
 void tess_cache_find(unsigned char **out, size_t *bytes, struct tess_device *dev,
                      const char *key);
-void tess_cache_store(struct tess_device *dev, const char *key, const unsigned char *binary,
-                      size_t bytes);
+void tess_cache_store(struct tess_device *dev, const char *key,
+                      const unsigned char *binary, size_t bytes);
 // The directory the user's programs are cached in; NULL in *out if none can be had.
 enum tess_status tess_cache_default_dir(char **out, struct tess_env *env);
 

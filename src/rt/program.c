@@ -6,8 +6,9 @@
 #include "base/alloc.h"
 #include "rt/opencl.h"
 
-// The closed list of defines that every program gets. Kernels state their rounding themselves
-// (explicit fma, contraction off), so there are no options for fast arithmetic here.
+// The closed list of defines that every program gets. Kernels state their rounding
+// themselves (explicit fma, contraction off), so there are no options for fast arithmetic
+// here.
 static const char *variant_defines(const struct tess_device *dev)
 {
     return dev->variant == TESS_VARIANT_CPU ? "-DTESS_CPU=1" : "-DTESS_CPU=0";
@@ -35,11 +36,12 @@ static enum tess_status cache_key(char **out, struct tess_device *dev, const cha
                      "tessella %s\nfile %s\noptions %s\nsource %016llx %zu\ndevice %s\n"
                      "version %s\ndriver %s\nplatform %s\n",
                      TESS_VERSION, file, options, hash(source), strlen(source),
-                     dev->info.name, dev->info.version, dev->info.driver, dev->info.platform);
+                     dev->info.name, dev->info.version, dev->info.driver,
+                     dev->info.platform);
 }
 
-static enum tess_status fail_build(struct tess_device *dev, cl_program program, cl_int code,
-                                   const char *file)
+static enum tess_status fail_build(struct tess_device *dev, cl_program program,
+                                   cl_int code, const char *file)
 {
     size_t size = 0;
     clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
@@ -50,7 +52,8 @@ static enum tess_status fail_build(struct tess_device *dev, cl_program program, 
     char first[600];
     snprintf(first, sizeof first, "%s", text);
     free(text);
-    return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "building cl/%s.cl: %s\n", file, first);
+    return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "building cl/%s.cl: %s\n", file,
+                        first);
 }
 
 static cl_program program_from_cache(struct tess_device *dev, const char *key,
@@ -62,10 +65,13 @@ static cl_program program_from_cache(struct tess_device *dev, const char *key,
     if (!binary)
         return NULL;
     cl_int code, state = CL_SUCCESS;
-    cl_program program = clCreateProgramWithBinary(
-        dev->context, 1, &dev->id, &bytes, (const unsigned char **)&binary, &state, &code);
+    cl_program program =
+        clCreateProgramWithBinary(dev->context, 1, &dev->id, &bytes,
+                                  (const unsigned char **)&binary, &state, &code);
     free(binary);
-    if (program && (code || state || clBuildProgram(program, 1, &dev->id, options, NULL, NULL))) {
+    if (program &&
+        (code || state || clBuildProgram(program, 1, &dev->id, options, NULL, NULL)))
+    {
         tess_log(dev->env, TESS_LOG_DEBUG, "cached program refused by the driver");
         clReleaseProgram(program);
         program = NULL;
@@ -76,11 +82,12 @@ static cl_program program_from_cache(struct tess_device *dev, const char *key,
 static void store_program(struct tess_device *dev, const char *key, cl_program program)
 {
     size_t bytes = 0;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) || !bytes)
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) ||
+        !bytes)
         return;
     unsigned char *binary = malloc(bytes);
-    if (binary &&
-        clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+    if (binary && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary,
+                                   NULL) == CL_SUCCESS)
         tess_cache_store(dev, key, binary, bytes);
     free(binary);
 }
@@ -92,7 +99,8 @@ static enum tess_status program_from_source(cl_program *out, struct tess_device 
     cl_int code;
     cl_program program = clCreateProgramWithSource(dev->context, 1, &source, NULL, &code);
     if (!program)
-        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating the program cl/%s.cl", file);
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating the program cl/%s.cl",
+                            file);
     code = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
         enum tess_status status = fail_build(dev, program, code, file);
@@ -160,8 +168,9 @@ static enum tess_status find_program(struct tess_program **out, struct tess_devi
     return TESS_OK;
 }
 
-enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev, const char *file,
-                                     const char *kernel, const char *defines)
+enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev,
+                                     const char *file, const char *kernel,
+                                     const char *defines)
 {
     struct tess_program *program;
     TESS_TRY(find_program(&program, dev, file, defines));

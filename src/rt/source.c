@@ -1,5 +1,5 @@
-// Kernel source: embedded or from a directory, with `#include "NAME.clh"` lines replaced by the
-// file's text between #line markers, so that a build error names cl/NAME.cl:LINE.
+// Kernel source: embedded or from a directory, with `#include "NAME.clh"` lines replaced
+// by the file's text between #line markers, so that a build error names cl/NAME.cl:LINE.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "rt/opencl.h"
 
 #define INCLUDE_DEPTH_MAX 8
-#define SOURCE_BYTES_MAX (4u << 20)
+#define SOURCE_BYTES_MAX  (4u << 20)
 
 struct text {
     char *chars;
@@ -26,14 +26,16 @@ static enum tess_status append(struct text *text, struct tess_env *env, const ch
     return TESS_OK;
 }
 
-static enum tess_status read_from_dir(char **out, struct tess_device *dev, const char *name)
+static enum tess_status read_from_dir(char **out, struct tess_device *dev,
+                                      const char *name)
 {
     char *path = NULL;
     TESS_TRY(tess_strf(&path, dev->env, "%s/%s", dev->kernel_dir, name));
     FILE *file = fopen(path, "rb");
     enum tess_status status = TESS_OK;
     if (!file) {
-        status = tess_fail(dev->env, TESS_ERR_FILE, "%s: cannot open this kernel file", path);
+        status =
+            tess_fail(dev->env, TESS_ERR_FILE, "%s: cannot open this kernel file", path);
         free(path);
         return status;
     }
@@ -65,8 +67,8 @@ static enum tess_status read_file(char **out, struct tess_device *dev, const cha
     return tess_fail(dev->env, TESS_ERR_INTERNAL, "no kernel file cl/%s", name);
 }
 
-static enum tess_status expand(struct text *text, struct tess_device *dev, const char *name,
-                               int depth);
+static enum tess_status expand(struct text *text, struct tess_device *dev,
+                               const char *name, int depth);
 
 // Append one line, or the file that it includes.
 static enum tess_status expand_line(struct text *text, struct tess_device *dev,
@@ -81,8 +83,8 @@ static enum tess_status expand_line(struct text *text, struct tess_device *dev,
     return append(text, dev->env, marker, (size_t)used);
 }
 
-static enum tess_status expand(struct text *text, struct tess_device *dev, const char *name,
-                               int depth)
+static enum tess_status expand(struct text *text, struct tess_device *dev,
+                               const char *name, int depth)
 {
     if (depth > INCLUDE_DEPTH_MAX)
         return tess_fail(dev->env, TESS_ERR_FILE, "cl/%s: includes itself", name);

@@ -13,7 +13,7 @@ import sys
 from common import SKIPPED, folder, run
 
 API_ERROR = r"Oclgrind - OpenCL runtime error detected\n(?:[ \t]+[^\n]*\n?)*"
-OPTIONS = ["--data-races", "--uninitialized", "--check-api", "--max-errors", "20"]
+OPTIONS = ["--build-options", "-cl-opt-disable", "--data-races", "--uninitialized", "--check-api", "--max-errors", "20"]
 
 
 def main():
