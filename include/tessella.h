@@ -95,14 +95,13 @@ struct tess_context_params {
     const char *device; // "gpu", "cpu", "N" (as listed), "P:D" (platform:device), or part
                         // of a name; NULL: the environment's TESSELLA_DEVICE, else the
                         // first GPU, else the first device of any kind
-    size_t memory;     // device budget in bytes; 0: what the device has less a headroom
-    size_t max_buffer; // largest single buffer in bytes; 0: the device's limit
-    bool plan_only;    // open no device: tess_plan() only, for a described device
-    const char *cache_dir; // programs are cached here; NULL: $XDG_CACHE_HOME/tessella or
-                           // ~/.cache/tessella; "" for no cache
-    const char
-        *kernel_dir;  // NULL: the kernels that were built in; else read NAME.cl from here
-    tess_log_fn *log; // may be NULL
+    size_t memory;      // device budget in bytes; 0: what the device has less a headroom
+    size_t max_buffer;  // largest single buffer in bytes; 0: the device's limit
+    bool plan_only;     // open no device: tess_plan() only, for a described device
+    const char *cache_dir;  // programs are cached here; NULL: $XDG_CACHE_HOME/tessella or
+                            // ~/.cache/tessella; "" for no cache
+    const char *kernel_dir; // NULL: the built-in kernels; else NAME.cl is read from here
+    tess_log_fn *log;       // may be NULL
     void *log_user;
     enum tess_log_level log_level;
     tess_progress_fn *progress; // may be NULL
@@ -306,8 +305,8 @@ enum tess_style {
 struct tess_camera {
     float yaw, pitch; // radians; the eye is at radius * (sin yaw cos pitch, cos yaw cos
                       // pitch, sin pitch), looks at the origin, z up
-    float radius; // 0: 2
-    float fov;    // of both axes, radians; 0: 40 degrees
+    float radius;     // 0: 2
+    float fov;        // of both axes, radians; 0: 40 degrees
 };
 
 struct tess_render_params {

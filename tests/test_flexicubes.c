@@ -1,5 +1,7 @@
 // Mesh extraction: against the original implementation's outputs, against itself under
 // other cuttings and orders, and against what geometry demands.
+//
+// Long because its fixtures (shells, spheres, golden data) serve all of its tests.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -45,7 +45,7 @@ static void test_camera(void **state)
         double x[3] = {d[1], -d[0], 0}; // (0, 0, -1) x d
         double length = sqrt(x[0] * x[0] + x[1] * x[1]);
         for (int k = 0; k < 3; k++) {
-            assert_float_equal(view.rotation[0][k], x[k] / length, 1e-6);
+            assert_float_equal(view.rotation[0][k], (float)(x[k] / length), 1e-6);
             assert_float_equal(view.rotation[2][k], d[k] / 3, 1e-12);
             double t = 0;
             for (int m = 0; m < 3; m++)

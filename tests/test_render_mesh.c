@@ -179,9 +179,11 @@ static void test_mesh_supersampling(void **state)
                         sums[c] += p[3] ? p[c] : 0;
                 }
                 const uint8_t *got = coarse.pixels + (y * size + x) * 4;
-                assert_float_equal(got[3], covered / (double)(S * S) * 255, 0.51);
+                assert_float_equal(got[3], (float)(covered / (double)(S * S) * 255),
+                                   0.51);
                 for (int c = 0; c < 3; c++)
-                    assert_float_equal(got[c], covered > 0 ? sums[c] / covered : 0, 0.51);
+                    assert_float_equal(
+                        got[c], (float)(covered > 0 ? sums[c] / covered : 0), 0.51);
             }
         tess_picture_clear(&fine);
         tess_picture_clear(&coarse);

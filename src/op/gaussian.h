@@ -11,7 +11,7 @@ struct tess_gaussian_params {
     size_t count;      // per voxel
     size_t resolution; // of the voxel grid
     float rates[5];    // what raw values are multiplied by: position, colour, scaling,
-                    // rotation, opacity
+                       // rotation, opacity
     float voxel_size, scaling_bias, opacity_bias, kernel_size; // as in the configuration
     bool exponential; // scaling_activation "exp", else "softplus"
 };
