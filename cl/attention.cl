@@ -2,9 +2,13 @@
 // (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al.
 // 2022, FlashAttention).
 //
-// qkv [rows][3][H][D]; out [rows][H][D]. A unit is (first query, queries, first key,
-// keys), row numbers in this matrix less `row0`. Keys are taken in blocks of 64 from the
-// run's first one, so sums do not depend on how rows are tiled. Defines: D.
+// Queries lie in q [rows][q_stride] from column q_col on, as [H][D]; keys and values
+// likewise in kv. out [rows][H][D]. A unit is (first query, queries, first key, keys):
+// numbers of rows, less query0 and key0 of what is here. Keys may be seen in several
+// launches: `first` starts, `last` finishes, and in between out holds sums and state
+// [rows][H] (maximum, total). Keys are taken in blocks of 64 from a run's first one, and
+// launches have to cut between blocks, so sums do not depend on how rows are tiled.
+// Defines: D.
 #include "common.clh"
 
 #define BLOCK    64
@@ -46,15 +50,15 @@ static inline float sum16(float16 x)
     return c.lo + c.hi;
 }
 
-// keys[h][d][row] = k of qkv[row]; the columns from `rows` to `stride` are zeroed.
+// keys[h][d][row] = k of kv[row]; the columns from `rows` to `stride` are zeroed.
 // Work-items: (stride, H * D).
-kernel void transpose_keys(global float *keys, global const float *qkv, u32 rows,
-                           u32 stride, u32 C)
+kernel void transpose_keys(global float *keys, global const float *kv, u32 rows,
+                           u32 stride, u32 C, u32 kv_stride, u32 k_col)
 {
     const size_t row = get_global_id(0), c = get_global_id(1);
     if (row >= stride || c >= C)
         return;
-    keys[c * stride + row] = row < rows ? qkv[row * 3 * C + C + c] : 0.0f;
+    keys[c * stride + row] = row < rows ? kv[row * kv_stride + k_col + c] : 0.0f;
 }
 
 #define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
@@ -125,50 +129,62 @@ static inline void add_values(private float16 *sums, private const float *weight
 
 // Work-items: (units, H).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-attention(global float *out, global const float *qkv, global const float *keys,
-          global const uint4 *units, u32 unit0, u32 row0, u32 stride, u32 H, float scale)
+attention(global float *out, global const float *q, global const float *kv,
+          global const float *keys, global const uint4 *units, global float2 *state,
+          u32 unit0, u32 query0, u32 key0, u32 key_rows, u32 stride, u32 q_stride,
+          u32 q_col, u32 kv_stride, u32 k_col, u32 v_col, u32 H, float scale, u32 first,
+          u32 last)
 {
     const uint4 unit = units[unit0 + get_global_id(0)];
     const u32 head = get_global_id(1), C = H * D;
-    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0,
-              key_count = unit.s3;
+    const u32 row0 = unit.s0 - query0, count = unit.s1;
+    // The keys of the run that are here.
+    const u32 start = max(unit.s2, key0) - key0;
+    const u32 end = min(unit.s2 + unit.s3, key0 + key_rows) - key0;
     float queries[QUERIES * D], scores[QUERIES * BLOCK];
     float top[QUERIES], total[QUERIES], scales[QUERIES];
     float16 sums[QUERIES * WIDE];
-    for (u32 q = 0; q < QUERIES; q++) {
-        const size_t row = first + min(q, count - 1);
+    for (u32 i = 0; i < QUERIES; i++) {
+        const size_t row = row0 + min(i, count - 1);
         for (u32 d = 0; d < D; d++)
-            queries[q * D + d] = qkv[row * 3 * C + head * D + d] * scale;
-        top[q] = NEGATIVE;
-        total[q] = 0;
+            queries[i * D + d] = q[row * q_stride + q_col + head * D + d] * scale;
+        const float2 old = first ? (float2)(NEGATIVE, 0.0f) : state[row * H + head];
+        top[i] = old.s0;
+        total[i] = old.s1;
         for (u32 j = 0; j < WIDE; j++)
-            sums[q * WIDE + j] = 0;
+            sums[i * WIDE + j] = 0;
+        if (!first)
+            for (u32 j = 0; j < WIDE; j++)
+                sums[i * WIDE + j] = load_columns(out + row * C + head * D, j);
     }
-    for (u32 k = 0; k < key_count; k += BLOCK) {
-        const u32 here = min(key_count - k, (u32)BLOCK);
-        global const float *block = keys + (size_t)head * D * stride + key0 + k;
+    for (u32 k = start; k < end; k += BLOCK) {
+        const u32 here = min(end - k, (u32)BLOCK);
+        global const float *block = keys + (size_t)head * D * stride + k;
         score_keys(scores, queries, block, stride);
         if (here > 32)
             score_keys(scores + 32, queries, block + 32, stride);
-        for (u32 q = 0; q < QUERIES; q++)
-            weigh(scores + q * BLOCK, here, &top[q], &total[q], &scales[q]);
-        global const float *values = qkv + (size_t)(key0 + k) * 3 * C + 2 * C + head * D;
+        for (u32 i = 0; i < QUERIES; i++)
+            weigh(scores + i * BLOCK, here, &top[i], &total[i], &scales[i]);
+        global const float *values = kv + (size_t)k * kv_stride + v_col + head * D;
         for (u32 j = 0; j < WIDE; j++)
-            add_values(sums + j, scores, scales, values, 3 * (size_t)C, here, j);
+            add_values(sums + j, scores, scales, values, kv_stride, here, j);
     }
-    for (u32 q = 0; q < count; q++)
+    for (u32 i = 0; i < count; i++) {
+        global float *to = out + (size_t)(row0 + i) * C + head * D;
+        if (!last)
+            state[(size_t)(row0 + i) * H + head] = (float2)(top[i], total[i]);
         for (u32 j = 0; j < WIDE; j++) {
-            global float *to = out + (size_t)(first + q) * C + head * D + 16 * j;
-            const float16 y = sums[q * WIDE + j] / total[q];
+            const float16 y = last ? sums[i * WIDE + j] / total[i] : sums[i * WIDE + j];
             if (16 * j + 16 <= D) {
-                vstore16(y, 0, to);
+                vstore16(y, j, to);
                 continue;
             }
             float lanes[16];
             vstore16(y, 0, lanes);
-            for (u32 i = 0; 16 * j + i < D; i++)
-                to[i] = lanes[i];
+            for (u32 d = 16 * j; d < D; d++)
+                to[d] = lanes[d - 16 * j];
         }
+    }
 }
 
 #else
@@ -177,31 +193,36 @@ attention(global float *out, global const float *qkv, global const float *keys,
 #define KEYS    16 // in local memory at a time
 
 // One work-item a query. Work-items: (units * 64, H), groups of 64. `keys` and `stride`
-// unused.
+// are not used.
 kernel __attribute__((reqd_work_group_size(QUERIES, 1, 1))) void
-attention(global float *out, global const float *qkv, global const float *keys,
-          global const uint4 *units, u32 unit0, u32 row0, u32 stride, u32 H, float scale)
+attention(global float *out, global const float *q, global const float *kv,
+          global const float *keys, global const uint4 *units, global float2 *state,
+          u32 unit0, u32 query0, u32 key0, u32 key_rows, u32 stride, u32 q_stride,
+          u32 q_col, u32 kv_stride, u32 k_col, u32 v_col, u32 H, float scale, u32 first,
+          u32 last)
 {
     local float local_k[KEYS * D], local_v[KEYS * D];
     const u32 lane = get_local_id(0), head = get_global_id(1), C = H * D;
     const uint4 unit = units[unit0 + get_global_id(0) / QUERIES];
-    const u32 first = unit.s0 - row0, count = unit.s1, key0 = unit.s2 - row0,
-              key_count = unit.s3;
-    const size_t row = first + min(lane, count - 1);
+    const u32 count = unit.s1;
+    const u32 start = max(unit.s2, key0) - key0;
+    const u32 end = min(unit.s2 + unit.s3, key0 + key_rows) - key0;
+    const size_t row = unit.s0 - query0 + min(lane, count - 1);
     float query[D], sums[D];
     for (u32 d = 0; d < D; d++) {
-        query[d] = qkv[row * 3 * C + head * D + d] * scale;
-        sums[d] = 0;
+        query[d] = q[row * q_stride + q_col + head * D + d] * scale;
+        sums[d] = first ? 0.0f : out[row * C + head * D + d];
     }
-    float top = NEGATIVE, total = 0;
-    for (u32 k = 0; k < key_count; k += KEYS) {
-        const u32 here = min(key_count - k, (u32)KEYS);
+    const float2 old = first ? (float2)(NEGATIVE, 0.0f) : state[row * H + head];
+    float top = old.s0, total = old.s1;
+    for (u32 k = start; k < end; k += KEYS) {
+        const u32 here = min(end - k, (u32)KEYS);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (u32 i = lane; i < here * D; i += QUERIES) {
             global const float *from =
-                qkv + (size_t)(key0 + k + i / D) * 3 * C + head * D + i % D;
-            local_k[i] = from[C];
-            local_v[i] = from[2 * C];
+                kv + (size_t)(k + i / D) * kv_stride + head * D + i % D;
+            local_k[i] = from[k_col];
+            local_v[i] = from[v_col];
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         float scores[KEYS], next = top;
@@ -224,9 +245,12 @@ attention(global float *out, global const float *qkv, global const float *keys,
         }
         top = next;
     }
-    if (lane < count)
-        for (u32 d = 0; d < D; d++)
-            out[row * C + head * D + d] = sums[d] / total;
+    if (lane >= count)
+        return;
+    if (!last)
+        state[row * H + head] = (float2)(top, total);
+    for (u32 d = 0; d < D; d++)
+        out[row * C + head * D + d] = last ? sums[d] / total : sums[d];
 }
 
 #endif

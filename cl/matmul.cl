@@ -1,5 +1,5 @@
-// out[r * out_mul + out_add] = act(sum over taps t of in[index[r][t]] W[t] + bias) +
-// residual
+// out[r * out_mul + out_add] = gate * act(sum over taps t of in[index[r][t]] W[t] + bias)
+//                              + residual
 //
 // Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output
 // columns, zero beyond the last. Defines: TAPS 1 (no index: row r), 8 (taps of one
@@ -16,9 +16,10 @@ typedef half weight_t;
 typedef float weight_t;
 #endif
 
-#define ACT_NONE 0
-#define ACT_GELU 1
-#define ACT_SILU 2
+#define ACT_NONE     0
+#define ACT_GELU     1
+#define ACT_SILU     2
+#define ACT_GELU_ERF 3
 
 #if TAPS > 1
 // The column of the 27 neighbours that tap t reads. With 8 taps, `octant` is the child
@@ -49,18 +50,24 @@ static inline u32 tap_column(u32 t, u32 octant)
 
 static inline float16 activate(float16 x, u32 act)
 {
+    if (act == ACT_GELU_ERF)
+        return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
     return act == ACT_GELU ? tess_gelu_tanh16(x) : act == ACT_SILU ? tess_silu16(x) : x;
 }
 
 static inline void store_half_panel(global float *out, global const float *bias,
+                                    global const float *gate,
                                     global const float *residual, float16 acc, u32 col,
-                                    u32 N, u32 act, u32 has_bias, u32 has_residual)
+                                    u32 N, u32 act, u32 has_bias, u32 has_gate,
+                                    u32 has_residual)
 {
     if (col + 16 <= N) {
         float16 x = acc;
         if (has_bias)
             x += vload16(0, bias + col);
         x = activate(x, act);
+        if (has_gate)
+            x *= vload16(0, gate + col);
         if (has_residual)
             x += vload16(0, residual + col);
         vstore16(x, 0, out + col);
@@ -74,16 +81,19 @@ static inline void store_half_panel(global float *out, global const float *bias,
         extra[c] = has_bias && col + c < N ? bias[col + c] : 0.0f;
     x = activate(vload16(0, lanes) + vload16(0, extra), act);
     vstore16(x, 0, lanes);
-    for (u32 c = 0; c < 16 && col + c < N; c++)
-        out[col + c] = has_residual ? lanes[c] + residual[col + c] : lanes[c];
+    for (u32 c = 0; c < 16 && col + c < N; c++) {
+        const float y = has_gate ? lanes[c] * gate[col + c] : lanes[c];
+        out[col + c] = has_residual ? y + residual[col + c] : y;
+    }
 }
 
 // Work-items: (groups of 8 rows, panels).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
-       global const float *bias, global const float *residual, global const u32 *index,
-       global const float *zeros, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
-       u32 residual_shift, u32 act, u32 has_bias, u32 has_residual, u32 octant)
+       global const float *bias, global const float *gate, global const float *residual,
+       global const u32 *index, global const float *zeros, u32 rows, u32 K, u32 N,
+       u32 out_mul, u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
+       u32 has_residual, u32 octant)
 {
     const size_t row0 = get_global_id(0) * ROWS;
     const size_t panel = get_global_id(1);
@@ -126,11 +136,11 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
         global float *to = out + ((row0 + r) * out_mul + out_add) * N;                   \
         global const float *from =                                                       \
             residual + (((row0 + r) * out_mul + out_add) >> residual_shift) * N;         \
-        store_half_panel(to, bias, from, a##r, panel *COLS, N, act, has_bias,            \
-                         has_residual);                                                  \
+        store_half_panel(to, bias, gate, from, a##r, panel *COLS, N, act, has_bias,      \
+                         has_gate, has_residual);                                        \
         if (panel * COLS + 16 < N)                                                       \
-            store_half_panel(to, bias, from, b##r, panel *COLS + 16, N, act, has_bias,   \
-                             has_residual);                                              \
+            store_half_panel(to, bias, gate, from, b##r, panel *COLS + 16, N, act,       \
+                             has_bias, has_gate, has_residual);                          \
     }
     EACH_ROW(FINISH)
 }
@@ -144,6 +154,8 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 
 static inline float activate(float x, u32 act)
 {
+    if (act == ACT_GELU_ERF)
+        return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
     return act == ACT_GELU ? tess_gelu_tanh(x) : act == ACT_SILU ? tess_silu(x) : x;
 }
 
@@ -159,9 +171,10 @@ static inline float4 load_weight4(global const weight_t *p)
 // Work-items: (columns / 4, rows / 4), in groups of 16 x 16.
 kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
-       global const float *bias, global const float *residual, global const u32 *index,
-       global const float *zeros, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
-       u32 residual_shift, u32 act, u32 has_bias, u32 has_residual, u32 octant)
+       global const float *bias, global const float *gate, global const float *residual,
+       global const u32 *index, global const float *zeros, u32 rows, u32 K, u32 N,
+       u32 out_mul, u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
+       u32 has_residual, u32 octant)
 {
     local float tile_a[DEPTH][TILE + 4];
     local float tile_b[DEPTH][TILE];
@@ -222,6 +235,8 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
             if (has_bias)
                 x += bias[col];
             x = activate(x, act);
+            if (has_gate)
+                x *= gate[col];
             if (has_residual)
                 x += residual[(to >> residual_shift) * N + col];
             out[to * N + col] = x;

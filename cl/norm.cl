@@ -32,11 +32,11 @@ static inline float group_sum(local float *tree, u32 lane, float x)
 }
 #endif
 
-// out = (in - mean) / sqrt(var + eps) * weight + bias, per row, biased variance.
-// Work-items: (LANES, rows).
+// out = act((in - mean) / sqrt(var + eps) * weight + bias), act SiLU or none, per row,
+// biased variance. Work-items: (LANES, rows).
 kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
 layernorm(global float *out, global const float *in, global const float *weight,
-          global const float *bias, u32 C, float eps, u32 affine)
+          global const float *bias, u32 C, float eps, u32 affine, u32 silu)
 {
     const size_t row = get_global_id(1);
     global const float *x = in + row * C;
@@ -71,12 +71,30 @@ layernorm(global float *out, global const float *in, global const float *weight,
     squares = group_sum(tree, lane, squares);
 #endif
     const float scale = 1.0f / sqrt(squares / C + eps);
-    if (affine)
-        for (u32 c = lane; c < C; c += LANES)
-            y[c] = fma((x[c] - mean) * scale, weight[c], bias[c]);
-    else
-        for (u32 c = lane; c < C; c += LANES)
-            y[c] = (x[c] - mean) * scale;
+    for (u32 c = lane; c < C; c += LANES) {
+        float v = (x[c] - mean) * scale;
+        if (affine)
+            v = fma(v, weight[c], bias[c]);
+        y[c] = silu ? tess_silu(v) : v;
+    }
+}
+
+// x = x / max(|x|, 1e-12) * gamma * sqrt(D), in place, for heads of D columns from column
+// `col` on of rows of `stride`. Work-items: (H, rows).
+kernel void normalise_heads(global float *x, global const float *gamma, u32 rows,
+                            u32 stride, u32 col, u32 H, u32 D)
+{
+    const u32 h = get_global_id(0);
+    const size_t row = get_global_id(1);
+    if (h >= H || row >= rows)
+        return;
+    global float *head = x + row * stride + col + h * D;
+    float squares = 0;
+    for (u32 d = 0; d < D; d++)
+        squares = fma(head[d], head[d], squares);
+    const float scale = sqrt((float)D) / fmax(sqrt(squares), 1e-12f);
+    for (u32 d = 0; d < D; d++)
+        head[d] = head[d] * scale * gamma[h * D + d];
 }
 
 // Mean and sum of squared differences from it, per channel, over blocks of `block` rows

@@ -11,14 +11,17 @@
 // One network pass in fp32 against double: as the golden data's bound.
 #define BOUND 1e-5
 
-#ifndef TESS_DEMO
-#define TESS_DEMO "demo"
-#endif
-
 static const char *data_path(char *path, const char *name)
 {
     const char *root = getenv("TESS_TEST_DATA");
     snprintf(path, 512, "%s/%s", root ? root : "tests/data", name);
+    return path;
+}
+
+static const char *demo_path(char *path, const char *name)
+{
+    const char *root = getenv("TESS_SOURCE");
+    snprintf(path, 512, "%s/demo/%s", root ? root : ".", name);
     return path;
 }
 
@@ -425,9 +428,9 @@ static void check_demo(const char *object)
     struct tess_asset *asset = NULL;
     struct tess_safetensors *file = NULL;
     char path[512], name[64];
-    expect_ok(ctx, tess_model_open(&model, ctx, TESS_DEMO "/model"));
-    snprintf(path, sizeof path, TESS_DEMO "/latents/%s.safetensors", object);
-    expect_ok(ctx, tess_latent_open(&latent, ctx, path));
+    expect_ok(ctx, tess_model_open(&model, ctx, demo_path(path, "model")));
+    snprintf(name, sizeof name, "latents/%s.safetensors", object);
+    expect_ok(ctx, tess_latent_open(&latent, ctx, demo_path(path, name)));
     expect_ok(ctx, tess_decode(&asset, ctx, model, latent, NULL));
     snprintf(name, sizeof name, "demo/%s.safetensors", object);
     expect_ok(ctx, tess_safetensors_open(&file, &ctx->env, data_path(path, name)));

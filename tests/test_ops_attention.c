@@ -39,11 +39,15 @@ static enum tess_status run_attention(struct tess_stage *stage, void *user)
         for (int i = 0; i <= a->repeat; i++)
             TESS_TRY(tess_attention(
                 stage, &(struct tess_attention_params){.out = out,
-                                                       .qkv = qkv,
+                                                       .q = qkv,
+                                                       .kv = qkv,
+                                                       .k_col = C,
+                                                       .v_col = 2 * C,
                                                        .units = units,
                                                        .unit0 = unit,
                                                        .unit_count = end - unit,
-                                                       .row0 = row0,
+                                                       .query0 = row0,
+                                                       .key0 = row0,
                                                        .heads = a->heads,
                                                        .head_channels = a->D,
                                                        .pairs = 0}));
@@ -162,6 +166,73 @@ static void odd_heads(enum tess_variant variant)
 }
 OPS_TEST(odd_heads)
 
+// Keys in parts, with a state between them, against all at once: the same bytes.
+struct parts {
+    size_t rows, part;
+    const float *qkv;
+    const struct tess_attention_unit *units;
+    size_t unit_count;
+    float *out;
+};
+
+static enum tess_status run_parts(struct tess_stage *stage, void *user)
+{
+    const struct parts *p = user;
+    enum { H = 2, D = 16, C = H * D };
+    struct tess_mat units, q = ops_upload(stage, p->rows, 3 * C, p->qkv);
+    struct tess_mat out = ops_take(stage, p->rows, C);
+    struct tess_mat state = ops_take(stage, p->rows, 2 * H);
+    TESS_TRY(tess_mat_take(&units, stage, p->unit_count, 4, TESS_U32, "units"));
+    TESS_TRY(tess_mat_write(stage, units, p->units));
+    for (size_t key = 0; key < p->rows; key += p->part) {
+        size_t keys = p->rows - key < p->part ? p->rows - key : p->part;
+        struct tess_mat kv = ops_upload(stage, keys, 3 * C, p->qkv + key * 3 * C);
+        TESS_TRY(tess_attention(stage, &(struct tess_attention_params){
+                                           .out = out,
+                                           .q = q,
+                                           .kv = kv,
+                                           .k_col = C,
+                                           .v_col = 2 * C,
+                                           .units = units,
+                                           .unit_count = p->unit_count,
+                                           .key0 = key,
+                                           .heads = H,
+                                           .head_channels = D,
+                                           .state = p->part < p->rows ? &state : NULL,
+                                           .first = key == 0,
+                                           .last = key + keys == p->rows}));
+    }
+    ops_download(stage, out, p->out);
+    return TESS_OK;
+}
+
+static void keys_in_parts(enum tess_variant variant)
+{
+    struct ops *ops = ops_open(variant);
+    size_t rows, length = ops_tiny() ? 70 : 300;
+    struct parts p = {.part = length};
+    struct tess_attention_unit *units =
+        make_units(&p.unit_count, &rows, &length, 1, tess_attention_queries(ops->dev));
+    float *qkv = ops_floats(rows * 96, 8);
+    p.rows = rows;
+    p.qkv = qkv;
+    p.units = units;
+    float *whole = malloc(rows * 32 * sizeof(float));
+    p.out = whole;
+    ops_run(ops, run_parts, &p);
+    p.out = malloc(rows * 32 * sizeof(float));
+    for (p.part = 64; p.part < rows; p.part += 64) {
+        ops_run(ops, run_parts, &p);
+        assert_memory_equal(p.out, whole, rows * 32 * sizeof(float));
+    }
+    free(whole);
+    free(p.out);
+    free(qkv);
+    free(units);
+    ops_close(ops);
+}
+OPS_TEST(keys_in_parts)
+
 // Scores far apart: the running maximum has to move, and weights vanish.
 static void large_scores(enum tess_variant variant)
 {
@@ -204,6 +275,7 @@ static void bench(void)
 static const struct CMUnitTest tests[] = {
     OPS_BOTH(windows),
     OPS_BOTH(odd_heads),
+    OPS_BOTH(keys_in_parts),
     OPS_BOTH(large_scores),
 };
 OPS_MAIN(tests, bench)

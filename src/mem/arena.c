@@ -159,7 +159,7 @@ void tess_arena_give(struct tess_arena *arena, size_t piece)
             arena->count--;
             return;
         }
-    assert(!"a piece of this arena");
+    assert(false && "a piece of this arena");
 }
 
 size_t tess_arena_mark(const struct tess_arena *arena)

@@ -423,9 +423,11 @@ static void shrink(struct tess_env *env, struct tess_budget *budget, size_t peak
 
 static enum tess_status plan_and_commit(struct tess_stage *stage,
                                         struct tess_stage_report *report,
-                                        const struct job *job, struct tess_budget *budget)
+                                        const struct job *job,
+                                        const struct tess_budget *allowed)
 {
     struct tess_env *env = tess_device_env(job->dev);
+    struct tess_budget now = *allowed, *budget = &now;
     char refusal[TESS_MESSAGE_MAX] = "";
     for (int shrinks = 0;; shrinks++) {
         struct policy policy;
@@ -451,7 +453,7 @@ static enum tess_status plan_and_commit(struct tess_stage *stage,
 }
 
 enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_device *dev,
-                                struct tess_budget *budget, const char *name,
+                                const struct tess_budget *budget, const char *name,
                                 tess_stage_fn *fn, void *user)
 {
     struct job job = {dev, name, fn, user};

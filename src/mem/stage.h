@@ -25,11 +25,11 @@ enum tess_status tess_stage_plan(struct tess_stage_report *report,
                                  const struct tess_budget *budget, const char *name,
                                  tess_stage_fn *fn, void *user, bool want_floor);
 
-// Plan, allocate, run. When the device refuses memory that the budget allows, the budget
-// is cut to three quarters, which is said in the log, and planned again, at most four
-// times; *budget keeps the cut. TESS_ERR_BUDGET names the smallest budget that works.
+// Plan, allocate, run. When the device refuses memory that the plan needs, the stage goes on with
+// a budget of three quarters of that, which is said in the log, at most four times.
+// TESS_ERR_BUDGET names the smallest budget that works.
 enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_device *dev,
-                                struct tess_budget *budget, const char *name,
+                                const struct tess_budget *budget, const char *name,
                                 tess_stage_fn *fn, void *user);
 
 // ---- for use inside a stage's function ----

@@ -29,7 +29,8 @@ static enum tess_status head_span(struct tess_stage *stage, void *user,
     TESS_TRY(tess_mat_take(&out, stage, tile.rows, columns, TESS_F32, "Gaussians"));
     TESS_TRY(tess_mat_take(&coords, stage, tile.rows, 3, TESS_I32, "coordinates"));
     TESS_TRY(tess_mat_write(stage, coords, head->job->voxels.coords + 3 * tile.row0));
-    TESS_TRY(tess_layernorm(stage, x, x, NORM_EPS, NULL, NULL));
+    TESS_TRY(tess_layernorm(
+        stage, &(struct tess_layernorm){.out = x, .in = x, .eps = NORM_EPS}));
     TESS_TRY(
         tess_matmul(stage, &(struct tess_matmul){.out = raw,
                                                  .in = x,

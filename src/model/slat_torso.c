@@ -75,7 +75,8 @@ static enum tess_status attend(struct tess_stage *stage, const struct torso *tor
     struct tess_mat qkv;
     TESS_TRY(
         tess_mat_take(&qkv, stage, tile.rows, 3 * config->channels, TESS_F32, "QKV"));
-    TESS_TRY(tess_layernorm(stage, u, x, NORM_EPS, NULL, NULL));
+    TESS_TRY(tess_layernorm(
+        stage, &(struct tess_layernorm){.out = u, .in = x, .eps = NORM_EPS}));
     TESS_TRY(
         tess_matmul(stage, &(struct tess_matmul){.out = qkv,
                                                  .in = u,
@@ -84,11 +85,15 @@ static enum tess_status attend(struct tess_stage *stage, const struct torso *tor
                                                  .rows = tile.rows}));
     TESS_TRY(tess_attention(stage, &(struct tess_attention_params){
                                        .out = u,
-                                       .qkv = qkv,
+                                       .q = qkv,
+                                       .kv = qkv,
+                                       .k_col = config->channels,
+                                       .v_col = 2 * config->channels,
                                        .units = torso->units[torso->parity],
                                        .unit0 = unit0,
                                        .unit_count = units,
-                                       .row0 = tile.row0,
+                                       .query0 = tile.row0,
+                                       .key0 = tile.row0,
                                        .heads = config->heads,
                                        .head_channels = config->channels / config->heads,
                                        .pairs = pairs,
@@ -111,7 +116,8 @@ static enum tess_status feed_forward(struct tess_stage *stage, const struct tors
     struct tess_mat hidden;
     TESS_TRY(tess_mat_take(&hidden, stage, x.rows, torso->job->decoder->config.hidden,
                            TESS_F32, "hidden layer"));
-    TESS_TRY(tess_layernorm(stage, u, x, NORM_EPS, NULL, NULL));
+    TESS_TRY(tess_layernorm(
+        stage, &(struct tess_layernorm){.out = u, .in = x, .eps = NORM_EPS}));
     TESS_TRY(tess_matmul(stage,
                          &(struct tess_matmul){.out = hidden,
                                                .in = u,

@@ -61,13 +61,14 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
                     (double)taps_of(weight->layout) * density,
             .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_SLICE(packed),
                      TESS_SLICE(params->bias ? params->bias->data : in),
+                     TESS_SLICE(params->gate ? *params->gate : in),
                      TESS_SLICE(params->residual ? params->residual->data : in),
                      TESS_SLICE(params->index ? params->index->data : in),
                      TESS_SLICE(params->zeros ? params->zeros->data : in),
                      TESS_U32ARG(rows), TESS_U32ARG(K), TESS_U32ARG(N),
                      TESS_U32ARG(octants), TESS_U32ARG(octant),
                      TESS_U32ARG(params->residual_shift), TESS_U32ARG(params->activation),
-                     TESS_U32ARG(params->bias != NULL),
+                     TESS_U32ARG(params->bias != NULL), TESS_U32ARG(params->gate != NULL),
                      TESS_U32ARG(params->residual != NULL), TESS_U32ARG(octant)}});
 }
 

@@ -1,8 +1,8 @@
 // Matrix products with packed weights: linear layers and, with an index, sparse
 // convolutions.
 //
-//   out[r] = act(W in[r] + bias) + residual[r]
-//   out[r] = act(sum over the taps t of W_t in[index[r][t]] + bias) + residual[r]
+//   out[r] = gate * act(W in[r] + bias) + residual[r]
+//   out[r] = gate * act(sum over the taps t of W_t in[index[r][t]] + bias) + residual[r]
 //
 // Each output is one chain of fused multiply-adds over taps, then input columns, in fp32.
 #ifndef TESS_MATMUL_H
@@ -12,13 +12,19 @@
 
 #define TESS_NO_ROW 0xffffffffu // in an index: no such neighbour
 
-enum tess_matmul_activation { TESS_ACT_NONE, TESS_ACT_GELU_TANH, TESS_ACT_SILU };
+enum tess_matmul_activation {
+    TESS_ACT_NONE,
+    TESS_ACT_GELU_TANH,
+    TESS_ACT_SILU,
+    TESS_ACT_GELU_ERF
+};
 
 struct tess_matmul {
     struct tess_mat out; // [rows][N], or [rows * 8][N] for TESS_WEIGHT_CONV_UP
     struct tess_mat in;  // [any][K]
     const struct tess_weight *weight;
     const struct tess_weight *bias;  // NULL: none
+    const struct tess_slice *gate;   // [N], a factor per column; NULL: none
     const struct tess_mat *residual; // NULL: none; may be `out`
     unsigned residual_shift;         // row r of out takes row r >> residual_shift
     enum tess_matmul_activation activation;

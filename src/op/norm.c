@@ -7,25 +7,43 @@
 
 #include "base/alloc.h"
 
-enum tess_status tess_layernorm(struct tess_stage *stage, struct tess_mat out,
-                                struct tess_mat in, float eps,
-                                const struct tess_weight *weight,
-                                const struct tess_weight *bias)
+enum tess_status tess_layernorm(struct tess_stage *stage,
+                                const struct tess_layernorm *params)
 {
     struct tess_device *dev = tess_stage_device(stage);
+    struct tess_mat in = params->in;
     size_t lanes = tess_device_variant(dev) == TESS_VARIANT_CPU ? 1 : 64;
     return tess_launch(
-        dev, &(struct tess_launch){.file = "norm",
-                                   .kernel = "layernorm",
-                                   .global = {lanes, in.rows},
-                                   .local = {lanes, 1, 1},
-                                   .cut = 1,
-                                   .flop = 8.0 * (double)in.rows * (double)in.cols,
-                                   .args = {TESS_SLICE(out.data), TESS_SLICE(in.data),
-                                            TESS_SLICE(weight ? weight->data : in.data),
-                                            TESS_SLICE(bias ? bias->data : in.data),
-                                            TESS_U32ARG(in.cols), TESS_F32ARG(eps),
-                                            TESS_U32ARG(weight != NULL)}});
+        dev,
+        &(struct tess_launch){
+            .file = "norm",
+            .kernel = "layernorm",
+            .global = {lanes, in.rows},
+            .local = {lanes, 1, 1},
+            .cut = 1,
+            .flop = 8.0 * (double)in.rows * (double)in.cols,
+            .args = {TESS_SLICE(params->out.data), TESS_SLICE(in.data),
+                     TESS_SLICE(params->weight ? *params->weight : in.data),
+                     TESS_SLICE(params->bias ? *params->bias : in.data),
+                     TESS_U32ARG(in.cols), TESS_F32ARG(params->eps),
+                     TESS_U32ARG(params->weight != NULL), TESS_U32ARG(params->silu)}});
+}
+
+enum tess_status tess_normalise_heads(struct tess_stage *stage, struct tess_mat x,
+                                      size_t col, size_t heads, size_t head_channels,
+                                      const struct tess_slice *gamma)
+{
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){
+            .file = "norm",
+            .kernel = "normalise_heads",
+            .global = {heads, x.rows},
+            .cut = 1,
+            .flop = 4.0 * (double)x.rows * (double)(heads * head_channels),
+            .args = {TESS_SLICE(x.data), TESS_SLICE(*gamma), TESS_U32ARG(x.rows),
+                     TESS_U32ARG(x.cols), TESS_U32ARG(col), TESS_U32ARG(heads),
+                     TESS_U32ARG(head_channels)}});
 }
 
 static size_t block_count(const struct tess_group_stats *stats, size_t rows)

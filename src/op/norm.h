@@ -4,12 +4,23 @@
 
 #include "op/weight.h"
 
-// out = (in - mean) / sqrt(var + eps) * weight + bias per row, biased variance. NULL
-// `weight`: no affine part. `out` may be `in`.
-enum tess_status tess_layernorm(struct tess_stage *stage, struct tess_mat out,
-                                struct tess_mat in, float eps,
-                                const struct tess_weight *weight,
-                                const struct tess_weight *bias);
+struct tess_layernorm {
+    struct tess_mat out, in; // [rows][C]; may be the same
+    float eps;
+    const struct tess_slice *weight, *bias; // [C] both, or NULL both
+    bool silu;
+};
+
+// out = (in - mean) / sqrt(var + eps) * weight + bias per row, biased variance; then SiLU
+// if asked for. Modulation is a weight of 1 + scale and a bias.
+enum tess_status tess_layernorm(struct tess_stage *stage,
+                                const struct tess_layernorm *params);
+
+// Bring the heads [H][D] that start at column `col` of each row of `x` to the length
+// sqrt(D), times gamma [H][D], in place.
+enum tess_status tess_normalise_heads(struct tess_stage *stage, struct tess_mat x,
+                                      size_t col, size_t heads, size_t head_channels,
+                                      const struct tess_slice *gamma);
 
 // Statistics of a tensor that is seen tile by tile: mean and squared differences per
 // channel and block of `block` rows, put together on the host in double. Host memory.

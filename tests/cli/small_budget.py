@@ -91,13 +91,13 @@ def main():
                 into.mkdir()
                 result = run(*arguments(command, source, into, ["p.png"], ["--max-buffer", "64K"]))
                 assert result.status == DEVICE, result
-                one_message(result, "buffers of at most 64 KiB")
+                one_message(result, "the largest allowed is 64 KiB", "--max-buffer")
                 expect_files(into)
                 nothing_live(result)
         with report.check("less than anything needs"):
             result = run("decode", wuson, "-o", where / "a.glb", "--memory", "1")
             assert result.status == DEVICE, result
-            one_message(result, "too small", "--memory")
+            one_message(result, "needs a budget of", "--memory")
             assert not (where / "a.glb").exists()
     report.finish()
 
