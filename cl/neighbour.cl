@@ -30,3 +30,20 @@ kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 
     const u32 from = base[(size_t)(row >> 3 * level) * 27 + base_tap];
     table[(size_t)row * 27 + tap] = from == NO_ROW ? NO_ROW : from << 3 * level | code;
 }
+
+// The same for a full grid of R x R x R voxels in raster order, of which planes [plane0,
+// plane0 + planes) are here: table [rows][27] for the rows of planes first_plane on, as
+// rows of what is here. Work-items: (27, rows).
+kernel void grid_neighbours(global u32 *table, u32 rows, u32 R, u32 first_plane,
+                            u32 plane0, u32 planes)
+{
+    const u32 tap = get_global_id(0), row = get_global_id(1);
+    if (tap >= 27 || row >= rows)
+        return;
+    const u32 x = first_plane + row / (R * R) + tap / 9, y = row / R % R + tap / 3 % 3;
+    const u32 z = row % R + tap % 3; // each one too many
+    const bool here = x >= 1 && x <= R && y >= 1 && y <= R && z >= 1 && z <= R &&
+                      x - 1 >= plane0 && x - 1 < plane0 + planes;
+    table[(size_t)row * 27 + tap] =
+        here ? ((x - 1 - plane0) * R + y - 1) * R + z - 1 : NO_ROW;
+}

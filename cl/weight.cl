@@ -22,17 +22,20 @@ typedef float target_t;
 #define STORE(x, p, i) ((p)[i] = (x))
 #endif
 
-// Source [rows][taps][K], rows are outputs; `filled` rows are written: those, and with
-// the last ones what their panel has left. Work-items: (K * taps, filled).
+// Source [rows][taps][K], or [rows][K][taps] if `taps_last`, rows are outputs; `filled`
+// rows are written: those, and with the last ones what their panel has left. Work-items:
+// (K * taps, filled).
 kernel void pack(global target_t *packed, global const source_t *source, u32 row0,
-                 u32 rows, u32 taps, u32 K, u32 filled)
+                 u32 rows, u32 taps, u32 K, u32 filled, u32 taps_last)
 {
     const u32 kt = get_global_id(0), r = get_global_id(1);
     if (kt >= taps * K || r >= filled)
         return;
     const u32 t = kt / K, k = kt % K;
     const size_t n = row0 + r;
-    const float x = r < rows ? LOAD(source, (size_t)r * taps * K + kt) : 0.0f;
+    const float x =
+        r < rows ? LOAD(source, (size_t)r * taps * K + (taps_last ? k * taps + t : kt))
+                 : 0.0f;
     STORE(x, packed, ((n / COLS * taps + t) * K + k) * COLS + n % COLS);
 }
 

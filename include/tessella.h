@@ -363,6 +363,7 @@ struct tess_stage_report {
     uint64_t spilled_bytes; // tensors that live on the host
     uint32_t spilled_tensors;
     bool prefetch; // the next block of weights is uploaded while one is used
+    bool resident; // weights that are used again stay on the device
     struct tess_counters counters;
     double seconds; // from its plan to its end; 0 in a plan
     struct { // its parts between two barriers: in how many rows at a time they are done

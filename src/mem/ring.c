@@ -10,6 +10,7 @@
 struct tess_ring {
     struct tess_stage *stage;
     struct tess_slice slot;
+    size_t piece;
     bool open;
 };
 
@@ -19,8 +20,8 @@ enum tess_status tess_ring_create(struct tess_ring **out, struct tess_stage *sta
     struct tess_ring *ring = NULL;
     TESS_TRY(tess_alloc(&ring, tess_stage_env(stage), 1, sizeof *ring, "a ring"));
     ring->stage = stage;
-    enum tess_status status = tess_arena_take(&ring->slot, NULL, tess_stage_arena(stage),
-                                              slot_bytes, "uploads");
+    enum tess_status status = tess_arena_take(
+        &ring->slot, &ring->piece, tess_stage_arena(stage), slot_bytes, "uploads");
     if (status) {
         free(ring);
         return status;
@@ -31,8 +32,11 @@ enum tess_status tess_ring_create(struct tess_ring **out, struct tess_stage *sta
 
 void tess_ring_destroy(struct tess_ring **ring)
 {
-    if (*ring && (*ring)->open)
+    if (!*ring)
+        return;
+    if ((*ring)->open)
         tess_ring_end(*ring);
+    tess_arena_give(tess_stage_arena((*ring)->stage), (*ring)->piece);
     free(*ring);
     *ring = NULL;
 }

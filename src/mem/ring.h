@@ -17,7 +17,7 @@
 
 struct tess_ring;
 
-// The slot is taken from the stage's memory until the stage ends.
+// The slot is taken from the stage's memory until the ring is destroyed.
 enum tess_status tess_ring_create(struct tess_ring **out, struct tess_stage *stage,
                                   size_t slot_bytes);
 void tess_ring_destroy(struct tess_ring **ring);

@@ -19,7 +19,7 @@
 // One policy: what may be given up to fit.
 struct policy {
     size_t spills; // how many of the largest spillable tensors live on the host
-    bool prefetch;
+    bool prefetch, resident;
     bool small_tiles;
 };
 
@@ -52,6 +52,11 @@ struct tess_arena *tess_stage_arena(const struct tess_stage *stage)
 bool tess_stage_prefetch(const struct tess_stage *stage)
 {
     return stage->policy.prefetch;
+}
+
+bool tess_stage_resident(const struct tess_stage *stage)
+{
+    return stage->policy.resident;
 }
 
 // How many spillable tensors come before number `index` in order of size, equal ones in
@@ -233,7 +238,8 @@ static enum tess_status plan_policy(struct tess_stage_report *report,
                                     struct policy policy,
                                     const struct tess_stage *measured)
 {
-    *report = (struct tess_stage_report){.name = job->name, .prefetch = policy.prefetch};
+    *report = (struct tess_stage_report){
+        .name = job->name, .prefetch = policy.prefetch, .resident = policy.resident};
     struct tess_stage stage = *measured;
     stage.policy = policy;
     stage.report = report;
@@ -276,14 +282,14 @@ static enum tess_status plan_policies(struct tess_stage_report *report,
                                       const struct tess_budget *budget,
                                       const struct tess_stage *measured)
 {
-    enum tess_status status = TESS_OK;
+    *chosen = (struct policy){.prefetch = true, .resident = true};
+    enum tess_status status = plan_policy(report, job, budget, *chosen, measured);
     for (int small = 0; small < 2; small++)
         for (size_t spills = 0; spills <= measured->spillable_count; spills++)
-            for (int late = 0; late < 2; late++) {
-                *chosen = (struct policy){spills, !late, small};
+            for (int late = 0; late < 2 && status == TESS_ERR_BUDGET; late++) {
+                *chosen = (struct policy){
+                    .spills = spills, .prefetch = !late, .small_tiles = small};
                 status = plan_policy(report, job, budget, *chosen, measured);
-                if (status != TESS_ERR_BUDGET)
-                    return status;
             }
     return status;
 }
@@ -295,7 +301,7 @@ static enum tess_status find_floor(size_t *out, const struct job *job,
                                    struct tess_budget *trial, size_t *limit)
 {
     struct tess_stage_report report;
-    struct policy frugal = {measured->spillable_count, false, true};
+    struct policy frugal = {.spills = measured->spillable_count, .small_tiles = true};
     size_t low = 0, high = 1;
     *out = 0;
     for (;; high *= 2) {

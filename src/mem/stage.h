@@ -6,8 +6,9 @@
 // cannot tell the difference.
 //
 // Policies are tried in this order until one fits the budget: comfortable tiles before
-// small ones; for each, everything on the device, then no prefetch of weights, then the
-// largest spillable tensors on the host one after the other, with prefetch and without.
+// small ones; everything on the device, weights that are used again included; then
+// weights streamed, with the next ones on their way or not, and the largest spillable
+// tensors on the host, one after the other.
 #ifndef TESS_STAGE_H
 #define TESS_STAGE_H
 
@@ -25,9 +26,9 @@ enum tess_status tess_stage_plan(struct tess_stage_report *report,
                                  const struct tess_budget *budget, const char *name,
                                  tess_stage_fn *fn, void *user, bool want_floor);
 
-// Plan, allocate, run. When the device refuses memory that the plan needs, the stage goes on with
-// a budget of three quarters of that, which is said in the log, at most four times.
-// TESS_ERR_BUDGET names the smallest budget that works.
+// Plan, allocate, run. When the device refuses memory that the plan needs, the stage goes
+// on with a budget of three quarters of that, which is said in the log, at most four
+// times. TESS_ERR_BUDGET names the smallest budget that works.
 enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_device *dev,
                                 const struct tess_budget *budget, const char *name,
                                 tess_stage_fn *fn, void *user);
@@ -40,6 +41,8 @@ struct tess_arena *tess_stage_arena(const struct tess_stage *stage);
 
 // Whether the plan wants the next weights uploaded ahead of their use.
 bool tess_stage_prefetch(const struct tess_stage *stage);
+// Whether weights that are used again and again stay on the device.
+bool tess_stage_resident(const struct tess_stage *stage);
 
 // Called by tensors that could live on the host: true if this one has to. Adds to the
 // report.

@@ -18,6 +18,7 @@ static const char *defines(const struct tess_weight *weight)
     bool half = weight->dtype == TESS_F16;
     switch (weight->layout) {
     case TESS_WEIGHT_CONV:
+    case TESS_WEIGHT_CONV_DENSE:
         return half ? "-DTAPS=27 -DWEIGHT_F16=1" : "-DTAPS=27 -DWEIGHT_F16=0";
     case TESS_WEIGHT_CONV_UP:
         return "-DTAPS=8 -DWEIGHT_F16=0";
@@ -28,7 +29,9 @@ static const char *defines(const struct tess_weight *weight)
 
 static size_t taps_of(enum tess_weight_layout layout)
 {
-    return layout == TESS_WEIGHT_CONV ? 27 : layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
+    return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_DENSE ? 27
+           : layout == TESS_WEIGHT_CONV_UP                                ? 8
+                                                                          : 1;
 }
 
 // One launch: all rows, with the weights of one octant where there are eight.

@@ -89,3 +89,20 @@ enum tess_status tess_neighbours_subdivide(struct tess_mat *index,
                               .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
                                        TESS_U32ARG(level), TESS_U32ARG(rows)}});
 }
+
+enum tess_status tess_neighbours_grid(struct tess_mat *index, struct tess_stage *stage,
+                                      size_t resolution, size_t plane0, size_t planes,
+                                      size_t here0, size_t here_planes)
+{
+    size_t rows = planes * resolution * resolution;
+    TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "neighbour",
+                              .kernel = "grid_neighbours",
+                              .global = {27, rows},
+                              .cut = 1,
+                              .args = {TESS_SLICE(index->data), TESS_U32ARG(rows),
+                                       TESS_U32ARG(resolution), TESS_U32ARG(plane0),
+                                       TESS_U32ARG(here0), TESS_U32ARG(here_planes)}});
+}

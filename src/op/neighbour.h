@@ -17,4 +17,11 @@ enum tess_status tess_neighbours_subdivide(struct tess_mat *index,
                                            struct tess_stage *stage, struct tess_mat base,
                                            unsigned level);
 
+// On the device: index [planes * R * R][27] for the planes [plane0, plane0 + planes) of a
+// full grid of R x R x R voxels in raster order, as rows of the planes [here0, here0 +
+// here_planes). Taken as scratch.
+enum tess_status tess_neighbours_grid(struct tess_mat *index, struct tess_stage *stage,
+                                      size_t resolution, size_t plane0, size_t planes,
+                                      size_t here0, size_t here_planes);
+
 #endif

@@ -23,13 +23,17 @@ struct tess_weights {
     const struct tess_weight_block *blocks;
     size_t count;
     struct tess_ring *ring;
-    struct slot slots[2];
-    size_t current;
+    bool reused, resident;
+    struct slot *slots; // all blocks if resident, else two
+    size_t slot_count, current;
 };
 
 static size_t taps_of(enum tess_weight_layout layout)
 {
-    return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_UP ? 27 : 1;
+    return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_DENSE ||
+                   layout == TESS_WEIGHT_CONV_UP
+               ? 27
+               : 1;
 }
 
 static size_t panels_of(const struct tess_weight_source *source)
@@ -75,15 +79,22 @@ static size_t slot_bytes(const struct tess_weight_block *blocks, size_t count)
 }
 
 enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
-                                     const struct tess_weight_block *blocks, size_t count)
+                                     const struct tess_weight_block *blocks, size_t count,
+                                     bool reused)
 {
     struct tess_weights *weights = NULL;
     TESS_TRY(tess_alloc(&weights, tess_stage_env(stage), 1, sizeof *weights, "weights"));
     weights->stage = stage;
     weights->blocks = blocks;
     weights->count = count;
+    weights->reused = reused;
+    weights->resident = reused && tess_stage_resident(stage);
+    weights->slot_count = weights->resident ? count : 2;
     enum tess_status status =
-        tess_ring_create(&weights->ring, stage, slot_bytes(blocks, count));
+        tess_alloc(&weights->slots, tess_stage_env(stage), weights->slot_count,
+                   sizeof *weights->slots, "weights");
+    if (!status)
+        status = tess_ring_create(&weights->ring, stage, slot_bytes(blocks, count));
     if (status) {
         tess_weights_destroy(&weights);
         return status;
@@ -104,8 +115,9 @@ void tess_weights_destroy(struct tess_weights **weights)
 {
     if (!*weights)
         return;
-    empty_slot(*weights, &(*weights)->slots[0]);
-    empty_slot(*weights, &(*weights)->slots[1]);
+    for (size_t i = 0; (*weights)->slots && i < (*weights)->slot_count; i++)
+        empty_slot(*weights, &(*weights)->slots[i]);
+    free((*weights)->slots);
     tess_ring_destroy(&(*weights)->ring);
     free(*weights);
     *weights = NULL;
@@ -177,6 +189,10 @@ static enum tess_status launch_pack(struct tess_weights *weights,
     }
     launch.args[5] = (struct tess_arg)TESS_U32ARG(source->inputs);
     launch.args[6] = (struct tess_arg)TESS_U32ARG(filled);
+    if (source->layout == TESS_WEIGHT_CONV_DENSE || source->layout == TESS_WEIGHT_CONV ||
+        source->layout == TESS_WEIGHT_MATRIX)
+        launch.args[7] =
+            (struct tess_arg)TESS_U32ARG(source->layout == TESS_WEIGHT_CONV_DENSE);
     return tess_launch(tess_stage_device(weights->stage), &launch);
 }
 
@@ -226,10 +242,24 @@ static enum tess_status fill_slot(struct tess_weights *weights, struct slot *slo
     return status;
 }
 
+static enum tess_status use_resident(const struct tess_weight **items,
+                                     struct tess_weights *weights, size_t index)
+{
+    struct slot *slot = &weights->slots[index];
+    if (!slot->loaded) {
+        TESS_TRY(fill_slot(weights, slot, index));
+        TESS_TRY(tess_ring_wait(weights->ring));
+    }
+    *items = slot->items;
+    return TESS_OK;
+}
+
 enum tess_status tess_weights_use(const struct tess_weight **items,
                                   struct tess_weights *weights, size_t index)
 {
     assert(index < weights->count);
+    if (weights->resident)
+        return use_resident(items, weights, index);
     struct slot *other = &weights->slots[!weights->current];
     if (!other->loaded || other->index != index) {
         empty_slot(weights, &weights->slots[weights->current]);
@@ -239,8 +269,10 @@ enum tess_status tess_weights_use(const struct tess_weight **items,
     weights->current = !weights->current;
     struct slot *next = &weights->slots[!weights->current];
     empty_slot(weights, next);
-    if (index + 1 < weights->count && tess_stage_prefetch(weights->stage))
-        TESS_TRY(fill_slot(weights, next, index + 1));
+    size_t following = index + 1 < weights->count ? index + 1 : 0;
+    if ((following || weights->reused) && following != index &&
+        tess_stage_prefetch(weights->stage))
+        TESS_TRY(fill_slot(weights, next, following));
     *items = weights->slots[weights->current].items;
     return TESS_OK;
 }

@@ -12,6 +12,7 @@ enum tess_weight_layout {
     TESS_WEIGHT_MATRIX,     // [outputs][inputs]
     TESS_WEIGHT_TRANSPOSED, // [inputs][outputs], however the file declares it
     TESS_WEIGHT_CONV,       // [outputs][27][inputs]
+    TESS_WEIGHT_CONV_DENSE, // [outputs][inputs][27]
     TESS_WEIGHT_CONV_UP,    // the same, used after doubling: folded to 8 times 8 taps
     TESS_WEIGHT_VECTOR,     // [outputs]
 };
@@ -42,10 +43,11 @@ struct tess_weight_block {
 
 struct tess_weights;
 
-// `blocks` must outlive it.
+// `blocks` must outlive it. `reused`: after the last block the first is used again; then
+// blocks stay on the device where the plan has room for all of them.
 enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
-                                     const struct tess_weight_block *blocks,
-                                     size_t count);
+                                     const struct tess_weight_block *blocks, size_t count,
+                                     bool reused);
 void tess_weights_destroy(struct tess_weights **weights);
 
 // *items: the weights of block `index`, in order, valid until the next call. Blocks are

@@ -55,6 +55,7 @@ static void add_stage(cJSON *stages, const struct tess_stage_report *report, boo
     add_number(stage, "spilled_bytes", (double)report->spilled_bytes);
     add_number(stage, "spilled_tensors", (double)report->spilled_tensors);
     cJSON_AddBoolToObject(stage, "prefetch", report->prefetch);
+    cJSON_AddBoolToObject(stage, "resident", report->resident);
     if (report->floor_bytes)
         add_number(stage, "smallest_budget_bytes", (double)report->floor_bytes);
     if (ran) {
