@@ -4,7 +4,7 @@
 //
 // There are four slots for buffers, a to d. A step is a letter for what to do, the slot,
 // and a number where it takes one:
-//   c SLOT BYTES  create        v SLOT  a view of slot a's first 1024 bytes
+//   c SLOT BYTES  create        v SLOT  a view of slot a's bytes 1024 to 2047
 //   r SLOT        retain        x SLOT  release
 //   w SLOT        write 4 bytes, read them back, fill them, each on its own line
 //   k SLOT        run a kernel on it
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         case 'v':
             *slot = clCreateSubBuffer(slots[0], CL_MEM_READ_WRITE,
                                       CL_BUFFER_CREATE_TYPE_REGION,
-                                      &(cl_buffer_region){0, 1024}, &status);
+                                      &(cl_buffer_region){1024, 1024}, &status);
             break;
         case 'r':
             status = clRetainMemObject(*slot);

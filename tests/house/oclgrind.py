@@ -12,6 +12,11 @@ CASES = [
     ("an access out of bounds fails", ["ca64", "oa", "xa"], "Invalid write"),
     ("a race fails", ["ca64", "da", "xa"], "data race"),
     ("an uninitialised value fails", ["ca64", "ua", "xa"], "uninitialized value"),
+    ("values written in two parts pass", ["ca4096", "vb", "wb", "wa", "ub", "ua"], None),
+    ("one of two parts fails", ["ca4096", "vb", "wa", "ub"], "uninitialized value"),
+    ("a buffer in place of an old one passes", ["ca64", "wa", "xa", "ca4096", "wa", "ua"], None),
+    ("a buffer in place of an old one fails", ["ca64", "wa", "xa", "ca64", "ua"],
+     "uninitialized value"),
     ("a wrong API call fails", ["ca0"], "CL_INVALID_BUFFER_SIZE"),
 ]
 
