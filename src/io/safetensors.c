@@ -38,18 +38,6 @@ static enum tess_status find_dtype(enum tess_dtype *out, const char *name)
     return TESS_ERR_FILE;
 }
 
-// Names are printed and compared as C strings.
-static bool printable(const char *name)
-{
-    if (!*name)
-        return false;
-    for (; *name; name++) {
-        if ((unsigned char)*name < 32 || *name == 127)
-            return false;
-    }
-    return true;
-}
-
 static enum tess_status read_shape(struct tess_file_tensor *tensor, struct tess_env *env,
                                    const char *path, struct tess_json_at entry)
 {
@@ -85,7 +73,7 @@ static enum tess_status read_entry(struct tess_file_tensor *tensor, struct tess_
     const char *dtype;
     struct tess_json_at offsets, *ends = NULL;
     tensor->name = tess_json_key(entry);
-    if (!printable(tensor->name))
+    if (!tess_file_tensor_name_ok(tensor->name, strlen(tensor->name)))
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: a tensor's name is empty or has control characters", path);
     TESS_TRY(tess_json_object(&entry, entry, NULL));
@@ -307,27 +295,6 @@ const char *tess_safetensors_path(const struct tess_safetensors *file)
     return file->path;
 }
 
-// "F32 or F16 [3,*]" in buffer[256].
-static void describe(char *buffer, unsigned dtype_mask, int dims, const size_t *shape)
-{
-    size_t used = 0, size = 256;
-    for (int i = 0; i < TESS_DTYPE_COUNT; i++) {
-        if (dtype_mask >> i & 1)
-            used +=
-                (size_t)snprintf(buffer + used, size - used, "%s%s", used ? " or " : "",
-                                 tess_dtype_name((enum tess_dtype)i));
-    }
-    used += (size_t)snprintf(buffer + used, size - used, " [");
-    for (int i = 0; i < dims && used < size - 32; i++) {
-        if (shape[i])
-            used += (size_t)snprintf(buffer + used, size - used, "%s%zu", i ? "," : "",
-                                     shape[i]);
-        else
-            used += (size_t)snprintf(buffer + used, size - used, "%s*", i ? "," : "");
-    }
-    snprintf(buffer + used, size - used, "]");
-}
-
 enum tess_status tess_safetensors_require(const struct tess_file_tensor **out,
                                           const struct tess_safetensors *file,
                                           struct tess_env *env, const char *name,
@@ -335,54 +302,10 @@ enum tess_status tess_safetensors_require(const struct tess_file_tensor **out,
                                           const size_t *shape)
 {
     const struct tess_file_tensor *tensor = tess_safetensors_find(file, name);
-    bool fits = tensor && dtype_mask >> tensor->dtype & 1 && tensor->dims == dims;
-    for (int i = 0; i < dims && fits; i++)
-        fits = shape[i] == 0 || shape[i] == tensor->shape[i];
-    if (fits) {
-        *out = tensor;
-        return TESS_OK;
-    }
-    char wanted[256], found[256];
-    describe(wanted, dtype_mask, dims, shape);
-    if (!tensor)
-        return tess_fail(env, TESS_ERR_FILE, "%s: tensor %.*s is missing, expected %s",
-                         file->path, NAME_QUOTED, name, wanted);
-    describe(found, 1u << tensor->dtype, tensor->dims, tensor->shape);
-    return tess_fail(env, TESS_ERR_FILE, "%s: tensor %.*s is %s, expected %s", file->path,
-                     NAME_QUOTED, name, found, wanted);
-}
-
-void tess_file_tensor_floats(float *dst, const struct tess_file_tensor *tensor)
-{
-    const uint8_t *src = tensor->data;
-    uint16_t half;
-    double wide;
-    switch (tensor->dtype) {
-    case TESS_F32:
-        if (tensor->bytes)
-            memcpy(dst, src, tensor->bytes);
-        break;
-    case TESS_F16:
-        for (size_t i = 0; i < tensor->elements; i++) {
-            memcpy(&half, src + 2 * i, 2);
-            dst[i] = tess_half_to_float(half);
-        }
-        break;
-    case TESS_BF16:
-        for (size_t i = 0; i < tensor->elements; i++) {
-            memcpy(&half, src + 2 * i, 2);
-            dst[i] = tess_bfloat_to_float(half);
-        }
-        break;
-    case TESS_F64:
-        for (size_t i = 0; i < tensor->elements; i++) {
-            memcpy(&wide, src + 8 * i, 8);
-            dst[i] = (float)wide;
-        }
-        break;
-    default:
-        assert(0 && "a dtype that is not floating point");
-    }
+    TESS_TRY(
+        tess_file_tensor_check(tensor, env, file->path, name, dtype_mask, dims, shape));
+    *out = tensor;
+    return TESS_OK;
 }
 
 // ---------------------------------------------------------------------------------------

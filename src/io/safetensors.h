@@ -8,22 +8,10 @@
 
 #include "base/dtype.h"
 #include "base/status.h"
+#include "io/file_tensor.h"
 #include "io/output.h"
 
-#define TESS_FILE_TENSOR_MAX_DIMS 8
-
 struct tess_safetensors;
-
-// A tensor in a file, or to be written to one. Row-major, little-endian.
-struct tess_file_tensor {
-    const char *name;
-    enum tess_dtype dtype;
-    int dims; // 0: a scalar
-    size_t shape[TESS_FILE_TENSOR_MAX_DIMS];
-    size_t elements, bytes; // products; the writer computes its own
-    const void *data;       // not necessarily aligned to the element: use memcpy() or
-                            // tess_file_tensor_floats(), or check
-};
 
 // Map `path` and check its whole header: the format's rules (JSON object, known dtypes,
 // sizes that agree, tensors that cover the data without overlaps or holes) and sane
@@ -45,18 +33,13 @@ const char *tess_safetensors_metadata(const struct tess_safetensors *file,
                                       const char *key);
 const char *tess_safetensors_path(const struct tess_safetensors *file);
 
-// Find a tensor that must be there with one of the dtypes in `dtype_mask` (1u << TESS_F32
-// | ...) and the shape [dims] in which 0 stands for any size. TESS_ERR_FILE: "FILE:
-// tensor NAME is F32 [3,4], expected F16 [4,*]" or "... is missing, expected ...".
+// Find a tensor that must be there, with a dtype and a shape as tess_file_tensor_check()
+// takes them.
 enum tess_status tess_safetensors_require(const struct tess_file_tensor **out,
                                           const struct tess_safetensors *file,
                                           struct tess_env *env, const char *name,
                                           unsigned dtype_mask, int dims,
                                           const size_t *shape);
-
-// Convert a tensor of F32, F16, BF16 or F64 to dst[elements]; other dtypes are the
-// caller's mistake.
-void tess_file_tensor_floats(float *dst, const struct tess_file_tensor *tensor);
 
 // Write `count` tensors in this order, with data at multiples of 8 bytes where sizes
 // allow it, and `metadata_count` pairs as "__metadata__". Names must differ. Statuses as
