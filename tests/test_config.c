@@ -226,11 +226,11 @@ static void test_pipeline(void **state)
     assert_true(c.structure_sampler.present && c.latent_sampler.present);
     assert_string_equal(c.structure_sampler.name, "FlowEulerGuidanceIntervalSampler");
     assert_int_equal(c.structure_sampler.steps, 25);
-    assert_true(c.structure_sampler.sigma_min == 1e-5f);
+    assert_true(c.structure_sampler.sigma_min == 1e-5);
     assert_true(c.structure_sampler.cfg_strength == 5 &&
                 c.structure_sampler.rescale_t == 3);
     assert_true(c.structure_sampler.cfg_interval[0] == 0.5f);
-    assert_true(c.structure_sampler.cfg_interval[1] == 0.95f);
+    assert_true(c.structure_sampler.cfg_interval[1] == 0.95);
     assert_int_equal(c.latent_sampler.steps, 50);
     assert_true(c.latent_sampler.cfg_interval[0] == 0 &&
                 c.latent_sampler.cfg_interval[1] == 1);

@@ -309,6 +309,18 @@ enum tess_status tess_json_floats(float *dst, struct tess_json_at object, const 
     return TESS_OK;
 }
 
+enum tess_status tess_json_doubles(double *dst, struct tess_json_at object,
+                                   const char *key, size_t count, double min, double max)
+{
+    struct tess_json_at array;
+    TESS_TRY(tess_json_array(&array, object, key, count, count));
+    const cJSON *item = array.item->child;
+    for (size_t i = 0; i < count; i++, item = item->next)
+        TESS_TRY(tess_json_double(&dst[i], (struct tess_json_at){array.json, item}, NULL,
+                                  min, max));
+    return TESS_OK;
+}
+
 enum tess_status tess_json_size_or(size_t *out, struct tess_json_at object,
                                    const char *key, size_t min, size_t max,
                                    size_t fallback)
@@ -325,6 +337,16 @@ enum tess_status tess_json_uint_or(uint32_t *out, struct tess_json_at object,
     *out = fallback;
     return tess_json_member(object, key).item ? tess_json_uint(out, object, key, min, max)
                                               : TESS_OK;
+}
+
+enum tess_status tess_json_double_or(double *out, struct tess_json_at object,
+                                     const char *key, double min, double max,
+                                     double fallback)
+{
+    *out = fallback;
+    return tess_json_member(object, key).item
+               ? tess_json_double(out, object, key, min, max)
+               : TESS_OK;
 }
 
 enum tess_status tess_json_float_or(float *out, struct tess_json_at object,

@@ -70,6 +70,8 @@ enum tess_status tess_json_string(const char **out, struct tess_json_at object,
 // An array of exactly `count` numbers in [min, max] into dst[count].
 enum tess_status tess_json_floats(float *dst, struct tess_json_at object, const char *key,
                                   size_t count, double min, double max);
+enum tess_status tess_json_doubles(double *dst, struct tess_json_at object,
+                                   const char *key, size_t count, double min, double max);
 
 // The same, but *out becomes `fallback` if the member is absent.
 enum tess_status tess_json_size_or(size_t *out, struct tess_json_at object,
@@ -78,6 +80,9 @@ enum tess_status tess_json_size_or(size_t *out, struct tess_json_at object,
 enum tess_status tess_json_uint_or(uint32_t *out, struct tess_json_at object,
                                    const char *key, uint32_t min, uint32_t max,
                                    uint32_t fallback);
+enum tess_status tess_json_double_or(double *out, struct tess_json_at object,
+                                     const char *key, double min, double max,
+                                     double fallback);
 enum tess_status tess_json_float_or(float *out, struct tess_json_at object,
                                     const char *key, double min, double max,
                                     float fallback);

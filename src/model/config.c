@@ -197,14 +197,14 @@ static enum tess_status read_sampler(struct tess_sampler_config *out,
         TESS_TRY(tess_json_object(&inner, sampler, "args"));
     if (tess_json_present(tess_json_member(sampler, "params")))
         TESS_TRY(tess_json_object(&params, sampler, "params"));
-    TESS_TRY(tess_json_float_or(&out->sigma_min, inner, "sigma_min", 0, 1, 1e-5f));
+    TESS_TRY(tess_json_double_or(&out->sigma_min, inner, "sigma_min", 0, 1, 1e-5));
     TESS_TRY(tess_json_uint_or(&out->steps, params, "steps", 1, MAX_STEPS, 50));
-    TESS_TRY(
-        tess_json_float_or(&out->cfg_strength, params, "cfg_strength", -LARGE, LARGE, 3));
-    TESS_TRY(tess_json_float_or(&out->rescale_t, params, "rescale_t", TINY, LARGE, 1));
+    TESS_TRY(tess_json_double_or(&out->cfg_strength, params, "cfg_strength", -LARGE,
+                                 LARGE, 3));
+    TESS_TRY(tess_json_double_or(&out->rescale_t, params, "rescale_t", TINY, LARGE, 1));
     out->cfg_interval[1] = 1;
     if (tess_json_present(tess_json_member(params, "cfg_interval")))
-        TESS_TRY(tess_json_floats(out->cfg_interval, params, "cfg_interval", 2, 0, 1));
+        TESS_TRY(tess_json_doubles(out->cfg_interval, params, "cfg_interval", 2, 0, 1));
     out->present = true;
     return TESS_OK;
 }

@@ -64,11 +64,11 @@ enum tess_status tess_network_name_read(char **out, struct tess_env *env,
 struct tess_sampler_config {
     bool present; // false: the file has none, the rest is zero
     char name[64];
-    float sigma_min;
+    double sigma_min;
     uint32_t steps;
-    float cfg_strength;
-    float cfg_interval[2];
-    float rescale_t;
+    double cfg_strength;
+    double cfg_interval[2]; // in double precision, like the times it is compared with
+    double rescale_t;
 };
 
 struct tess_pipeline_part {
