@@ -235,16 +235,17 @@ static enum tess_status read_dict(struct reader *reader,
 {
     struct tess_pth *file = reader->file;
     const struct tess_pickle_cell *cells = reader->pickle.cells;
-    size_t name_bytes = 0;
+    size_t name_bytes = 0, index = 0;
     for (uint32_t at = dict->first; at != TESS_PICKLE_END; at = cells[at].next) {
         const struct tess_pickle_value *key = value_of(reader, cells[at].key);
         if (key->kind != TESS_PICKLE_TEXT ||
             !tess_file_tensor_name_ok(key->text, key->count))
             return tess_fail(
                 reader->env, TESS_ERR_FILE,
-                "%s: the name of tensor %u is no text, empty, or has control "
+                "%s: the name of tensor %zu is no text, empty, or has control "
                 "characters",
-                file->path, (unsigned)(at - dict->first));
+                file->path, index);
+        index++;
         if (__builtin_add_overflow(name_bytes, (size_t)key->count + 1, &name_bytes) ||
             name_bytes > PICKLE_MAX_BYTES)
             return tess_fail(reader->env, TESS_ERR_FILE,
