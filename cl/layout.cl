@@ -12,6 +12,15 @@ kernel void add_row(global float *x, global const float *v, u32 rows, u32 C)
         x[row * C + c] += v[c];
 }
 
+// x += y, in place. Work-items: (C, rows).
+kernel void add(global float *x, global const float *y, u32 rows, u32 C)
+{
+    const u32 c = get_global_id(0);
+    const size_t row = get_global_id(1);
+    if (c < C && row < rows)
+        x[row * C + c] += y[row * C + c];
+}
+
 // out[row][col0 + c] = in[row][c], rows of out are out_cols long. Work-items: (C, rows).
 kernel void place_columns(global float *out, global const float *in, u32 rows, u32 C,
                           u32 out_cols, u32 col0)

@@ -1,5 +1,6 @@
 // PyTorch checkpoints: files made here byte by byte read back, alone and behind
-// tess_checkpoint, and every kind of damage is refused by name.
+// tess_checkpoint, and every kind of damage is refused by name. Long because zip, pickle
+// and tensors each have their table of damages.
 #include "io_tmp.h"
 
 #include "io/checkpoint.h"

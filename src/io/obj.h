@@ -1,4 +1,4 @@
-// Wavefront OBJ files.
+// Wavefront OBJ files. They have y up: (x, y, z) of ours is (x, z, -y) there.
 #ifndef TESS_OBJ_H
 #define TESS_OBJ_H
 
@@ -10,5 +10,13 @@
 // -y), as in GLB files. Statuses as tess_output_commit().
 enum tess_status tess_obj_write(const struct tess_mesh *mesh, struct tess_env *env,
                                 const char *path);
+
+// Read vertices and faces, turned to our world (z up); polygons become fans around their
+// first corner. Everything else in the file is passed over: the mesh has no normals and
+// no attributes. TESS_ERR_FILE names the line: numbers that are none, faces of fewer than
+// three corners or with vertices that are not there; files without faces. Clear with
+// tess_mesh_clear().
+enum tess_status tess_obj_read(struct tess_mesh *out, struct tess_env *env,
+                               const char *path);
 
 #endif

@@ -31,4 +31,13 @@ enum tess_status tess_ply_read_splats(struct tess_splats *out, struct tess_env *
 enum tess_status tess_ply_write_mesh(const struct tess_mesh *mesh, struct tess_env *env,
                                      const char *path);
 
+// Read vertices and faces of a text or binary file of either byte order, in our world as
+// it is (z up); polygons become fans around their first corner. Other elements and
+// properties are passed over: the mesh has no normals and no attributes. TESS_ERR_FILE
+// names line, property, vertex or face: a header that is not one, faces of fewer than
+// three corners or with vertices that are not there, values that are not finite, files
+// cut off, too long or without faces (such as splats). Clear with tess_mesh_clear().
+enum tess_status tess_ply_read_mesh(struct tess_mesh *out, struct tess_env *env,
+                                    const char *path);
+
 #endif

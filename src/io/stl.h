@@ -1,4 +1,4 @@
-// Binary STL files.
+// STL files. The world is ours (z up) as it is.
 #ifndef TESS_STL_H
 #define TESS_STL_H
 
@@ -10,5 +10,12 @@
 // are 2^32 triangles or more; else statuses as tess_output_commit().
 enum tess_status tess_stl_write(const struct tess_mesh *mesh, struct tess_env *env,
                                 const char *path);
+
+// Read binary and text files; every triangle has its own three vertices. The mesh has no
+// normals and no attributes: the file's may be wrong. TESS_ERR_FILE names line or
+// triangle: sizes that do not fit the count, statements out of order, values that are not
+// finite; files without triangles. Clear with tess_mesh_clear().
+enum tess_status tess_stl_read(struct tess_mesh *out, struct tess_env *env,
+                               const char *path);
 
 #endif

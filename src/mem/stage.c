@@ -418,13 +418,28 @@ static enum tess_status commit(struct tess_stage *stage, const struct job *job,
     return status;
 }
 
-// The budget after the device refused what a plan of `peak` bytes needs.
-static void shrink(struct tess_env *env, struct tess_budget *budget, size_t peak)
+// A smaller budget, after the device refused what a plan of `peak` bytes needs: three
+// quarters of that, but not less than what works.
+static enum tess_status shrink(struct tess_budget *budget, const struct job *job,
+                               size_t peak)
 {
-    size_t base = peak < budget->device_bytes ? peak : budget->device_bytes;
-    budget->device_bytes = base / 4 * 3;
-    tess_log(env, TESS_LOG_WARNING, "%s; going on with a budget of %zu KiB", env->message,
+    struct tess_env *env = tess_device_env(job->dev);
+    struct tess_stage_report report;
+    struct tess_stage measured;
+    struct policy policy;
+    char refusal[TESS_MESSAGE_MAX];
+    memcpy(refusal, env->message, sizeof refusal);
+    budget->device_bytes = peak / 4 * 3;
+    enum tess_status status = plan(&report, &policy, &measured, job, budget, false);
+    if (status == TESS_ERR_BUDGET && report.floor_bytes && report.floor_bytes < peak) {
+        budget->device_bytes = (size_t)report.floor_bytes;
+        status = TESS_OK;
+    }
+    if (status) // it was the device that made the budget too small
+        return tess_fail_within(env, status, "%s; and with less: ", refusal);
+    tess_log(env, TESS_LOG_WARNING, "%s; going on with a budget of %zu KiB", refusal,
              budget->device_bytes >> 10);
+    return TESS_OK;
 }
 
 static enum tess_status plan_and_commit(struct tess_stage *stage,
@@ -432,29 +447,23 @@ static enum tess_status plan_and_commit(struct tess_stage *stage,
                                         const struct job *job,
                                         const struct tess_budget *allowed)
 {
-    struct tess_env *env = tess_device_env(job->dev);
-    struct tess_budget now = *allowed, *budget = &now;
-    char refusal[TESS_MESSAGE_MAX] = "";
+    struct tess_budget budget = *allowed;
     for (int shrinks = 0;; shrinks++) {
         struct policy policy;
         struct tess_stage measured;
-        enum tess_status status = plan(report, &policy, &measured, job, budget, false);
-        if (status && *refusal) // it was the device that made the budget too small
-            return tess_fail_within(env, status, "%s; and with less: ", refusal);
-        TESS_TRY(status);
+        TESS_TRY(plan(report, &policy, &measured, job, &budget, false));
         *stage = measured;
         stage->policy = policy;
         stage->report = report;
         stage->fixed = true;
-        status = commit(stage, job, budget);
+        enum tess_status status = commit(stage, job, &budget);
         if (status != TESS_ERR_BUDGET)
             return status;
         if (shrinks == SHRINKS_MAX)
-            return tess_fail_within(env, status,
+            return tess_fail_within(tess_device_env(job->dev), status,
                                     "%s: gave up after %d smaller budgets: ", job->name,
                                     SHRINKS_MAX);
-        memcpy(refusal, env->message, sizeof refusal);
-        shrink(env, budget, report->peak_bytes);
+        TESS_TRY(shrink(&budget, job, (size_t)report->peak_bytes));
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/collector.h"
 #include "model/slat_parts.h"
 
 #define GROUPS 32 // of the mesh decoder's norms
@@ -27,121 +28,41 @@ uint32_t tess_slat_out_columns(const struct tess_slat_decoder_config *config)
 
 // ---- opening ----
 
-// Collects the tensors that a network needs, checks each, and counts them.
+// A decoder whose tensors are being collected.
 struct opener {
     struct tess_slat_decoder *decoder;
-    struct tess_env *env;
-    struct tess_weight_block *block; // where the next ones go
-    char **names;                    // of all tensors found so far
-    size_t found, capacity;
-    char prefix[64];
+    struct tess_collector tensors;
 };
-
-static enum tess_status keep_name(struct opener *opener, const char *name)
-{
-    TESS_TRY(tess_grow(&opener->names, &opener->capacity, opener->env, opener->found + 1,
-                       sizeof *opener->names, "tensor names"));
-    TESS_TRY(tess_strdup(&opener->names[opener->found], opener->env, name));
-    opener->found++;
-    return TESS_OK;
-}
-
-#define FLOATS     (1u << TESS_F32 | 1u << TESS_F16)
-#define ANY_FLOATS (FLOATS | 1u << TESS_BF16)
-
-static enum tess_status need(const struct tess_file_tensor **out, struct opener *opener,
-                             const char *name, unsigned dtypes, int dims,
-                             const size_t *shape)
-{
-    char full[160];
-    snprintf(full, sizeof full, "%s%s", opener->prefix, name);
-    TESS_TRY(tess_safetensors_require(out, opener->decoder->file, opener->env, full,
-                                      dtypes, dims, shape));
-    opener->decoder->parameters += (*out)->elements;
-    opener->decoder->bytes += (*out)->bytes;
-    return keep_name(opener, full);
-}
-
-static void add_item(struct opener *opener, const struct tess_file_tensor *tensor,
-                     enum tess_weight_layout layout, uint32_t outputs, uint32_t inputs)
-{
-    struct tess_weight_block *block = opener->block;
-    assert(block->count < TESS_BLOCK_WEIGHTS);
-    block->items[block->count++] = (struct tess_weight_source){
-        .data = tensor->data,
-        .dtype = tensor->dtype,
-        .layout = layout,
-        .outputs = outputs,
-        .inputs = inputs,
-    };
-}
-
-// NAME.weight and NAME.bias. `declared` is the shape that the file declares for the
-// weight.
-static enum tess_status add_layer(struct opener *opener, const char *name,
-                                  enum tess_weight_layout layout, uint32_t outputs,
-                                  uint32_t inputs, int dims, const size_t *declared)
-{
-    const struct tess_file_tensor *tensor;
-    char full[96];
-    snprintf(full, sizeof full, "%s.weight", name);
-    TESS_TRY(need(&tensor, opener, full, FLOATS, dims, declared));
-    add_item(opener, tensor, layout, outputs, inputs);
-    snprintf(full, sizeof full, "%s.bias", name);
-    TESS_TRY(need(&tensor, opener, full, ANY_FLOATS, 1, (const size_t[]){outputs}));
-    add_item(opener, tensor, TESS_WEIGHT_VECTOR, outputs, 1);
-    return TESS_OK;
-}
-
-static enum tess_status add_linear(struct opener *opener, const char *name,
-                                   uint32_t outputs, uint32_t inputs)
-{
-    return add_layer(opener, name, TESS_WEIGHT_MATRIX, outputs, inputs, 2,
-                     (const size_t[]){outputs, inputs});
-}
-
-static enum tess_status add_conv(struct opener *opener, const char *name,
-                                 enum tess_weight_layout layout, uint32_t outputs,
-                                 uint32_t inputs)
-{
-    // The flat buffer of a 1 x 1 x 1 convolution is [inputs][outputs], though it is
-    // declared as the others are.
-    size_t side = layout == TESS_WEIGHT_TRANSPOSED ? 1 : 3;
-    return add_layer(opener, name, layout, outputs, inputs, 5,
-                     (const size_t[]){outputs, side, side, side, inputs});
-}
 
 static enum tess_status read_norm(struct tess_group_norm *out, struct opener *opener,
                                   const char *name, uint32_t channels)
 {
-    const struct tess_file_tensor *tensor;
-    float **values[2] = {&out->weight, &out->bias};
-    static const char *const suffixes[2] = {"weight", "bias"};
-    for (int i = 0; i < 2; i++) {
-        char full[96];
-        snprintf(full, sizeof full, "%s.%s", name, suffixes[i]);
-        TESS_TRY(need(&tensor, opener, full, ANY_FLOATS, 1, (const size_t[]){channels}));
-        TESS_TRY(tess_alloc(values[i], opener->env, channels, sizeof(float), "a norm"));
-        tess_file_tensor_floats(*values[i], tensor);
-    }
-    return TESS_OK;
+    char full[96];
+    snprintf(full, sizeof full, "%s.weight", name);
+    TESS_TRY(tess_collect_values(&out->weight, &opener->tensors, full, 1,
+                                 (const size_t[]){channels}));
+    snprintf(full, sizeof full, "%s.bias", name);
+    return tess_collect_values(&out->bias, &opener->tensors, full, 1,
+                               (const size_t[]){channels});
 }
 
 static enum tess_status open_torso(struct opener *opener)
 {
     const struct tess_slat_decoder_config *config = &opener->decoder->config;
     uint32_t C = config->channels;
-    opener->block = opener->decoder->blocks;
-    TESS_TRY(add_linear(opener, "input_layer", C, config->latent_channels));
+    opener->tensors.block = opener->decoder->blocks;
+    TESS_TRY(
+        tess_collect_linear(&opener->tensors, "input_layer", C, config->latent_channels));
     for (uint32_t i = 0; i < config->blocks; i++) {
-        opener->block++;
-        snprintf(opener->prefix, sizeof opener->prefix, "blocks.%u.", (unsigned)i);
-        TESS_TRY(add_linear(opener, "attn.to_qkv", 3 * C, C));
-        TESS_TRY(add_linear(opener, "attn.to_out", C, C));
-        TESS_TRY(add_linear(opener, "mlp.mlp.0", config->hidden, C));
-        TESS_TRY(add_linear(opener, "mlp.mlp.2", C, config->hidden));
+        opener->tensors.block++;
+        snprintf(opener->tensors.prefix, sizeof opener->tensors.prefix, "blocks.%u.",
+                 (unsigned)i);
+        TESS_TRY(tess_collect_linear(&opener->tensors, "attn.to_qkv", 3 * C, C));
+        TESS_TRY(tess_collect_linear(&opener->tensors, "attn.to_out", C, C));
+        TESS_TRY(tess_collect_linear(&opener->tensors, "mlp.mlp.0", config->hidden, C));
+        TESS_TRY(tess_collect_linear(&opener->tensors, "mlp.mlp.2", C, config->hidden));
     }
-    opener->prefix[0] = '\0';
+    opener->tensors.prefix[0] = '\0';
     return TESS_OK;
 }
 
@@ -150,12 +71,12 @@ static enum tess_status open_gaussian_head(struct opener *opener)
     struct tess_slat_decoder *decoder = opener->decoder;
     const struct tess_slat_decoder_config *config = &decoder->config;
     if (config->gaussian.perturb_offset)
-        TESS_TRY(need(&decoder->perturbation, opener, "offset_perturbation",
-                      1u << TESS_F32, 2,
-                      (const size_t[]){config->gaussian.gaussians, 3}));
-    opener->block++;
-    return add_linear(opener, "out_layer", tess_slat_out_columns(config),
-                      config->channels);
+        TESS_TRY(tess_collect(&decoder->perturbation, &opener->tensors,
+                              "offset_perturbation", 1u << TESS_F32, 2,
+                              (const size_t[]){config->gaussian.gaussians, 3}));
+    opener->tensors.block++;
+    return tess_collect_linear(&opener->tensors, "out_layer",
+                               tess_slat_out_columns(config), config->channels);
 }
 
 static enum tess_status open_mesh_head(struct opener *opener)
@@ -165,51 +86,38 @@ static enum tess_status open_mesh_head(struct opener *opener)
     uint32_t in = config->channels;
     if (config->channels % (8 * GROUPS) != 0)
         return tess_fail(
-            opener->env, TESS_ERR_FILE,
+            opener->tensors.env, TESS_ERR_FILE,
             "%s: field args.model_channels is %u, expected a multiple of %d: a mesh "
             "decoder's norms have %d groups of channels / 8",
             tess_safetensors_path(decoder->file), (unsigned)config->channels, 8 * GROUPS,
             GROUPS);
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t out = config->channels / (i == 0 ? 4 : 8);
-        snprintf(opener->prefix, sizeof opener->prefix, "upsample.%u.", (unsigned)i);
-        opener->block++;
+        snprintf(opener->tensors.prefix, sizeof opener->tensors.prefix, "upsample.%u.",
+                 (unsigned)i);
+        opener->tensors.block++;
         TESS_TRY(read_norm(&decoder->norms[2 * i], opener, "act_layers.0", in));
-        TESS_TRY(add_conv(opener, "out_layers.0.conv", TESS_WEIGHT_CONV_UP, out, in));
-        opener->block++;
+        TESS_TRY(tess_collect_conv(&opener->tensors, "out_layers.0.conv",
+                                   TESS_WEIGHT_CONV_UP, out, in));
+        opener->tensors.block++;
         TESS_TRY(read_norm(&decoder->norms[2 * i + 1], opener, "out_layers.1", out));
-        TESS_TRY(add_conv(opener, "out_layers.3.conv", TESS_WEIGHT_CONV, out, out));
-        TESS_TRY(
-            add_conv(opener, "skip_connection.conv", TESS_WEIGHT_TRANSPOSED, out, in));
+        TESS_TRY(tess_collect_conv(&opener->tensors, "out_layers.3.conv",
+                                   TESS_WEIGHT_CONV, out, out));
+        TESS_TRY(tess_collect_conv(&opener->tensors, "skip_connection.conv",
+                                   TESS_WEIGHT_TRANSPOSED, out, in));
         in = out;
     }
-    opener->prefix[0] = '\0';
-    return add_linear(opener, "out_layer", tess_slat_out_columns(config), in);
-}
-
-static enum tess_status refuse_surplus(const struct opener *opener)
-{
-    const struct tess_safetensors *file = opener->decoder->file;
-    for (size_t i = 0; i < tess_safetensors_count(file); i++) {
-        const char *name = tess_safetensors_at(file, i)->name;
-        bool known = false;
-        for (size_t k = 0; k < opener->found && !known; k++)
-            known = strcmp(opener->names[k], name) == 0;
-        if (!known)
-            return tess_fail(
-                opener->env, TESS_ERR_FILE,
-                "%s: tensor %s is not one that this network has: the file and its "
-                ".json do not belong together",
-                tess_safetensors_path(file), name);
-    }
-    return TESS_OK;
+    opener->tensors.prefix[0] = '\0';
+    return tess_collect_linear(&opener->tensors, "out_layer",
+                               tess_slat_out_columns(config), in);
 }
 
 static enum tess_status open_weights(struct tess_slat_decoder *decoder,
                                      struct tess_env *env)
 {
     const struct tess_slat_decoder_config *config = &decoder->config;
-    struct opener opener = {.decoder = decoder, .env = env};
+    struct opener opener = {.decoder = decoder,
+                            .tensors = {.env = env, .file = decoder->file}};
     decoder->block_count = 1 + config->blocks + (config->kind == TESS_SLAT_MESH ? 4 : 1);
     TESS_TRY(tess_alloc(&decoder->blocks, env, decoder->block_count,
                         sizeof *decoder->blocks, "weights"));
@@ -218,10 +126,10 @@ static enum tess_status open_weights(struct tess_slat_decoder *decoder,
         status = config->kind == TESS_SLAT_MESH ? open_mesh_head(&opener)
                                                 : open_gaussian_head(&opener);
     if (!status)
-        status = refuse_surplus(&opener);
-    for (size_t i = 0; i < opener.found; i++)
-        free(opener.names[i]);
-    free(opener.names);
+        status = tess_collector_refuse_surplus(&opener.tensors);
+    decoder->parameters = opener.tensors.parameters;
+    decoder->bytes = opener.tensors.bytes;
+    tess_collector_clear(&opener.tensors);
     return status;
 }
 

@@ -3,17 +3,29 @@
 
 #include <assert.h>
 
-enum tess_status tess_add_row(struct tess_stage *stage, struct tess_mat x,
-                              struct tess_slice v)
+static enum tess_status launch_add(struct tess_stage *stage, const char *kernel,
+                                   struct tess_mat x, struct tess_slice y)
 {
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){.file = "layout",
-                              .kernel = "add_row",
+                              .kernel = kernel,
                               .global = {x.cols, x.rows},
                               .cut = 1,
-                              .args = {TESS_SLICE(x.data), TESS_SLICE(v),
+                              .args = {TESS_SLICE(x.data), TESS_SLICE(y),
                                        TESS_U32ARG(x.rows), TESS_U32ARG(x.cols)}});
+}
+
+enum tess_status tess_add(struct tess_stage *stage, struct tess_mat x, struct tess_mat y)
+{
+    assert(x.rows == y.rows && x.cols == y.cols);
+    return launch_add(stage, "add", x, y.data);
+}
+
+enum tess_status tess_add_row(struct tess_stage *stage, struct tess_mat x,
+                              struct tess_slice v)
+{
+    return launch_add(stage, "add_row", x, v);
 }
 
 enum tess_status tess_place_columns(struct tess_stage *stage, struct tess_mat out,

@@ -4,6 +4,9 @@
 
 #include "mem/stage.h"
 
+// x += y, of the same shape, in place.
+enum tess_status tess_add(struct tess_stage *stage, struct tess_mat x, struct tess_mat y);
+
 // x[row] += v [C], in place.
 enum tess_status tess_add_row(struct tess_stage *stage, struct tess_mat x,
                               struct tess_slice v);

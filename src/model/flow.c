@@ -1,0 +1,807 @@
+// Opening flow models, and running them as a stage.
+//
+// Exact shortcuts: the modulation of all steps is computed once, as it depends on the
+// time only; keys and values of a condition once, as it stays; a condition of zeros needs
+// no cross attention; and runs that differ only in the condition share a block's weights,
+// and all up to the transformer.
+#include "model/flow.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/collector.h"
+#include "model/flow_parts.h"
+#include "op/norm.h"
+#include "op/position.h"
+
+#define TIME_CHANNELS    256
+#define BLOCK_EPS        1e-6f
+#define OUT_EPS          1e-5f
+#define COMFORTABLE_ROWS 2048
+
+// ---- opening ----
+
+static enum tess_status open_block(struct tess_flow *flow, struct tess_collector *c,
+                                   uint32_t index, size_t modulated)
+{
+    const struct tess_flow_config *config = &flow->config;
+    uint32_t C = config->channels;
+    struct tess_weight_block *main_block = c->block;
+    const size_t gamma[2] = {config->heads, C / config->heads};
+    snprintf(c->prefix, sizeof c->prefix, "blocks.%u.", (unsigned)index);
+    TESS_TRY(tess_collect_norm(c, "norm2", C));
+    TESS_TRY(tess_collect_linear(c, "self_attn.to_qkv", 3 * C, C));
+    TESS_TRY(tess_collect_linear(c, "self_attn.to_out", C, C));
+    TESS_TRY(tess_collect_linear(c, "cross_attn.to_q", C, C));
+    TESS_TRY(tess_collect_linear(c, "cross_attn.to_out", C, C));
+    TESS_TRY(tess_collect_linear(c, "mlp.mlp.0", config->hidden, C));
+    TESS_TRY(tess_collect_linear(c, "mlp.mlp.2", C, config->hidden));
+    if (config->qk_rms_norm) {
+        TESS_TRY(tess_collect_vector(c, "self_attn.q_rms_norm.gamma", C, 2, gamma));
+        TESS_TRY(tess_collect_vector(c, "self_attn.k_rms_norm.gamma", C, 2, gamma));
+    }
+    c->block = &flow->modulation[modulated];
+    TESS_TRY(tess_collect_linear(c, "adaLN_modulation.1", 6 * C, C));
+    c->block = &flow->condition[index];
+    TESS_TRY(tess_collect_linear(c, "cross_attn.to_kv", 2 * C, config->cond_channels));
+    // The bias again, as the values of a condition of zeros.
+    const struct tess_file_tensor *bias =
+        tess_safetensors_find(flow->file, c->names[c->found - 1]);
+    float *values = NULL;
+    TESS_TRY(tess_alloc(&values, c->env, 2 * C, sizeof *values, "a bias"));
+    tess_file_tensor_floats(values, bias);
+    memmove(values, values + C, C * sizeof *values);
+    flow->value_bias[index] = values;
+    c->block = main_block;
+    c->prefix[0] = '\0';
+    return TESS_OK;
+}
+
+static enum tess_status open_res_block(struct tess_flow *flow, struct tess_collector *c,
+                                       const char *name, size_t modulated,
+                                       struct tess_res_block sizes)
+{
+    struct tess_weight_block *main_block = c->block;
+    uint32_t in = sizes.inputs, out = sizes.outputs;
+    snprintf(c->prefix, sizeof c->prefix, "%s.", name);
+    TESS_TRY(tess_collect_norm(c, "norm1", in));
+    TESS_TRY(tess_collect_conv(c, "conv1.conv", TESS_WEIGHT_CONV, out, in));
+    TESS_TRY(tess_collect_conv(c, "conv2.conv", TESS_WEIGHT_CONV, out, out));
+    if (in != out)
+        TESS_TRY(tess_collect_linear(c, "skip_connection", out, in));
+    c->block = &flow->modulation[modulated];
+    TESS_TRY(tess_collect_linear(c, "emb_layers.1", 2 * out, flow->config.channels));
+    c->block = main_block;
+    c->prefix[0] = '\0';
+    flow->res_blocks[flow->res_count++] = sizes;
+    return TESS_OK;
+}
+
+static enum tess_status open_time(struct tess_flow *flow, struct tess_collector *c)
+{
+    size_t C = flow->config.channels;
+    TESS_TRY(tess_collect_values(&flow->time_weight[0], c, "t_embedder.mlp.0.weight", 2,
+                                 (const size_t[]){C, TIME_CHANNELS}));
+    TESS_TRY(tess_collect_values(&flow->time_bias[0], c, "t_embedder.mlp.0.bias", 1,
+                                 (const size_t[]){C}));
+    TESS_TRY(tess_collect_values(&flow->time_weight[1], c, "t_embedder.mlp.2.weight", 2,
+                                 (const size_t[]){C, C}));
+    return tess_collect_values(&flow->time_bias[1], c, "t_embedder.mlp.2.bias", 1,
+                               (const size_t[]){C});
+}
+
+// Channels of a token of the input, of the output.
+static uint32_t patch_channels(const struct tess_flow_config *config, uint32_t channels)
+{
+    uint32_t p = config->sparse ? 1 : config->patch_size;
+    return channels * p * p * p;
+}
+
+static enum tess_status open_all(struct tess_flow *flow, struct tess_collector *c)
+{
+    const struct tess_flow_config *config = &flow->config;
+    uint32_t C = config->channels, io = config->io_channels,
+             first = config->sparse ? io : C;
+    uint32_t io_blocks = config->io_blocks;
+    size_t modulated = 0;
+    char name[64];
+    TESS_TRY(open_time(flow, c));
+    if (!config->sparse) {
+        size_t side = config->resolution / config->patch_size;
+        TESS_TRY(tess_collect(&flow->positions, c, "pos_emb", 1u << TESS_F32, 2,
+                              (const size_t[]){side * side * side, C}));
+    }
+    TESS_TRY(tess_collect_linear(c, "input_layer", first,
+                                 patch_channels(config, config->in_channels)));
+    for (uint32_t i = 0; i < io_blocks; i++) {
+        bool down = i + 1 == io_blocks;
+        c->block++;
+        snprintf(name, sizeof name, "input_blocks.%u", (unsigned)i);
+        TESS_TRY(open_res_block(flow, c, name, modulated++,
+                                (struct tess_res_block){io, down ? C : io, down, false}));
+    }
+    for (uint32_t i = 0; i < config->blocks; i++) {
+        c->block++;
+        TESS_TRY(open_block(flow, c, i, modulated++));
+    }
+    for (uint32_t i = 0; i < io_blocks; i++) {
+        c->block++;
+        snprintf(name, sizeof name, "out_blocks.%u", (unsigned)i);
+        TESS_TRY(
+            open_res_block(flow, c, name, modulated++,
+                           (struct tess_res_block){i ? 2 * io : 2 * C, io, false, !i}));
+    }
+    c->block++;
+    TESS_TRY(tess_collect_linear(c, "out_layer",
+                                 patch_channels(config, config->out_channels), first));
+    return tess_collector_refuse_surplus(c);
+}
+
+static enum tess_status alloc_blocks(struct tess_flow *flow, struct tess_env *env)
+{
+    const struct tess_flow_config *config = &flow->config;
+    size_t modulated = config->blocks + 2 * config->io_blocks;
+    flow->modulation_count = modulated;
+    flow->block_count = modulated + 2;
+    TESS_TRY(tess_alloc(&flow->blocks, env, flow->block_count, sizeof *flow->blocks,
+                        "weights"));
+    TESS_TRY(tess_alloc(&flow->modulation, env, modulated, sizeof *flow->modulation,
+                        "weights"));
+    TESS_TRY(tess_alloc(&flow->condition, env, config->blocks, sizeof *flow->condition,
+                        "weights"));
+    TESS_TRY(tess_alloc(&flow->value_bias, env, config->blocks, sizeof *flow->value_bias,
+                        "weights"));
+    return tess_alloc(&flow->res_blocks, env, 2 * config->io_blocks,
+                      sizeof *flow->res_blocks, "weights");
+}
+
+static enum tess_status open_into(struct tess_flow *flow, struct tess_env *env,
+                                  const char *path)
+{
+    char *name = NULL;
+    TESS_TRY(tess_strf(&name, env, "%s.json", path));
+    enum tess_status status = tess_flow_config_read(&flow->config, env, name);
+    free(name);
+    TESS_TRY(status);
+    TESS_TRY(tess_strf(&name, env, "%s.safetensors", path));
+    status = tess_safetensors_open(&flow->file, env, name);
+    free(name);
+    TESS_TRY(status);
+    TESS_TRY(alloc_blocks(flow, env));
+    struct tess_collector collector = {
+        .env = env, .file = flow->file, .block = flow->blocks};
+    status = open_all(flow, &collector);
+    flow->parameters = collector.parameters;
+    flow->bytes = collector.bytes;
+    tess_collector_clear(&collector);
+    return status;
+}
+
+enum tess_status tess_flow_open(struct tess_flow **out, struct tess_env *env,
+                                const char *path)
+{
+    struct tess_flow *flow = NULL;
+    TESS_TRY(tess_alloc(&flow, env, 1, sizeof *flow, "a flow model"));
+    enum tess_status status = open_into(flow, env, path);
+    if (status) {
+        tess_flow_close(&flow);
+        return status;
+    }
+    *out = flow;
+    return TESS_OK;
+}
+
+void tess_flow_close(struct tess_flow **flow)
+{
+    struct tess_flow *f = *flow;
+    if (!f)
+        return;
+    tess_safetensors_close(&f->file);
+    for (size_t i = 0; f->value_bias && i < f->config.blocks; i++)
+        free(f->value_bias[i]);
+    for (int i = 0; i < 2; i++) {
+        free(f->time_weight[i]);
+        free(f->time_bias[i]);
+    }
+    free(f->value_bias);
+    free(f->blocks);
+    free(f->modulation);
+    free(f->condition);
+    free(f->res_blocks);
+    free(f);
+    *flow = NULL;
+}
+
+const struct tess_flow_config *tess_flow_config(const struct tess_flow *flow)
+{
+    return &flow->config;
+}
+
+uint64_t tess_flow_parameters(const struct tess_flow *flow)
+{
+    return flow->parameters;
+}
+
+uint64_t tess_flow_bytes(const struct tess_flow *flow)
+{
+    return flow->bytes;
+}
+
+const char *tess_flow_stage_name(const struct tess_flow *flow)
+{
+    return flow->config.sparse ? "latent flow" : "structure flow";
+}
+
+// ---- jobs ----
+
+// Coarse voxels, and who belongs to whom.
+static enum tess_status make_levels(struct tess_flow_job *job, struct tess_env *env)
+{
+    size_t count = job->params.rows;
+    TESS_TRY(tess_voxels_create(&job->fine, env, job->params.coords, count));
+    TESS_TRY(tess_voxels_find_neighbours(&job->fine, env));
+    int32_t *coords = NULL;
+    TESS_TRY(tess_alloc(&coords, env, count, 3 * sizeof *coords, "coarse voxels"));
+    enum tess_status status =
+        tess_alloc(&job->parents, env, count, sizeof *job->parents, "coarse voxels");
+    size_t coarse = 0;
+    for (size_t i = 0; i < count && !status; i++) {
+        int32_t at[3];
+        for (size_t axis = 0; axis < 3; axis++)
+            at[axis] = job->fine.coords[3 * i + axis] / 2;
+        // Along a Morton curve siblings follow one another, and parents keep the order.
+        if (coarse == 0 || memcmp(coords + 3 * (coarse - 1), at, sizeof at) != 0)
+            memcpy(coords + 3 * coarse++, at, sizeof at);
+        job->parents[i] = (uint32_t)coarse - 1;
+    }
+    if (!status)
+        status = tess_voxels_create(&job->coarse, env, coords, coarse);
+    free(coords);
+    if (!status)
+        status = tess_voxels_find_neighbours(&job->coarse, env);
+    if (!status)
+        status = tess_alloc(&job->children, env, coarse, 8 * sizeof *job->children,
+                            "coarse voxels");
+    for (size_t i = 0; i < 8 * coarse && !status; i++)
+        job->children[i] = TESS_NO_ROW;
+    for (size_t i = 0, place = 0; i < count && !status; i++) {
+        place = i && job->parents[i] == job->parents[i - 1] ? place + 1 : 0;
+        job->children[8 * job->parents[i] + place] = (uint32_t)i;
+    }
+    return status;
+}
+
+static enum tess_status prepare_job(struct tess_flow_job *job)
+{
+    struct tess_env *env = tess_device_env(job->dev);
+    const struct tess_flow_config *config = &job->flow->config;
+    size_t side = config->resolution / (config->sparse ? 1 : config->patch_size);
+    job->tokens = side * side * side;
+    if (config->sparse) {
+        TESS_TRY(make_levels(job, env));
+        job->tokens = job->coarse.count;
+    }
+    for (size_t i = 0; i < job->params.step_count; i++)
+        if (job->params.steps[i].runs > job->runs_max)
+            job->runs_max = job->params.steps[i].runs;
+    assert(job->runs_max >= 1 && job->runs_max <= TESS_RUNS_MAX);
+    return tess_alloc(&job->velocity, env, job->runs_max * job->params.rows,
+                      config->out_channels * sizeof *job->velocity, "velocity");
+}
+
+enum tess_status tess_flow_job_create(struct tess_flow_job **out, struct tess_device *dev,
+                                      const struct tess_flow *flow,
+                                      const struct tess_flow_params *params)
+{
+    struct tess_flow_job *job = NULL;
+    TESS_TRY(
+        tess_alloc(&job, tess_device_env(dev), 1, sizeof *job, "a flow model's run"));
+    job->dev = dev;
+    job->flow = flow;
+    job->params = *params;
+    enum tess_status status = prepare_job(job);
+    if (status) {
+        tess_flow_job_destroy(&job);
+        return status;
+    }
+    *out = job;
+    return TESS_OK;
+}
+
+void tess_flow_job_destroy(struct tess_flow_job **job)
+{
+    if (!*job)
+        return;
+    tess_voxels_clear(&(*job)->fine);
+    tess_voxels_clear(&(*job)->coarse);
+    free((*job)->parents);
+    free((*job)->children);
+    free((*job)->velocity);
+    free(*job);
+    *job = NULL;
+}
+
+// ---- what depends on the time only ----
+
+// silu(t_emb) of each step, [steps][C]: L1(SiLU(L0(e))), e = (cos, sin)(timestep f_i).
+static enum tess_status embed_times(float **out, const struct tess_flow_job *job)
+{
+    const struct tess_flow *flow = job->flow;
+    size_t C = flow->config.channels, steps = job->params.step_count;
+    float *emb = NULL;
+    double e[TIME_CHANNELS], *hidden = NULL;
+    TESS_TRY(
+        tess_alloc(&emb, tess_device_env(job->dev), steps, C * sizeof *emb, "times"));
+    enum tess_status status =
+        tess_alloc(&hidden, tess_device_env(job->dev), C, sizeof *hidden, "times");
+    for (size_t s = 0; s < steps && !status; s++) {
+        for (size_t i = 0; i < TIME_CHANNELS / 2; i++) {
+            // The frequency and the angle in fp32, as the original has them.
+            float frequency =
+                (float)exp(-log(10000) * (double)(float)i / (TIME_CHANNELS / 2));
+            float angle = job->params.steps[s].timestep * frequency;
+            e[i] = cos((double)angle);
+            e[i + TIME_CHANNELS / 2] = sin((double)angle);
+        }
+        for (size_t n = 0; n < C; n++) {
+            double sum = flow->time_bias[0][n];
+            for (size_t k = 0; k < TIME_CHANNELS; k++)
+                sum += e[k] * flow->time_weight[0][n * TIME_CHANNELS + k];
+            hidden[n] = sum / (1 + exp(-sum));
+        }
+        for (size_t n = 0; n < C; n++) {
+            double sum = flow->time_bias[1][n];
+            for (size_t k = 0; k < C; k++)
+                sum += hidden[k] * flow->time_weight[1][n * C + k];
+            emb[s * C + n] = (float)(sum / (1 + exp(-sum)));
+        }
+    }
+    free(hidden);
+    if (status) {
+        free(emb);
+        return status;
+    }
+    *out = emb;
+    return TESS_OK;
+}
+
+struct modulation_sink {
+    float *to;
+    size_t width, stride;
+};
+
+static enum tess_status keep_modulation(void *user, size_t row0, size_t rows,
+                                        const void *data)
+{
+    const struct modulation_sink *sink = user;
+    for (size_t i = 0; i < rows; i++)
+        memcpy(sink->to + (row0 + i) * sink->stride,
+               (const float *)data + i * sink->width, sink->width * sizeof(float));
+    return TESS_OK;
+}
+
+static enum tess_status modulate_all(struct tess_flow_exec *exec,
+                                     struct tess_weights *weights, struct tess_mat emb)
+{
+    const struct tess_flow *flow = exec->job->flow;
+    size_t steps = exec->job->params.step_count;
+    for (size_t i = 0; i < flow->modulation_count; i++) {
+        const struct tess_weight *items;
+        struct tess_mat out;
+        size_t mark;
+        TESS_TRY(tess_weights_use(&items, weights, i));
+        mark = tess_arena_mark(tess_stage_arena(exec->stage));
+        TESS_TRY(tess_mat_take(&out, exec->stage, steps, items[0].outputs, TESS_F32,
+                               "modulation"));
+        TESS_TRY(tess_matmul(exec->stage, &(struct tess_matmul){.out = out,
+                                                                .in = emb,
+                                                                .weight = &items[0],
+                                                                .bias = &items[1],
+                                                                .rows = steps}));
+        struct modulation_sink sink = {exec->modulation +
+                                           i * steps * exec->modulation_width,
+                                       out.cols, exec->modulation_width};
+        TESS_TRY(tess_mat_deliver(exec->stage, out, 0, keep_modulation, &sink));
+        tess_arena_release(tess_stage_arena(exec->stage), mark);
+    }
+    return TESS_OK;
+}
+
+static enum tess_status prepare_modulation(struct tess_flow_exec *exec)
+{
+    const struct tess_flow_job *job = exec->job;
+    const struct tess_flow *flow = job->flow;
+    struct tess_env *env = tess_device_env(job->dev);
+    size_t steps = job->params.step_count, C = flow->config.channels;
+    struct tess_weights *weights = NULL;
+    struct tess_mat emb;
+    float *values = NULL;
+    exec->modulation_width = 6 * C;
+    TESS_TRY(tess_alloc(&exec->modulation, env, flow->modulation_count * steps,
+                        exec->modulation_width * sizeof(float), "modulation"));
+    TESS_TRY(tess_mat_take(&emb, exec->stage, steps, C, TESS_F32, "times"));
+    TESS_TRY(embed_times(&values, job));
+    enum tess_status status = tess_mat_write(exec->stage, emb, values);
+    free(values);
+    TESS_TRY(status);
+    TESS_TRY(tess_weights_create(&weights, exec->stage, flow->modulation,
+                                 flow->modulation_count, false));
+    status = modulate_all(exec, weights, emb);
+    tess_weights_destroy(&weights);
+    return status;
+}
+
+enum tess_status tess_flow_modulate(struct tess_flow_exec *exec, size_t index,
+                                    size_t count, size_t width, unsigned plus_one)
+{
+    const float *from =
+        exec->modulation + (index * exec->job->params.step_count + exec->step_index) *
+                               exec->modulation_width;
+    float *values = NULL;
+    TESS_TRY(tess_alloc(&values, tess_stage_env(exec->stage), width, sizeof *values,
+                        "modulation"));
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        struct tess_mat part = exec->vectors[i];
+        for (size_t k = 0; k < width; k++)
+            values[k] = from[i * width + k] + (plus_one >> i & 1 ? 1.0f : 0.0f);
+        part.data.bytes = width * sizeof *values;
+        status = tess_mat_write(exec->stage, part, values);
+    }
+    free(values);
+    return status;
+}
+
+// ---- what depends on the condition only ----
+
+struct kv_span {
+    const float *condition; // [tokens][Cc]
+    size_t channels;
+    struct tess_tensor *kv;
+    const struct tess_weight *items;
+};
+
+static enum tess_status kv_span(struct tess_stage *stage, void *user,
+                                struct tess_tile tile)
+{
+    const struct kv_span *span = user;
+    struct tess_mat in, out;
+    TESS_TRY(tess_mat_take(&in, stage, tile.rows, span->channels, TESS_F32, "condition"));
+    TESS_TRY(tess_mat_take(&out, stage, tile.rows, tess_tensor_cols(span->kv), TESS_F32,
+                           "condition"));
+    TESS_TRY(tess_mat_write(stage, in, span->condition + tile.row0 * span->channels));
+    TESS_TRY(tess_matmul(stage, &(struct tess_matmul){.out = out,
+                                                      .in = in,
+                                                      .weight = &span->items[0],
+                                                      .bias = &span->items[1],
+                                                      .rows = tile.rows}));
+    return tess_tensor_store(stage, span->kv, out, tile.row0);
+}
+
+static enum tess_status project_conditions(struct tess_flow_exec *exec,
+                                           struct tess_weights *weights)
+{
+    const struct tess_flow_params *params = &exec->job->params;
+    const struct tess_flow_config *config = &exec->job->flow->config;
+    for (size_t block = 0; block < config->blocks; block++) {
+        struct kv_span span = {.channels = config->cond_channels};
+        TESS_TRY(tess_weights_use(&span.items, weights, block));
+        for (size_t c = 0; c < params->condition_count; c++) {
+            struct tess_tensor **kv = &exec->conditions[c * config->blocks + block];
+            TESS_TRY(tess_tensor_create(
+                kv, exec->stage,
+                &(struct tess_tensor_params){.rows = params->condition_tokens,
+                                             .cols = 2 * config->channels,
+                                             .dtype = TESS_F32,
+                                             .tag = "keys and values of the condition",
+                                             .may_spill = true}));
+            span.kv = *kv;
+            span.condition =
+                params->conditions + c * params->condition_tokens * config->cond_channels;
+            TESS_TRY(tess_span_run(exec->stage,
+                                   &(struct tess_span){.name = "condition",
+                                                       .rows = params->condition_tokens,
+                                                       .comfortable = COMFORTABLE_ROWS,
+                                                       .run = kv_span,
+                                                       .user = &span}));
+        }
+    }
+    return TESS_OK;
+}
+
+static enum tess_status prepare_conditions(struct tess_flow_exec *exec)
+{
+    const struct tess_flow *flow = exec->job->flow;
+    size_t blocks = flow->config.blocks, count = exec->job->params.condition_count;
+    struct tess_weights *weights = NULL;
+    TESS_TRY(tess_alloc(&exec->conditions, tess_stage_env(exec->stage), blocks * count,
+                        sizeof(struct tess_tensor *), "conditions"));
+    if (!count)
+        return TESS_OK;
+    TESS_TRY(tess_weights_create(&weights, exec->stage, flow->condition, blocks, false));
+    enum tess_status status = project_conditions(exec, weights);
+    tess_weights_destroy(&weights);
+    return status;
+}
+
+// ---- steps ----
+
+enum tess_status tess_flow_next_block(struct tess_flow_exec *exec)
+{
+    return tess_weights_use(&exec->items, exec->weights, exec->block++);
+}
+
+// h = input_layer(x) + positions, for all runs.
+static enum tess_status dense_input_span(struct tess_stage *stage, void *user,
+                                         struct tess_tile tile)
+{
+    struct tess_flow_exec *exec = user;
+    const struct tess_flow_job *job = exec->job;
+    const struct tess_flow_config *config = &job->flow->config;
+    size_t C = config->channels, p = config->patch_size, side = config->resolution / p;
+    size_t Cin = patch_channels(config, config->in_channels);
+    struct tess_mat in, out;
+    float *rows = NULL;
+    TESS_TRY(tess_mat_take(&in, stage, tile.rows, Cin, TESS_F32, "latents"));
+    TESS_TRY(tess_mat_take(&out, stage, tile.rows, C, TESS_F32, "input layer"));
+    TESS_TRY(tess_alloc(&rows, tess_stage_env(stage), tile.rows * Cin, sizeof *rows,
+                        "latents"));
+    // Column c p³ + (px p + py) p + pz of a token.
+    for (size_t i = 0; i < tile.rows * Cin; i++) {
+        size_t token = tile.row0 + i / Cin, column = i % Cin, part = column % (p * p * p);
+        size_t x = token / (side * side) * p + part / (p * p);
+        size_t y = token / side % side * p + part / p % p,
+               z = token % side * p + part % p;
+        size_t voxel = (x * config->resolution + y) * config->resolution + z;
+        rows[i] = job->params.x[voxel * config->in_channels + column / (p * p * p)];
+    }
+    enum tess_status status = tess_mat_write(stage, in, rows);
+    free(rows);
+    TESS_TRY(status);
+    TESS_TRY(tess_mat_write(stage, out,
+                            (const unsigned char *)job->flow->positions->data +
+                                tile.row0 * C * sizeof(float)));
+    TESS_TRY(tess_matmul(
+        stage, &(struct tess_matmul){.out = out,
+                                     .in = in,
+                                     .weight = &exec->items[TESS_FLOW_IN_WEIGHT],
+                                     .bias = &exec->items[TESS_FLOW_IN_BIAS],
+                                     .residual = &out,
+                                     .rows = tile.rows}));
+    for (size_t run = 0; run < exec->step->runs; run++)
+        TESS_TRY(tess_tensor_store(stage, exec->transformer.features, out,
+                                   run * job->tokens + tile.row0));
+    return TESS_OK;
+}
+
+static enum tess_status run_block(struct tess_flow_exec *exec, size_t index)
+{
+    const struct tess_flow *flow = exec->job->flow;
+    const struct tess_flow_config *config = &flow->config;
+    size_t C = config->channels;
+    // shift, 1 + scale, gate of attention, then of the feed-forward layers
+    TESS_TRY(
+        tess_flow_modulate(exec, config->io_blocks + index, 6, C, 1u << 1 | 1u << 4));
+    TESS_TRY(tess_flow_next_block(exec));
+    const struct tess_weight *w = exec->items;
+    size_t mark = tess_arena_mark(tess_stage_arena(exec->stage)); // after the weights
+    struct tess_mat none;
+    TESS_TRY(tess_transformer_unconditional(
+        &none, exec->stage, &w[TESS_FLOW_CROSS_WEIGHT], &w[TESS_FLOW_CROSS_BIAS],
+        flow->value_bias[index]));
+    struct tess_transformer_block block = {
+        .norm1_weight = &exec->vectors[1].data,
+        .norm1_bias = &exec->vectors[0].data,
+        .qkv = &w[TESS_FLOW_QKV_WEIGHT],
+        .qkv_bias = &w[TESS_FLOW_QKV_BIAS],
+        .q_gamma = config->qk_rms_norm ? &w[TESS_FLOW_Q_GAMMA].data : NULL,
+        .k_gamma = config->qk_rms_norm ? &w[TESS_FLOW_K_GAMMA].data : NULL,
+        .out = &w[TESS_FLOW_OUT_WEIGHT],
+        .out_bias = &w[TESS_FLOW_OUT_BIAS],
+        .gate1 = &exec->vectors[2].data,
+        .norm2_weight = &w[TESS_FLOW_NORM2_WEIGHT].data,
+        .norm2_bias = &w[TESS_FLOW_NORM2_BIAS].data,
+        .to_q = &w[TESS_FLOW_Q_WEIGHT],
+        .to_q_bias = &w[TESS_FLOW_Q_BIAS],
+        .cross_out = &w[TESS_FLOW_CROSS_WEIGHT],
+        .cross_out_bias = &w[TESS_FLOW_CROSS_BIAS],
+        .unconditional = &none.data,
+        .norm3_weight = &exec->vectors[4].data,
+        .norm3_bias = &exec->vectors[3].data,
+        .mlp0 = &w[TESS_FLOW_MLP0_WEIGHT],
+        .mlp0_bias = &w[TESS_FLOW_MLP0_BIAS],
+        .mlp2 = &w[TESS_FLOW_MLP2_WEIGHT],
+        .mlp2_bias = &w[TESS_FLOW_MLP2_BIAS],
+        .gate3 = &exec->vectors[5].data,
+        .activation = TESS_ACT_GELU_TANH,
+        .eps = BLOCK_EPS,
+    };
+    for (size_t run = 0; run < exec->step->runs; run++)
+        if (exec->step->condition[run] >= 0)
+            block.condition[run] =
+                exec->conditions[(size_t)exec->step->condition[run] * config->blocks +
+                                 index];
+    TESS_TRY(tess_transformer_run(&exec->transformer, &block));
+    tess_arena_release(tess_stage_arena(exec->stage), mark);
+    return TESS_OK;
+}
+
+struct out_span {
+    struct tess_flow_exec *exec;
+    size_t run;
+    const struct tess_tensor *from;
+    size_t row0; // of the run in `from`
+    size_t rows; // of the run
+};
+
+// The velocity in the order of the caller, who is called with the last rows of all.
+static enum tess_status keep_velocity(void *user, size_t row0, size_t rows,
+                                      const void *data)
+{
+    const struct out_span *span = user;
+    const struct tess_flow_job *job = span->exec->job;
+    const struct tess_flow_config *config = &job->flow->config;
+    size_t Cout = config->out_channels, p = config->sparse ? 1 : config->patch_size;
+    size_t side = config->resolution / p, width = patch_channels(config, (uint32_t)Cout);
+    float *to = job->velocity + span->run * job->params.rows * Cout;
+    const float *from = data;
+    for (size_t i = 0; i < rows * width; i++) {
+        size_t token = row0 + i / width, column = i % width, part = column % (p * p * p);
+        size_t row;
+        if (config->sparse) {
+            row = job->fine.source[token];
+        } else {
+            size_t x = token / (side * side) * p + part / (p * p);
+            size_t y = token / side % side * p + part / p % p;
+            size_t z = token % side * p + part % p;
+            row = (x * config->resolution + y) * config->resolution + z;
+        }
+        to[row * Cout + column / (p * p * p)] = from[i];
+    }
+    bool all = span->run + 1 == span->exec->step->runs && row0 + rows == span->rows;
+    return all ? job->params.velocity(job->params.user, span->exec->step_index,
+                                      job->velocity)
+               : TESS_OK;
+}
+
+static enum tess_status out_span(struct tess_stage *stage, void *user,
+                                 struct tess_tile tile)
+{
+    struct out_span *span = user;
+    const struct tess_weight *items = span->exec->items;
+    struct tess_mat x, out;
+    TESS_TRY(tess_tensor_load(&x, stage, span->from, span->row0 + tile.row0, tile.rows));
+    TESS_TRY(tess_mat_take(&out, stage, tile.rows, items[TESS_FLOW_IN_WEIGHT].outputs,
+                           TESS_F32, "velocity"));
+    TESS_TRY(tess_layernorm(stage,
+                            &(struct tess_layernorm){.out = x, .in = x, .eps = OUT_EPS}));
+    TESS_TRY(
+        tess_matmul(stage, &(struct tess_matmul){.out = out,
+                                                 .in = x,
+                                                 .weight = &items[TESS_FLOW_IN_WEIGHT],
+                                                 .bias = &items[TESS_FLOW_IN_BIAS],
+                                                 .rows = tile.rows}));
+    return tess_mat_deliver(stage, out, tile.row0, keep_velocity, span);
+}
+
+static enum tess_status run_output(struct tess_flow_exec *exec, size_t run,
+                                   const struct tess_tensor *from, size_t row0,
+                                   size_t rows)
+{
+    struct out_span span = {exec, run, from, row0, rows};
+    return tess_span_run(exec->stage, &(struct tess_span){.name = "output layer",
+                                                          .rows = rows,
+                                                          .comfortable = COMFORTABLE_ROWS,
+                                                          .run = out_span,
+                                                          .user = &span});
+}
+
+static enum tess_status run_blocks(struct tess_flow_exec *exec)
+{
+    exec->transformer.runs = exec->step->runs;
+    for (size_t i = 0; i < exec->job->flow->config.blocks; i++)
+        TESS_TRY(run_block(exec, i));
+    return TESS_OK;
+}
+
+static enum tess_status run_dense(struct tess_flow_exec *exec)
+{
+    const struct tess_flow_job *job = exec->job;
+    TESS_TRY(tess_flow_next_block(exec));
+    TESS_TRY(
+        tess_span_run(exec->stage, &(struct tess_span){.name = "input layer",
+                                                       .rows = job->tokens,
+                                                       .comfortable = COMFORTABLE_ROWS,
+                                                       .run = dense_input_span,
+                                                       .user = exec}));
+    TESS_TRY(run_blocks(exec));
+    TESS_TRY(tess_flow_next_block(exec));
+    for (size_t run = 0; run < exec->step->runs; run++)
+        TESS_TRY(run_output(exec, run, exec->transformer.features, run * job->tokens,
+                            job->tokens));
+    return TESS_OK;
+}
+
+// The residual blocks of the output need their weights for each run, so all runs go
+// through one before the next; tess_flow_run_outputs() sees to that.
+static enum tess_status run_sparse_with(struct tess_flow_exec *exec,
+                                        struct tess_tensor **skips,
+                                        struct tess_tensor **outs)
+{
+    const struct tess_flow_job *job = exec->job;
+    TESS_TRY(tess_flow_run_inputs(exec, skips));
+    TESS_TRY(run_blocks(exec));
+    TESS_TRY(tess_flow_run_outputs(exec, skips, outs));
+    TESS_TRY(tess_flow_next_block(exec));
+    for (size_t run = 0; run < exec->step->runs; run++)
+        TESS_TRY(run_output(exec, run, outs[run], 0, job->fine.count));
+    return TESS_OK;
+}
+
+static enum tess_status run_sparse(struct tess_flow_exec *exec)
+{
+    struct tess_tensor *skips[64] = {NULL}, *outs[TESS_RUNS_MAX] = {NULL};
+    enum tess_status status = run_sparse_with(exec, skips, outs);
+    for (size_t i = 0; i < 64; i++)
+        tess_tensor_destroy(&skips[i]);
+    for (size_t i = 0; i < TESS_RUNS_MAX; i++)
+        tess_tensor_destroy(&outs[i]);
+    return status;
+}
+
+static enum tess_status run_steps(struct tess_flow_exec *exec)
+{
+    const struct tess_flow_job *job = exec->job;
+    const struct tess_flow_config *config = &job->flow->config;
+    struct tess_stage *stage = exec->stage;
+    for (size_t i = 0; i < 6; i++)
+        TESS_TRY(tess_mat_take(&exec->vectors[i], stage, 1, config->channels, TESS_F32,
+                               "modulation"));
+    size_t widest = 2 * (config->io_channels > config->channels ? config->io_channels
+                                                                : config->channels);
+    TESS_TRY(tess_mat_take(&exec->zeros, stage, 1, widest, TESS_F32, "zeros"));
+    TESS_TRY(tess_slice_fill(tess_stage_device(stage), exec->zeros.data, 0));
+    if (config->sparse)
+        TESS_TRY(tess_position_table(&exec->positions, stage,
+                                     (config->resolution + 1) / 2, config->channels));
+    for (size_t s = 0; s < job->params.step_count; s++) {
+        exec->step = &job->params.steps[s];
+        exec->step_index = s;
+        exec->block = 0;
+        TESS_TRY(config->sparse ? run_sparse(exec) : run_dense(exec));
+    }
+    return TESS_OK;
+}
+
+static enum tess_status run_exec(struct tess_flow_exec *exec)
+{
+    const struct tess_flow_job *job = exec->job;
+    const struct tess_flow *flow = job->flow;
+    TESS_TRY(prepare_modulation(exec));
+    TESS_TRY(prepare_conditions(exec));
+    TESS_TRY(tess_transformer_create(
+        &exec->transformer, exec->stage, job->tokens, flow->config.channels,
+        flow->config.heads, job->runs_max,
+        job->params.condition_count ? job->params.condition_tokens : 1));
+    TESS_TRY(tess_weights_create(&exec->weights, exec->stage, flow->blocks,
+                                 flow->block_count, job->params.step_count > 1));
+    return run_steps(exec);
+}
+
+enum tess_status tess_flow_stage(struct tess_stage *stage, void *user)
+{
+    struct tess_flow_exec exec = {.stage = stage, .job = user};
+    enum tess_status status = run_exec(&exec);
+    size_t kept = exec.job->flow->config.blocks * exec.job->params.condition_count;
+    for (size_t i = 0; exec.conditions && i < kept; i++)
+        tess_tensor_destroy(&exec.conditions[i]);
+    tess_weights_destroy(&exec.weights);
+    tess_transformer_clear(&exec.transformer);
+    free(exec.conditions);
+    free(exec.modulation);
+    return status;
+}

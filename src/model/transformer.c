@@ -1,0 +1,304 @@
+// Transformer blocks over all tokens.
+#include "model/transformer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "op/attention.h"
+#include "op/layout.h"
+#include "op/norm.h"
+
+#define COMFORTABLE_ROWS 2048
+// Keys that are brought together at a time: a multiple of what attention asks for.
+#define KEY_ROWS 1024
+
+struct run {
+    struct tess_transformer *transformer;
+    const struct tess_transformer_block *block;
+    size_t index; // of the run
+};
+
+// ---- units ----
+
+static enum tess_status upload_units(struct tess_mat *out, struct tess_stage *stage,
+                                     size_t queries, size_t keys)
+{
+    uint32_t step = tess_attention_queries(tess_stage_device(stage));
+    size_t count = (queries + step - 1) / step;
+    struct tess_attention_unit *units = NULL;
+    TESS_TRY(tess_mat_take(out, stage, count, 4, TESS_U32, "units of attention"));
+    TESS_TRY(tess_alloc(&units, tess_stage_env(stage), count, sizeof *units,
+                        "units of attention"));
+    for (size_t i = 0; i < count; i++) {
+        size_t left = queries - i * step;
+        units[i] =
+            (struct tess_attention_unit){.query0 = (uint32_t)(i * step),
+                                         .queries = left < step ? (uint32_t)left : step,
+                                         .key0 = 0,
+                                         .keys = (uint32_t)keys};
+    }
+    enum tess_status status = tess_mat_write(stage, *out, units);
+    free(units);
+    return status;
+}
+
+enum tess_status tess_transformer_create(struct tess_transformer *out,
+                                         struct tess_stage *stage, size_t tokens,
+                                         size_t channels, size_t heads, size_t runs_max,
+                                         size_t condition_tokens)
+{
+    struct tess_transformer t = {.stage = stage,
+                                 .tokens = tokens,
+                                 .channels = channels,
+                                 .heads = heads,
+                                 .runs = runs_max};
+    struct tess_tensor_params params = {.rows = runs_max * tokens,
+                                        .cols = channels,
+                                        .dtype = TESS_F32,
+                                        .tag = "token features",
+                                        .may_spill = true};
+    enum tess_status status = tess_tensor_create(&t.features, stage, &params);
+    params.cols = 3 * channels;
+    params.tag = "queries, keys and values";
+    if (!status)
+        status = tess_tensor_create(&t.qkv, stage, &params);
+    if (!status)
+        status = upload_units(&t.units, stage, tokens, tokens);
+    if (!status && condition_tokens)
+        status = upload_units(&t.condition_units, stage, tokens, condition_tokens);
+    if (status) {
+        tess_transformer_clear(&t);
+        return status;
+    }
+    *out = t;
+    return TESS_OK;
+}
+
+void tess_transformer_clear(struct tess_transformer *transformer)
+{
+    tess_tensor_destroy(&transformer->features);
+    tess_tensor_destroy(&transformer->qkv);
+}
+
+// ---- spans ----
+
+static enum tess_status qkv_span(struct tess_stage *stage, void *user,
+                                 struct tess_tile tile)
+{
+    const struct run *run = user;
+    const struct tess_transformer *t = run->transformer;
+    const struct tess_transformer_block *block = run->block;
+    struct tess_mat x, qkv;
+    TESS_TRY(tess_tensor_load(&x, stage, t->features, tile.row0, tile.rows));
+    TESS_TRY(tess_mat_take(&qkv, stage, tile.rows, 3 * t->channels, TESS_F32, "QKV"));
+    TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = x,
+                                                            .in = x,
+                                                            .eps = block->eps,
+                                                            .weight = block->norm1_weight,
+                                                            .bias = block->norm1_bias}));
+    TESS_TRY(tess_matmul(stage, &(struct tess_matmul){.out = qkv,
+                                                      .in = x,
+                                                      .weight = block->qkv,
+                                                      .bias = block->qkv_bias,
+                                                      .rows = tile.rows}));
+    size_t D = t->channels / t->heads;
+    if (block->q_gamma)
+        TESS_TRY(tess_normalise_heads(stage, qkv, 0, t->heads, D, block->q_gamma));
+    if (block->k_gamma)
+        TESS_TRY(
+            tess_normalise_heads(stage, qkv, t->channels, t->heads, D, block->k_gamma));
+    return tess_tensor_store(stage, t->qkv, qkv, tile.row0);
+}
+
+// Attention of some queries over all rows [key0, key0 + keys) of a tensor, part by part.
+struct source {
+    const struct tess_tensor *tensor;
+    size_t key0, keys, k_col, v_col;
+};
+
+static enum tess_status attend_part(struct tess_stage *stage, const struct source *source,
+                                    struct tess_attention_params params, size_t key)
+{
+    size_t keys = source->keys - key < KEY_ROWS ? source->keys - key : KEY_ROWS;
+    size_t mark = tess_arena_mark(tess_stage_arena(stage));
+    TESS_TRY(
+        tess_tensor_load(&params.kv, stage, source->tensor, source->key0 + key, keys));
+    params.k_col = source->k_col;
+    params.v_col = source->v_col;
+    params.key0 = key;
+    params.pairs = (double)params.q.rows * (double)keys;
+    params.first = key == 0;
+    params.last = key + keys == source->keys;
+    enum tess_status status = tess_attention(stage, &params);
+    tess_arena_release(tess_stage_arena(stage), mark);
+    return status;
+}
+
+static enum tess_status attend(struct tess_stage *stage, const struct tess_transformer *t,
+                               struct tess_mat out, struct tess_mat q,
+                               struct tess_mat units, const struct source *source,
+                               struct tess_tile tile)
+{
+    uint32_t step = tess_attention_queries(tess_stage_device(stage));
+    struct tess_mat state;
+    TESS_TRY(
+        tess_mat_take(&state, stage, tile.rows, 2 * t->heads, TESS_F32, "attention"));
+    for (size_t key = 0; key < source->keys; key += KEY_ROWS)
+        TESS_TRY(attend_part(stage, source,
+                             (struct tess_attention_params){
+                                 .out = out,
+                                 .q = q,
+                                 .units = units,
+                                 .unit0 = tile.row0 / step,
+                                 .unit_count = (tile.rows + step - 1) / step,
+                                 .query0 = tile.row0,
+                                 .heads = t->heads,
+                                 .head_channels = t->channels / t->heads,
+                                 .state = &state,
+                             },
+                             key));
+    return TESS_OK;
+}
+
+// x += gate * W u + b
+static enum tess_status add_product(struct tess_stage *stage, struct tess_mat x,
+                                    struct tess_mat u, const struct tess_weight *weight,
+                                    const struct tess_weight *bias,
+                                    const struct tess_slice *gate)
+{
+    return tess_matmul(stage, &(struct tess_matmul){.out = x,
+                                                    .in = u,
+                                                    .weight = weight,
+                                                    .bias = bias,
+                                                    .gate = gate,
+                                                    .residual = &x,
+                                                    .rows = x.rows});
+}
+
+static enum tess_status self_attention(struct tess_stage *stage, const struct run *run,
+                                       struct tess_mat x, struct tess_mat u,
+                                       struct tess_tile tile)
+{
+    const struct tess_transformer *t = run->transformer;
+    size_t row0 = run->index * t->tokens, mark = tess_arena_mark(tess_stage_arena(stage));
+    struct source source = {.tensor = t->qkv,
+                            .key0 = row0,
+                            .keys = t->tokens,
+                            .k_col = t->channels,
+                            .v_col = 2 * t->channels};
+    struct tess_mat q;
+    TESS_TRY(tess_tensor_load(&q, stage, t->qkv, row0 + tile.row0, tile.rows));
+    TESS_TRY(attend(stage, t, u, q, t->units, &source, tile));
+    tess_arena_release(tess_stage_arena(stage), mark);
+    return add_product(stage, x, u, run->block->out, run->block->out_bias,
+                       run->block->gate1);
+}
+
+static enum tess_status cross_attention(struct tess_stage *stage, const struct run *run,
+                                        struct tess_mat x, struct tess_mat u,
+                                        struct tess_tile tile)
+{
+    const struct tess_transformer *t = run->transformer;
+    const struct tess_transformer_block *block = run->block;
+    const struct tess_tensor *condition = block->condition[run->index];
+    if (!condition)
+        return tess_add_row(stage, x, *block->unconditional);
+    size_t mark = tess_arena_mark(tess_stage_arena(stage));
+    struct source source = {
+        .tensor = condition, .keys = tess_tensor_rows(condition), .v_col = t->channels};
+    struct tess_mat q;
+    TESS_TRY(tess_mat_take(&q, stage, tile.rows, t->channels, TESS_F32, "queries"));
+    TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = u,
+                                                            .in = x,
+                                                            .eps = block->eps,
+                                                            .weight = block->norm2_weight,
+                                                            .bias = block->norm2_bias}));
+    TESS_TRY(tess_matmul(stage, &(struct tess_matmul){.out = q,
+                                                      .in = u,
+                                                      .weight = block->to_q,
+                                                      .bias = block->to_q_bias,
+                                                      .rows = tile.rows}));
+    TESS_TRY(attend(stage, t, u, q, t->condition_units, &source, tile));
+    tess_arena_release(tess_stage_arena(stage), mark);
+    return add_product(stage, x, u, block->cross_out, block->cross_out_bias, NULL);
+}
+
+static enum tess_status feed_forward(struct tess_stage *stage, const struct run *run,
+                                     struct tess_mat x, struct tess_mat u)
+{
+    const struct tess_transformer_block *block = run->block;
+    struct tess_mat hidden;
+    TESS_TRY(tess_mat_take(&hidden, stage, x.rows, block->mlp0->outputs, TESS_F32,
+                           "hidden layer"));
+    TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = u,
+                                                            .in = x,
+                                                            .eps = block->eps,
+                                                            .weight = block->norm3_weight,
+                                                            .bias = block->norm3_bias}));
+    TESS_TRY(tess_matmul(stage, &(struct tess_matmul){.out = hidden,
+                                                      .in = u,
+                                                      .weight = block->mlp0,
+                                                      .bias = block->mlp0_bias,
+                                                      .activation = block->activation,
+                                                      .rows = x.rows}));
+    return add_product(stage, x, hidden, block->mlp2, block->mlp2_bias, block->gate3);
+}
+
+static enum tess_status block_span(struct tess_stage *stage, void *user,
+                                   struct tess_tile tile)
+{
+    const struct run *run = user;
+    const struct tess_transformer *t = run->transformer;
+    size_t row0 = run->index * t->tokens + tile.row0;
+    struct tess_mat x, u;
+    TESS_TRY(tess_tensor_load(&x, stage, t->features, row0, tile.rows));
+    TESS_TRY(tess_mat_take(&u, stage, x.rows, x.cols, TESS_F32, "normalised features"));
+    TESS_TRY(self_attention(stage, run, x, u, tile));
+    if (run->block->to_q)
+        TESS_TRY(cross_attention(stage, run, x, u, tile));
+    TESS_TRY(feed_forward(stage, run, x, u));
+    return tess_tensor_store(stage, t->features, x, row0);
+}
+
+enum tess_status tess_transformer_run(struct tess_transformer *transformer,
+                                      const struct tess_transformer_block *block)
+{
+    struct run run = {transformer, block, 0};
+    TESS_TRY(
+        tess_span_run(transformer->stage,
+                      &(struct tess_span){.name = "queries, keys and values",
+                                          .rows = transformer->runs * transformer->tokens,
+                                          .comfortable = COMFORTABLE_ROWS,
+                                          .run = qkv_span,
+                                          .user = &run}));
+    for (run.index = 0; run.index < transformer->runs; run.index++)
+        TESS_TRY(
+            tess_span_run(transformer->stage,
+                          &(struct tess_span){.name = "transformer block",
+                                              .rows = transformer->tokens,
+                                              .row_align = tess_attention_queries(
+                                                  tess_stage_device(transformer->stage)),
+                                              .comfortable = COMFORTABLE_ROWS,
+                                              .run = block_span,
+                                              .user = &run}));
+    return TESS_OK;
+}
+
+enum tess_status tess_transformer_unconditional(struct tess_mat *out,
+                                                struct tess_stage *stage,
+                                                const struct tess_weight *cross_out,
+                                                const struct tess_weight *cross_out_bias,
+                                                const float *value_bias)
+{
+    struct tess_mat value;
+    TESS_TRY(tess_mat_take(out, stage, 1, cross_out->outputs, TESS_F32, "no condition"));
+    TESS_TRY(
+        tess_mat_take(&value, stage, 1, cross_out->inputs, TESS_F32, "no condition"));
+    TESS_TRY(tess_mat_write(stage, value, value_bias));
+    return tess_matmul(stage, &(struct tess_matmul){.out = *out,
+                                                    .in = value,
+                                                    .weight = cross_out,
+                                                    .bias = cross_out_bias,
+                                                    .rows = 1});
+}
