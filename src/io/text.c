@@ -27,8 +27,8 @@ bool tess_text_line(struct tess_text *text)
     return true;
 }
 
-// At the backslash that is the line's last word: go to the next line.
-static bool join(struct tess_text *text)
+// At the backslash that ends a line and joins it with the next.
+static bool at_join(const struct tess_text *text)
 {
     if (!text->joined || *text->next != '\\')
         return false;
@@ -36,19 +36,24 @@ static bool join(struct tess_text *text)
         if (!is_blank(*p))
             return false;
     }
-    return tess_text_line(text);
+    return true;
 }
 
 bool tess_text_word(struct tess_word *out, struct tess_text *text)
 {
-    do {
+    for (;;) {
         while (text->next < text->end && is_blank(*text->next))
             text->next++;
         if (text->next == text->end)
             return false;
-    } while (join(text));
+        if (!at_join(text))
+            break;
+        text->next = text->end;
+        if (!tess_text_line(text))
+            return false;
+    }
     const uint8_t *begin = text->next;
-    while (text->next < text->end && !is_blank(*text->next))
+    while (text->next < text->end && !is_blank(*text->next) && !at_join(text))
         text->next++;
     *out = (struct tess_word){(const char *)begin, (size_t)(text->next - begin)};
     return true;
@@ -90,7 +95,8 @@ static double scale(double value, int exponent)
     double power = 1;
     for (int i = 0; i < 9; i++) {
         if (left >> i & 1) {
-            if (power * powers[i] > 1e300) { // in two steps, which may reach 0 or infinity
+            if (power * powers[i] > 1e300)
+            { // in two steps, which may reach 0 or infinity
                 value = exponent < 0 ? value / power : value * power;
                 power = 1;
             }

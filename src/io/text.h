@@ -10,9 +10,9 @@
 // Set data, bytes and, if the text starts inside them, at; the rest starts as zero.
 struct tess_text {
     const uint8_t *data;
-    size_t bytes, at; // at: of the next line
-    size_t line;      // the number of the line, from 1
-    bool joined;      // a backslash at the end of a line joins it with the next
+    size_t bytes, at;          // at: of the next line
+    size_t line;               // the number of the line, from 1
+    bool joined;               // a backslash at the end of a line joins it with the next
     const uint8_t *next, *end; // what is left of the line
 };
 

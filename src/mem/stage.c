@@ -29,9 +29,12 @@ struct tess_stage {
     struct policy policy;
     bool fixed; // tile sizes are decided: the last dry run and the real one
     struct tess_stage_report *report;
-    size_t spillable[SPILLABLE_MAX]; // bytes of each, in order of creation
+    // Tensors that may live on the host, by tag and size: those of one kind go together.
+    struct {
+        const char *tag;
+        size_t bytes;
+    } spillable[SPILLABLE_MAX];
     size_t spillable_count;
-    size_t spill_cursor;
 };
 
 struct tess_env *tess_stage_env(const struct tess_stage *stage)
@@ -59,24 +62,30 @@ bool tess_stage_resident(const struct tess_stage *stage)
     return stage->policy.resident;
 }
 
-// How many spillable tensors come before number `index` in order of size, equal ones in
-// order of creation.
+// How many kinds of spillable tensors come before number `index` in order of size, equal
+// ones in order of creation.
 static size_t spill_rank(const struct tess_stage *stage, size_t index)
 {
-    size_t rank = 0, bytes = stage->spillable[index];
+    size_t rank = 0, bytes = stage->spillable[index].bytes;
     for (size_t i = 0; i < stage->spillable_count; i++)
-        if (stage->spillable[i] > bytes || (stage->spillable[i] == bytes && i < index))
+        if (stage->spillable[i].bytes > bytes ||
+            (stage->spillable[i].bytes == bytes && i < index))
             rank++;
     return rank;
 }
 
-bool tess_stage_spills(struct tess_stage *stage, size_t bytes)
+bool tess_stage_spills(struct tess_stage *stage, const char *tag, size_t bytes)
 {
-    size_t index = stage->spill_cursor++;
-    assert(index < SPILLABLE_MAX);
-    stage->spillable[index] = bytes;
-    if (index >= stage->spillable_count) {
-        stage->spillable_count = index + 1;
+    size_t index = 0;
+    while (index < stage->spillable_count &&
+           (stage->spillable[index].bytes != bytes ||
+            strcmp(stage->spillable[index].tag, tag) != 0))
+        index++;
+    if (index == stage->spillable_count) { // the first dry run
+        assert(index < SPILLABLE_MAX);
+        stage->spillable[index].tag = tag;
+        stage->spillable[index].bytes = bytes;
+        stage->spillable_count++;
         return false;
     }
     if (spill_rank(stage, index) >= stage->policy.spills)
@@ -221,7 +230,6 @@ struct job {
 
 static enum tess_status run_once(struct tess_stage *stage, const struct job *job)
 {
-    stage->spill_cursor = 0;
     stage->report->spilled_bytes = stage->report->spilled_tensors = 0;
     for (size_t i = 0; i < stage->report->span_count; i++)
         stage->report->spans[i].runs = 0;

@@ -44,9 +44,9 @@ bool tess_stage_prefetch(const struct tess_stage *stage);
 // Whether weights that are used again and again stay on the device.
 bool tess_stage_resident(const struct tess_stage *stage);
 
-// Called by tensors that could live on the host: true if this one has to. Adds to the
-// report.
-bool tess_stage_spills(struct tess_stage *stage, size_t bytes);
+// Called by tensors that could live on the host: true if this one has to. Those of one
+// tag (a constant string) and size go together. Adds to the report.
+bool tess_stage_spills(struct tess_stage *stage, const char *tag, size_t bytes);
 
 struct tess_tile {
     size_t row0, rows;

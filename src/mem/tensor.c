@@ -65,7 +65,7 @@ enum tess_status tess_tensor_create(struct tess_tensor **out, struct tess_stage 
     tensor->group_bytes = group * params->cols * tess_dtype_size(params->dtype);
     assert(tensor->group_bytes % 4 == 0);
     size_t bytes = tensor->groups * tensor->group_bytes;
-    tensor->spilled = params->may_spill && tess_stage_spills(stage, bytes);
+    tensor->spilled = params->may_spill && tess_stage_spills(stage, params->tag, bytes);
     enum tess_status status = TESS_OK;
     if (!tensor->spilled)
         status = create_chunks(tensor);

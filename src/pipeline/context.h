@@ -6,7 +6,10 @@
 #include "io/latent.h"
 #include "mem/stage.h"
 #include "model/config.h"
+#include "model/flow.h"
+#include "model/image_encoder.h"
 #include "model/slat_decoder.h"
+#include "model/structure_decoder.h"
 
 struct tess_context {
     struct tess_env env;
@@ -23,7 +26,10 @@ struct tess_model {
     char *directory;
     struct tess_pipeline_config config;
     struct tess_slat_decoder *decoders[TESS_DECODER_COUNT]; // opened when first needed
-    struct tess_model_part *parts;                          // made when first asked for
+    struct tess_image_encoder *encoder;
+    struct tess_flow *flows[2]; // of the structure, of latents
+    struct tess_structure_decoder *structure_decoder;
+    struct tess_model_part *parts; // made when first asked for
 };
 
 struct tess_asset {
@@ -53,6 +59,14 @@ enum tess_status tess_context_keep(struct tess_context *ctx,
 enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
                                     struct tess_model *model, struct tess_context *ctx,
                                     enum tess_representation representation);
+// The other networks, opened when first needed. TESS_ERR_FILE as above.
+enum tess_status tess_model_encoder(const struct tess_image_encoder **out,
+                                    struct tess_model *model, struct tess_context *ctx);
+enum tess_status tess_model_flow(const struct tess_flow **out, struct tess_model *model,
+                                 struct tess_context *ctx, bool sparse);
+enum tess_status tess_model_structure_decoder(const struct tess_structure_decoder **out,
+                                              struct tess_model *model,
+                                              struct tess_context *ctx);
 // Whether pipeline.json names one.
 bool tess_model_has(const struct tess_model *model,
                     enum tess_representation representation);

@@ -42,6 +42,10 @@ void tess_model_destroy(struct tess_model **model)
     destroy_parts(*model);
     for (int i = 0; i < TESS_DECODER_COUNT; i++)
         tess_slat_decoder_close(&(*model)->decoders[i]);
+    tess_image_encoder_close(&(*model)->encoder);
+    tess_flow_close(&(*model)->flows[0]);
+    tess_flow_close(&(*model)->flows[1]);
+    tess_structure_decoder_close(&(*model)->structure_decoder);
     tess_pipeline_config_clear(&(*model)->config);
     free((*model)->directory);
     free(*model);
@@ -103,6 +107,71 @@ enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
         }
     }
     *out = *slot;
+    return TESS_OK;
+}
+
+// ---- the chain from a picture ----
+
+static enum tess_status need_part(const char **path, struct tess_model *model,
+                                  struct tess_context *ctx, const char *role)
+{
+    const struct tess_pipeline_part *part = find_part(model, role);
+    if (!part)
+        return tess_fail(
+            &ctx->env, TESS_ERR_FILE,
+            "%s/pipeline.json: field args.models.%s is missing, expected the "
+            "path of a network",
+            model->directory, role);
+    *path = part->path;
+    return TESS_OK;
+}
+
+enum tess_status tess_model_encoder(const struct tess_image_encoder **out,
+                                    struct tess_model *model, struct tess_context *ctx)
+{
+    if (!model->encoder) {
+        char *path = NULL;
+        TESS_TRY(tess_strf(&path, &ctx->env, "%s/ckpts/dinov2_reg.safetensors",
+                           model->directory));
+        enum tess_status status =
+            tess_image_encoder_open(&model->encoder, &ctx->env, path);
+        free(path);
+        TESS_TRY(status);
+    }
+    *out = model->encoder;
+    return TESS_OK;
+}
+
+enum tess_status tess_model_flow(const struct tess_flow **out, struct tess_model *model,
+                                 struct tess_context *ctx, bool sparse)
+{
+    struct tess_flow **slot = &model->flows[sparse];
+    if (!*slot) {
+        const char *role = sparse ? "slat_flow_model" : "sparse_structure_flow_model";
+        const char *path = NULL;
+        TESS_TRY(need_part(&path, model, ctx, role));
+        TESS_TRY(tess_flow_open(slot, &ctx->env, path));
+        if (tess_flow_config(*slot)->sparse != sparse) {
+            tess_flow_close(slot);
+            return tess_fail(&ctx->env, TESS_ERR_FILE,
+                             "%s.json: field name is of another kind of model than %s",
+                             path, role);
+        }
+    }
+    *out = *slot;
+    return TESS_OK;
+}
+
+enum tess_status tess_model_structure_decoder(const struct tess_structure_decoder **out,
+                                              struct tess_model *model,
+                                              struct tess_context *ctx)
+{
+    if (!model->structure_decoder) {
+        const char *path = NULL;
+        TESS_TRY(need_part(&path, model, ctx, "sparse_structure_decoder"));
+        TESS_TRY(tess_structure_decoder_open(&model->structure_decoder, &ctx->env, path));
+    }
+    *out = model->structure_decoder;
     return TESS_OK;
 }
 

@@ -15,27 +15,16 @@
 #include "geom/flexicubes.h"
 #include "geom/mesh_compare.h"
 #include "io/safetensors.h"
-#include "pipeline/context.h"
+#include "pipeline/verify.h"
 
-#define BOUND 1e-5
+#define BOUND TESS_VERIFY_PASS_BOUND
 // Of the quads whose two diagonals are equal to rounding, this share of all faces may
 // differ.
 #define OTHER_DIAGONAL_SHARE 0.002
 #define CUBES                64
 
-struct verifier {
-    struct tess_context *ctx;
-    struct tess_model *model; // opened when first needed
-    const char *directory;
-    const char *file; // name without suffix
-    struct tess_safetensors *golden;
-    tess_check_fn *report;
-    void *user;
-    size_t checks, failures;
-};
-
-static void tell(struct verifier *v, const char *tensor, const char *shape, double error,
-                 double bound, bool pass, const char *note)
+void tess_verify_tell(struct tess_verifier *v, const char *tensor, const char *shape,
+                      double error, double bound, bool pass, const char *note)
 {
     v->checks++;
     v->failures += !pass;
@@ -51,7 +40,7 @@ static void tell(struct verifier *v, const char *tensor, const char *shape, doub
 
 // ---- arrays of a golden file ----
 
-static enum tess_status read_floats(float **out, size_t *rows, struct verifier *v,
+enum tess_status tess_verify_floats(float **out, size_t *rows, struct tess_verifier *v,
                                     const char *name, int dims, const size_t *shape)
 {
     const struct tess_file_tensor *tensor;
@@ -65,7 +54,7 @@ static enum tess_status read_floats(float **out, size_t *rows, struct verifier *
     return TESS_OK;
 }
 
-static enum tess_status read_ints(int32_t **out, size_t *rows, struct verifier *v,
+enum tess_status tess_verify_ints(int32_t **out, size_t *rows, struct tess_verifier *v,
                                   const char *name, size_t columns)
 {
     const struct tess_file_tensor *tensor;
@@ -80,10 +69,10 @@ static enum tess_status read_ints(int32_t **out, size_t *rows, struct verifier *
 }
 
 // `coords` without the column of the batch, which has to be 0.
-static enum tess_status read_coords(int32_t **out, size_t *rows, struct verifier *v,
+enum tess_status tess_verify_coords(int32_t **out, size_t *rows, struct tess_verifier *v,
                                     const char *name)
 {
-    TESS_TRY(read_ints(out, rows, v, name, 4));
+    TESS_TRY(tess_verify_ints(out, rows, v, name, 4));
     for (size_t i = 0; i < *rows; i++) {
         int32_t *row = *out + 4 * i;
         if (row[0] != 0)
@@ -95,7 +84,7 @@ static enum tess_status read_coords(int32_t **out, size_t *rows, struct verifier
     return TESS_OK;
 }
 
-static enum tess_status read_latent(struct tess_latent **out, struct verifier *v)
+static enum tess_status read_latent(struct tess_latent **out, struct tess_verifier *v)
 {
     struct tess_latent *latent = NULL;
     size_t rows;
@@ -103,10 +92,10 @@ static enum tess_status read_latent(struct tess_latent **out, struct verifier *v
     enum tess_status status =
         tess_strdup(&latent->path, &v->ctx->env, tess_safetensors_path(v->golden));
     if (!status)
-        status = read_coords(&latent->coords, &latent->voxels, v, "coords");
+        status = tess_verify_coords(&latent->coords, &latent->voxels, v, "coords");
     if (!status)
-        status = read_floats(&latent->feats, &rows, v, "slat", 2,
-                             (const size_t[]){latent->voxels, 0});
+        status = tess_verify_floats(&latent->feats, &rows, v, "slat", 2,
+                                    (const size_t[]){latent->voxels, 0});
     if (status) {
         tess_latent_free(&latent);
         return status;
@@ -127,19 +116,20 @@ static void shape_text(char *text, size_t size, const struct tess_file_tensor *t
 }
 
 // Compare `count` values with the whole of a golden tensor of any shape.
-static enum tess_status compare(struct verifier *v, const char *name, const float *values,
-                                size_t count)
+enum tess_status tess_verify_compare(struct tess_verifier *v, const char *name,
+                                     const float *values, size_t count, double bound)
 {
     const struct tess_file_tensor *tensor = tess_safetensors_find(v->golden, name);
     char shape[96];
     if (!tensor) {
-        tell(v, name, "", NAN, BOUND, false, "the golden file has no such tensor");
+        tess_verify_tell(v, name, "", NAN, bound, false,
+                         "the golden file has no such tensor");
         return TESS_OK;
     }
     shape_text(shape, sizeof shape, tensor);
     if (tensor->dtype != TESS_F32 || tensor->elements != count) {
-        tell(v, name, shape, NAN, BOUND, false,
-             "another number of values than the result has");
+        tess_verify_tell(v, name, shape, NAN, bound, false,
+                         "another number of values than the result has");
         return TESS_OK;
     }
     float *reference = NULL;
@@ -154,15 +144,13 @@ static enum tess_status compare(struct verifier *v, const char *name, const floa
     }
     free(reference);
     double error = norm > 0 ? sqrt(difference / norm) : sqrt(difference);
-    tell(v, name, shape, error, BOUND, error <= BOUND, "");
+    tess_verify_tell(v, name, shape, error, bound, error <= bound, "");
     return TESS_OK;
 }
 
 // ---- what the files hold ----
 
-static enum tess_status open_decoder(const struct tess_slat_decoder **out,
-                                     struct verifier *v,
-                                     enum tess_representation representation)
+enum tess_status tess_verify_model(struct tess_model **out, struct tess_verifier *v)
 {
     if (!v->model) {
         char *path = NULL;
@@ -171,10 +159,20 @@ static enum tess_status open_decoder(const struct tess_slat_decoder **out,
         free(path);
         TESS_TRY(status);
     }
-    return tess_model_decoder(out, v->model, v->ctx, representation);
+    *out = v->model;
+    return TESS_OK;
 }
 
-static enum tess_status verify_gaussians(struct verifier *v)
+static enum tess_status open_decoder(const struct tess_slat_decoder **out,
+                                     struct tess_verifier *v,
+                                     enum tess_representation representation)
+{
+    struct tess_model *model;
+    TESS_TRY(tess_verify_model(&model, v));
+    return tess_model_decoder(out, model, v->ctx, representation);
+}
+
+static enum tess_status verify_gaussians(struct tess_verifier *v)
 {
     const struct tess_slat_decoder *decoder;
     struct tess_latent *latent = NULL;
@@ -183,19 +181,21 @@ static enum tess_status verify_gaussians(struct verifier *v)
     TESS_TRY(read_latent(&latent, v));
     enum tess_status status = tess_decode_splats(&splats, v->ctx, decoder, latent);
     if (!status)
-        status = compare(v, "xyz", splats.positions, 3 * splats.count);
-    if (!status)
-        status = compare(v, "scaling", splats.scales, 3 * splats.count);
-    if (!status)
-        status = compare(v, "rotation", splats.rotations, 4 * splats.count);
-    if (!status)
-        status = compare(v, "opacity", splats.opacities, splats.count);
+        status = tess_verify_compare(v, "xyz", splats.positions, 3 * splats.count, BOUND);
     if (!status)
         status =
-            compare(v,
-                    tess_safetensors_find(v->golden, "features_dc") ? "features_dc"
-                                                                    : "raw_features_dc",
-                    splats.colours, 3 * splats.count);
+            tess_verify_compare(v, "scaling", splats.scales, 3 * splats.count, BOUND);
+    if (!status)
+        status =
+            tess_verify_compare(v, "rotation", splats.rotations, 4 * splats.count, BOUND);
+    if (!status)
+        status = tess_verify_compare(v, "opacity", splats.opacities, splats.count, BOUND);
+    if (!status)
+        status = tess_verify_compare(v,
+                                     tess_safetensors_find(v->golden, "features_dc")
+                                         ? "features_dc"
+                                         : "raw_features_dc",
+                                     splats.colours, 3 * splats.count, BOUND);
     tess_splats_clear(&splats);
     tess_latent_free(&latent);
     return status;
@@ -203,15 +203,15 @@ static enum tess_status verify_gaussians(struct verifier *v)
 
 // Features [64 N][columns] in the order of the latent's voxels; the golden file has all
 // of them, or those that its tensor `rows` names.
-static enum tess_status compare_feats(struct verifier *v, const float *feats,
+static enum tess_status compare_feats(struct tess_verifier *v, const float *feats,
                                       size_t voxels, size_t columns)
 {
     if (!tess_safetensors_find(v->golden, "rows"))
-        return compare(v, "feats", feats, CUBES * voxels * columns);
+        return tess_verify_compare(v, "feats", feats, CUBES * voxels * columns, BOUND);
     int32_t *rows = NULL;
     float *chosen = NULL;
     size_t count;
-    TESS_TRY(read_ints(&rows, &count, v, "rows", 0));
+    TESS_TRY(tess_verify_ints(&rows, &count, v, "rows", 0));
     enum tess_status status =
         tess_alloc(&chosen, &v->ctx->env, count, columns * sizeof *chosen, "golden data");
     for (size_t i = 0; i < count && !status; i++) {
@@ -225,13 +225,13 @@ static enum tess_status compare_feats(struct verifier *v, const float *feats,
                    columns * sizeof *chosen);
     }
     if (!status)
-        status = compare(v, "feats", chosen, count * columns);
+        status = tess_verify_compare(v, "feats", chosen, count * columns, BOUND);
     free(rows);
     free(chosen);
     return status;
 }
 
-static void judge_mesh(struct verifier *v, const struct tess_mesh_difference *d,
+static void judge_mesh(struct tess_verifier *v, const struct tess_mesh_difference *d,
                        const struct tess_mesh_reference *reference)
 {
     char shape[64], note[160] = "";
@@ -239,36 +239,39 @@ static void judge_mesh(struct verifier *v, const struct tess_mesh_difference *d,
     if (d->vertices_wrong || d->vertices_missing)
         snprintf(note, sizeof note, "%zu vertices out of place, %zu missing",
                  d->vertices_wrong, d->vertices_missing);
-    tell(v, "vertices", shape, d->max_vertex_distance, BOUND,
-         !d->vertices_wrong && !d->vertices_missing && d->max_vertex_distance <= BOUND,
-         *note ? note : "largest distance");
+    tess_verify_tell(v, "vertices", shape, d->max_vertex_distance, BOUND,
+                     !d->vertices_wrong && !d->vertices_missing &&
+                         d->max_vertex_distance <= BOUND,
+                     *note ? note : "largest distance");
     snprintf(shape, sizeof shape, "[%zu,3]", reference->faces);
     snprintf(note, sizeof note, "%zu wrong, %zu missing, %zu along the other diagonal",
              d->faces_wrong, d->faces_missing, d->faces_other_diagonal);
     double other = reference->faces ? (double)(d->faces_wrong + d->faces_other_diagonal) /
                                           (double)reference->faces
                                     : (double)d->faces_wrong;
-    tell(v, "faces", shape, other, OTHER_DIAGONAL_SHARE,
-         !d->faces_wrong && !d->faces_missing && other <= OTHER_DIAGONAL_SHARE, note);
+    tess_verify_tell(
+        v, "faces", shape, other, OTHER_DIAGONAL_SHARE,
+        !d->faces_wrong && !d->faces_missing && other <= OTHER_DIAGONAL_SHARE, note);
     if (reference->attributes) {
         snprintf(shape, sizeof shape, "[%zu,6]", reference->vertices);
-        tell(v, "vertex_attrs", shape, d->attribute_error, BOUND,
-             d->attribute_error <= BOUND, "");
+        tess_verify_tell(v, "vertex_attrs", shape, d->attribute_error, BOUND,
+                         d->attribute_error <= BOUND, "");
     }
 }
 
-static enum tess_status compare_mesh(struct verifier *v, const struct tess_mesh *mesh)
+static enum tess_status compare_mesh(struct tess_verifier *v,
+                                     const struct tess_mesh *mesh)
 {
     float *positions = NULL, *attributes = NULL;
     int32_t *indices = NULL;
     struct tess_mesh_reference reference = {0};
-    enum tess_status status = read_floats(&positions, &reference.vertices, v, "vertices",
-                                          2, (const size_t[]){0, 3});
+    enum tess_status status = tess_verify_floats(&positions, &reference.vertices, v,
+                                                 "vertices", 2, (const size_t[]){0, 3});
     if (!status)
-        status = read_ints(&indices, &reference.faces, v, "faces", 3);
+        status = tess_verify_ints(&indices, &reference.faces, v, "faces", 3);
     if (!status && tess_safetensors_find(v->golden, "vertex_attrs"))
-        status = read_floats(&attributes, NULL, v, "vertex_attrs", 2,
-                             (const size_t[]){reference.vertices, 6});
+        status = tess_verify_floats(&attributes, NULL, v, "vertex_attrs", 2,
+                                    (const size_t[]){reference.vertices, 6});
     reference.positions = positions;
     reference.attributes = attributes;
     reference.indices = indices;
@@ -283,7 +286,7 @@ static enum tess_status compare_mesh(struct verifier *v, const struct tess_mesh 
     return status;
 }
 
-static enum tess_status verify_mesh(struct verifier *v)
+static enum tess_status verify_mesh(struct tess_verifier *v)
 {
     const struct tess_slat_decoder *decoder;
     struct tess_latent *latent = NULL;
@@ -305,7 +308,7 @@ static enum tess_status verify_mesh(struct verifier *v)
     return status;
 }
 
-static enum tess_status read_resolution(uint32_t *out, struct verifier *v)
+static enum tess_status read_resolution(uint32_t *out, struct tess_verifier *v)
 {
     const char *text = tess_safetensors_metadata(v->golden, "resolution");
     char *end = NULL;
@@ -320,7 +323,7 @@ static enum tess_status read_resolution(uint32_t *out, struct verifier *v)
     return TESS_OK;
 }
 
-static enum tess_status verify_extraction(struct verifier *v)
+static enum tess_status verify_extraction(struct tess_verifier *v)
 {
     struct tess_flexicubes_params params = {.use_colour = true};
     struct tess_flexicubes *cubes = NULL;
@@ -329,10 +332,11 @@ static enum tess_status verify_extraction(struct verifier *v)
     float *feats = NULL;
     size_t count;
     TESS_TRY(read_resolution(&params.resolution, v));
-    enum tess_status status = read_coords(&coords, &count, v, "coords");
+    enum tess_status status = tess_verify_coords(&coords, &count, v, "coords");
     if (!status)
-        status = read_floats(&feats, NULL, v, "feats", 2,
-                             (const size_t[]){count, TESS_FLEXICUBES_COLOUR_COLUMNS});
+        status =
+            tess_verify_floats(&feats, NULL, v, "feats", 2,
+                               (const size_t[]){count, TESS_FLEXICUBES_COLOUR_COLUMNS});
     if (!status)
         status = tess_flexicubes_create(&cubes, &v->ctx->env, &params, coords, count);
     if (!status)
@@ -352,11 +356,13 @@ static enum tess_status verify_extraction(struct verifier *v)
 
 static const struct {
     const char *name; // one that ends in _ stands for all that start with it
-    enum tess_status (*verify)(struct verifier *v);
+    enum tess_status (*verify)(struct tess_verifier *v);
 } known_files[] = {
-    {"slat_dec_gs", verify_gaussians},
-    {"slat_dec_mesh", verify_mesh},
-    {"flexicubes_", verify_extraction},
+    {"slat_dec_gs", verify_gaussians},       {"slat_dec_mesh", verify_mesh},
+    {"flexicubes_", verify_extraction},      {"dinov2", tess_verify_encoder},
+    {"ss_flow_step", tess_verify_flow_step}, {"slat_flow_step", tess_verify_flow_step},
+    {"ss_sampler", tess_verify_sampler},     {"slat_sampler", tess_verify_sampler},
+    {"ss_dec", tess_verify_structure},
 };
 
 static bool is_called(const char *file, const char *name)
@@ -368,7 +374,7 @@ static bool is_called(const char *file, const char *name)
 
 // A file that cannot be used is a failed check; what is wrong with the device ends the
 // run.
-static enum tess_status verify_file(struct verifier *v, const char *path)
+static enum tess_status verify_file(struct tess_verifier *v, const char *path)
 {
     struct tess_context *ctx = v->ctx;
     for (size_t i = 0; i < sizeof known_files / sizeof *known_files; i++) {
@@ -379,13 +385,13 @@ static enum tess_status verify_file(struct verifier *v, const char *path)
             status = known_files[i].verify(v);
         tess_safetensors_close(&v->golden);
         if (status == TESS_ERR_FILE) {
-            tell(v, "", "", NAN, BOUND, false, ctx->env.message);
+            tess_verify_tell(v, "", "", NAN, BOUND, false, ctx->env.message);
             return TESS_OK;
         }
         return status;
     }
-    tell(v, "", "", NAN, BOUND, false,
-         "no network of this version is known by this name");
+    tess_verify_tell(v, "", "", NAN, BOUND, false,
+                     "no network of this version is known by this name");
     return TESS_OK;
 }
 
@@ -394,7 +400,7 @@ static int keep_tensor_files(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static enum tess_status verify_entry(struct verifier *v, const char *name)
+static enum tess_status verify_entry(struct tess_verifier *v, const char *name)
 {
     static const char suffix[] = ".safetensors";
     char *path = NULL, *file = NULL;
@@ -407,7 +413,7 @@ static enum tess_status verify_entry(struct verifier *v, const char *name)
             file[length - end] = '\0';
             status = verify_file(v, path);
         } else {
-            tell(v, "", "", NAN, BOUND, false, "not a .safetensors file");
+            tess_verify_tell(v, "", "", NAN, BOUND, false, "not a .safetensors file");
         }
     }
     free(path);
@@ -419,7 +425,7 @@ enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
                              tess_check_fn *report, void *user)
 {
     tess_context_begin(ctx);
-    struct verifier v = {
+    struct tess_verifier v = {
         .ctx = ctx, .directory = directory, .report = report, .user = user};
     struct dirent **entries = NULL;
     char *path = NULL;
