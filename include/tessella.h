@@ -293,6 +293,60 @@ TESS_API enum tess_status tess_decode(struct tess_asset **out, struct tess_conte
                                       const struct tess_decode_params *params);
 
 // ---------------------------------------------------------------------------------------------
+// From pictures to latents
+// ---------------------------------------------------------------------------------------------
+
+struct tess_image;
+
+// Read a picture: PNG, JPEG, BMP, TGA or PNM. TESS_ERR_FILE says what is wrong with it.
+TESS_API enum tess_status tess_image_open(struct tess_image **out,
+                                          struct tess_context *ctx, const char *path);
+
+enum tess_background_mode {
+    TESS_BACKGROUND_AUTO =
+        0, // alpha if there is some, else key a plain background out, else fail
+    TESS_BACKGROUND_KEEP,   // the whole picture is the object
+    TESS_BACKGROUND_KEY,    // key the colour of the border out
+    TESS_BACKGROUND_COLOUR, // key `background` out
+};
+
+// What the image encoder of the model sees of a picture, as the original prepares it: cut
+// to the object, scaled, on black. TESS_ERR_FILE: no object in it, or a background that
+// cannot be told.
+TESS_API enum tess_status
+tess_image_prepare(struct tess_image **out, struct tess_context *ctx,
+                   struct tess_model *model, const struct tess_image *image,
+                   enum tess_background_mode mode, const uint8_t background[3]);
+
+// Parameters of one sampler. Zeros and NULL mean what pipeline.json says.
+struct tess_sampling {
+    uint32_t steps;
+    const double *guidance; // strength, 0 and above; 0 evaluates the condition only
+    const double *interval; // [2]: times between which steps are guided
+    double rescale_t;       // above 0
+};
+
+struct tess_generate_params {
+    uint64_t seed; // of the noise, as the original draws it
+    struct tess_sampling structure, latent;
+    bool multi_diffusion; // several pictures: all in each step, not one after the other
+    bool guide_apart;     // evaluate with and without condition one after the other: less
+                      // memory, more weights over the bus, the same bytes
+};
+
+// Turn pictures of one object, prepared, into a structured latent. TESS_ERR_FILE also if
+// the structure came out empty: another seed or picture may help.
+TESS_API enum tess_status tess_generate(struct tess_latent **out,
+                                        struct tess_context *ctx,
+                                        struct tess_model *model,
+                                        struct tess_image *const *images, size_t count,
+                                        const struct tess_generate_params *params);
+
+// Write `coords` and `feats` as tess_latent_open() reads them.
+TESS_API enum tess_status tess_latent_save(const struct tess_latent *latent,
+                                           struct tess_context *ctx, const char *path);
+
+// ---------------------------------------------------------------------------------------------
 // Pictures
 // ---------------------------------------------------------------------------------------------
 

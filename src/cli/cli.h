@@ -18,7 +18,7 @@ struct cli {
     const char *model, *device, *cache_dir, *kernel_dir, *report;
     const char *outputs[CLI_OUTPUTS_MAX];
     size_t output_count;
-    const char *inputs[2]; // what is left of the command line
+    const char *inputs[8]; // what is left of the command line
     size_t input_count;
     size_t memory, max_buffer, voxels;
     uint32_t resolution;
@@ -27,6 +27,17 @@ struct cli {
     uint64_t seed;
     int verbose;
     struct tess_render_params render;
+    uint64_t last_seed; // --seed FIRST..LAST
+    enum tess_background_mode background;
+    uint8_t background_colour[3];
+    const char *save_input;
+    bool multi_diffusion, guide_apart;
+    // Of the structure's sampler and of the latents'.
+    struct cli_sampling {
+        uint32_t steps;
+        bool has_guidance, has_interval;
+        double guidance, interval[2], rescale_t;
+    } sampling[2];
     struct tess_context *ctx;
     bool progress_shown; // a line of progress stands on the terminal
 };
@@ -37,7 +48,17 @@ int cli_parse(struct cli *cli, int argc, char **argv);
 void cli_print_help(FILE *to, const char *command);
 
 // Each returns an exit status.
+int cli_generate(struct cli *cli);
 int cli_decode(struct cli *cli);
+// What the outputs need, or-ed into *representations; those of latents need none. Returns
+// an exit status for a suffix that is not known, else -1.
+int cli_choose(unsigned *representations, const struct cli *cli, bool latents);
+// Decode a latent and write all outputs.
+int cli_decode_latent(struct cli *cli, struct tess_model *model,
+                      const struct tess_latent *latent, unsigned representations);
+// Device, budget, peak, seconds per stage.
+void cli_summarise(struct cli *cli, size_t voxels);
+bool cli_is_latent(const char *path);
 int cli_render(struct cli *cli);
 int cli_devices(struct cli *cli);
 int cli_plan(struct cli *cli);

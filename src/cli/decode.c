@@ -1,21 +1,29 @@
 // tessella decode: a structured latent to meshes, splats and pictures.
 #include <string.h>
+#include <strings.h>
 
 #include "cli/cli.h"
 
-// What the outputs need. Returns an exit status for a suffix that is not known, else -1.
-static int choose(unsigned *out, const struct cli *cli)
+bool cli_is_latent(const char *path)
+{
+    static const char suffix[] = ".safetensors";
+    size_t length = strlen(path), end = sizeof suffix - 1;
+    return length > end && strcasecmp(path + length - end, suffix) == 0;
+}
+
+int cli_choose(unsigned *out, const struct cli *cli, bool latents)
 {
     bool pictures = false;
     *out = 0;
     for (size_t i = 0; i < cli->output_count; i++) {
+        if (latents && cli_is_latent(cli->outputs[i]))
+            continue;
         enum tess_representation format = tess_asset_format(cli->outputs[i]);
         if (!format && !cli_is_picture(cli->outputs[i]))
             return cli_usage(
                 cli,
-                "output '%s': unknown suffix, expected .glb, .obj, .stl, .ply or "
-                ".png",
-                cli->outputs[i]);
+                "output '%s': unknown suffix, expected .glb, .obj, .stl, .ply, .png%s",
+                cli->outputs[i], latents ? " or .safetensors" : "");
         *out |= format;
         pictures |= !format;
     }
@@ -35,7 +43,7 @@ static int save(struct cli *cli, const struct tess_asset *asset)
             return status;
     }
     for (size_t i = 0; i < cli->output_count; i++) {
-        if (cli_is_picture(cli->outputs[i]))
+        if (cli_is_picture(cli->outputs[i]) || cli_is_latent(cli->outputs[i]))
             continue;
         enum tess_status status = tess_asset_save(asset, cli->ctx, cli->outputs[i]);
         if (status)
@@ -44,8 +52,7 @@ static int save(struct cli *cli, const struct tess_asset *asset)
     return EXIT_DONE;
 }
 
-// Device, budget, peak, seconds per stage, and where the files are.
-static void summarise(struct cli *cli, size_t voxels)
+void cli_summarise(struct cli *cli, size_t voxels)
 {
     struct tess_device_info info;
     const struct tess_stage_report *stages;
@@ -61,12 +68,10 @@ static void summarise(struct cli *cli, size_t voxels)
     printf("voxels   %zu\n", voxels);
     for (size_t i = 0; i < count; i++)
         printf("stage    %-18s %8.3f s\n", stages[i].name, stages[i].seconds);
-    for (size_t i = 0; i < cli->output_count; i++)
-        printf("wrote    %s\n", cli->outputs[i]);
 }
 
-static int decode(struct cli *cli, struct tess_model *model,
-                  const struct tess_latent *latent, unsigned representations)
+int cli_decode_latent(struct cli *cli, struct tess_model *model,
+                      const struct tess_latent *latent, unsigned representations)
 {
     struct tess_asset *asset = NULL;
     enum tess_status status =
@@ -78,15 +83,13 @@ static int decode(struct cli *cli, struct tess_model *model,
         return cli_fail(cli, status);
     int exit_status = save(cli, asset);
     tess_asset_destroy(&asset);
-    if (exit_status == EXIT_DONE && !cli->quiet)
-        summarise(cli, tess_latent_voxels(latent));
     return exit_status;
 }
 
 int cli_decode(struct cli *cli)
 {
     unsigned representations;
-    int exit_status = choose(&representations, cli);
+    int exit_status = cli_choose(&representations, cli, false);
     if (exit_status >= 0)
         return exit_status;
     exit_status = cli_open(cli);
@@ -97,8 +100,13 @@ int cli_decode(struct cli *cli)
     enum tess_status status = tess_latent_open(&latent, cli->ctx, cli->inputs[0]);
     if (!status)
         status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
-    exit_status =
-        status ? cli_fail(cli, status) : decode(cli, model, latent, representations);
+    exit_status = status ? cli_fail(cli, status)
+                         : cli_decode_latent(cli, model, latent, representations);
+    if (exit_status == EXIT_DONE && !cli->quiet) {
+        cli_summarise(cli, tess_latent_voxels(latent));
+        for (size_t i = 0; i < cli->output_count; i++)
+            printf("wrote    %s\n", cli->outputs[i]);
+    }
     tess_latent_destroy(&latent);
     tess_model_destroy(&model);
     return cli_close(cli, exit_status);

@@ -9,8 +9,9 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(struct cli *cli);
     } commands[] = {
-        {"decode", cli_decode}, {"render", cli_render}, {"devices", cli_devices},
-        {"plan", cli_plan},     {"verify", cli_verify}, {"model", cli_model},
+        {"generate", cli_generate}, {"decode", cli_decode}, {"render", cli_render},
+        {"devices", cli_devices},   {"plan", cli_plan},     {"verify", cli_verify},
+        {"model", cli_model},
     };
     struct cli cli = {0};
     int status = cli_parse(&cli, argc, argv);

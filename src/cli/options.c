@@ -30,6 +30,16 @@ enum {
     OPTION_FOV,
     OPTION_TURNTABLE,
     OPTION_VERSION,
+    OPTION_BACKGROUND,
+    OPTION_SAVE_INPUT,
+    OPTION_MULTI_IMAGE,
+    OPTION_GUIDE_APART,
+    // For both samplers, for the structure's, for the latents': in this order for each.
+    OPTION_STEPS,
+    OPTION_GUIDANCE = OPTION_STEPS + 3,
+    OPTION_INTERVAL = OPTION_GUIDANCE + 3,
+    OPTION_RESCALE_T = OPTION_INTERVAL + 3,
+    OPTION_SAMPLING_END = OPTION_RESCALE_T + 3,
 };
 
 static const struct option options[] = {
@@ -58,6 +68,22 @@ static const struct option options[] = {
     {"radius", required_argument, NULL, OPTION_RADIUS},
     {"fov", required_argument, NULL, OPTION_FOV},
     {"turntable", required_argument, NULL, OPTION_TURNTABLE},
+    {"background", required_argument, NULL, OPTION_BACKGROUND},
+    {"save-input", required_argument, NULL, OPTION_SAVE_INPUT},
+    {"multi-image", required_argument, NULL, OPTION_MULTI_IMAGE},
+    {"guide-apart", no_argument, NULL, OPTION_GUIDE_APART},
+    {"steps", required_argument, NULL, OPTION_STEPS + 0},
+    {"structure-steps", required_argument, NULL, OPTION_STEPS + 1},
+    {"latent-steps", required_argument, NULL, OPTION_STEPS + 2},
+    {"guidance", required_argument, NULL, OPTION_GUIDANCE + 0},
+    {"structure-guidance", required_argument, NULL, OPTION_GUIDANCE + 1},
+    {"latent-guidance", required_argument, NULL, OPTION_GUIDANCE + 2},
+    {"guidance-interval", required_argument, NULL, OPTION_INTERVAL + 0},
+    {"structure-guidance-interval", required_argument, NULL, OPTION_INTERVAL + 1},
+    {"latent-guidance-interval", required_argument, NULL, OPTION_INTERVAL + 2},
+    {"rescale-t", required_argument, NULL, OPTION_RESCALE_T + 0},
+    {"structure-rescale-t", required_argument, NULL, OPTION_RESCALE_T + 1},
+    {"latent-rescale-t", required_argument, NULL, OPTION_RESCALE_T + 2},
     {NULL, 0, NULL, 0},
 };
 
@@ -90,6 +116,28 @@ static const struct {
     size_t min_inputs, max_inputs;
     bool needs_output, camera;
 } commands[] = {
+    {"generate", "IMAGE... -o OUT...",
+     "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
+     "the mesh,\n"
+     ".ply the Gaussian splats, .png a picture, .safetensors the structured latent.\n"
+     "\n"
+     "  -o, --output FILE  may be given several times\n"
+     "  --seed N | N..M    of the noise, as the original draws it (42); several: "
+     "OUT-N.glb ...\n"
+     "  --background B     of pictures without alpha: keep, key, or a colour RRGGBB to "
+     "key out\n"
+     "                     (else a plain one is keyed out, and any other is an error)\n"
+     "  --save-input FILE  write what the network sees of the (first) picture\n"
+     "  --multi-image M    stochastic (one picture a step) or multidiffusion (all in "
+     "each)\n"
+     "  --steps N --guidance W --guidance-interval LO,HI --rescale-t R\n"
+     "                     of both samplers, else as pipeline.json says; --structure-... "
+     "and\n"
+     "                     --latent-... for one of them\n"
+     "  --guide-apart      evaluate with and without the picture one after the other: "
+     "less\n"
+     "                     memory, the same result\n",
+     1, 8, true, true},
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
@@ -274,6 +322,86 @@ static bool parse_picture_option(struct cli *cli, int option, const char *text)
     }
 }
 
+static bool parse_double(double *out, const char *text, const char **end, double min,
+                         double max)
+{
+    char *stop;
+    double value = strtod(text, &stop);
+    *end = stop;
+    if (stop == text || !(value >= min && value <= max))
+        return false;
+    *out = value;
+    return true;
+}
+
+// N, or N..M with at most a thousand seeds.
+static bool parse_seeds(struct cli *cli, const char *text)
+{
+    char first[32];
+    const char *dots = strstr(text, "..");
+    if (!dots) {
+        bool good = parse_count(&cli->seed, text, 0, UINT64_MAX);
+        cli->last_seed = cli->seed;
+        return good;
+    }
+    if ((size_t)(dots - text) >= sizeof first)
+        return false;
+    snprintf(first, sizeof first, "%.*s", (int)(dots - text), text);
+    return parse_count(&cli->seed, first, 0, UINT64_MAX) &&
+           parse_count(&cli->last_seed, dots + 2, cli->seed, UINT64_MAX - 1) &&
+           cli->last_seed - cli->seed < 1000;
+}
+
+static bool parse_background(struct cli *cli, const char *text)
+{
+    char *end;
+    if (strcmp(text, "keep") == 0 || strcmp(text, "key") == 0) {
+        cli->background = text[2] == 'e' ? TESS_BACKGROUND_KEEP : TESS_BACKGROUND_KEY;
+        return true;
+    }
+    text += *text == '#';
+    unsigned long colour = strtoul(text, &end, 16);
+    if (end != text + 6 || *end)
+        return false;
+    cli->background = TESS_BACKGROUND_COLOUR;
+    for (int i = 0; i < 3; i++)
+        cli->background_colour[i] = (uint8_t)(colour >> (16 - 8 * i));
+    return true;
+}
+
+// One option of the samplers, for one of them.
+static bool parse_one_sampling(struct cli_sampling *to, int option, const char *text)
+{
+    uint64_t steps = 0;
+    const char *end = text;
+    switch (option) {
+    case OPTION_STEPS:
+        if (!parse_count(&steps, text, 1, 10000))
+            return false;
+        to->steps = (uint32_t)steps;
+        return true;
+    case OPTION_GUIDANCE:
+        to->has_guidance = true;
+        return parse_double(&to->guidance, text, &end, 0, 1000) && !*end;
+    case OPTION_INTERVAL:
+        to->has_interval = true;
+        return parse_double(&to->interval[0], text, &end, 0, 1) && *end == ',' &&
+               parse_double(&to->interval[1], end + 1, &end, to->interval[0], 1) && !*end;
+    default:
+        return parse_double(&to->rescale_t, text, &end, 1e-3, 1000) && !*end;
+    }
+}
+
+static bool parse_sampling(struct cli *cli, int option, const char *text)
+{
+    int which = (option - OPTION_STEPS) % 3, base = option - which;
+    for (int i = 0; i < 2; i++)
+        if ((which == 0 || which == i + 1) &&
+            !parse_one_sampling(&cli->sampling[i], base, text))
+            return false;
+    return true;
+}
+
 // False: the value is not one that the option takes.
 static bool parse_option(struct cli *cli, int option, const char *text)
 {
@@ -301,7 +429,7 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     case OPTION_MAX_BUFFER:
         return parse_bytes(&cli->max_buffer, text);
     case OPTION_SEED:
-        cli->has_seed = parse_count(&cli->seed, text, 0, UINT64_MAX);
+        cli->has_seed = parse_seeds(cli, text);
         return cli->has_seed;
     case OPTION_REPORT:
         cli->report = text;
@@ -328,8 +456,21 @@ static bool parse_option(struct cli *cli, int option, const char *text)
             return false;
         cli->resolution = (uint32_t)count;
         return true;
+    case OPTION_BACKGROUND:
+        return parse_background(cli, text);
+    case OPTION_SAVE_INPUT:
+        cli->save_input = text;
+        return cli_is_picture(text);
+    case OPTION_MULTI_IMAGE:
+        cli->multi_diffusion = strcmp(text, "multidiffusion") == 0;
+        return cli->multi_diffusion || strcmp(text, "stochastic") == 0;
+    case OPTION_GUIDE_APART:
+        cli->guide_apart = true;
+        return true;
     default:
-        return parse_picture_option(cli, option, text);
+        return option >= OPTION_STEPS && option < OPTION_SAMPLING_END
+                   ? parse_sampling(cli, option, text)
+                   : parse_picture_option(cli, option, text);
     }
 }
 

@@ -6,13 +6,6 @@
 #include "base/mesh.h"
 #include "base/status.h"
 
-enum tess_background_mode {
-    TESS_BACKGROUND_AUTO,   // key the borders' colour if they have one, else fail
-    TESS_BACKGROUND_KEEP,   // no background: everything is the object
-    TESS_BACKGROUND_KEY,    // key the borders' median colour, whatever the borders are
-    TESS_BACKGROUND_COLOUR, // key the given colour
-};
-
 // The default. The demo's pictures on white, as JPEG files of quality 50 and above, lose
 // nothing of the object with it, and its box grows by at most 9 of 512 pixels; with 24
 // they lose up to 4 %, with 8 the box grows by 14.

@@ -43,6 +43,7 @@ struct tess_asset {
 
 struct tess_image {
     struct tess_picture picture;
+    char *path; // NULL: not from a file
 };
 
 // Start a public call: forget the last message.

@@ -96,6 +96,7 @@ void tess_image_destroy(struct tess_image **image)
     if (!*image)
         return;
     tess_picture_clear(&(*image)->picture);
+    free((*image)->path);
     free(*image);
     *image = NULL;
 }
