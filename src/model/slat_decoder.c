@@ -89,7 +89,7 @@ static enum tess_status open_mesh_head(struct opener *opener)
             opener->tensors.env, TESS_ERR_FILE,
             "%s: field args.model_channels is %u, expected a multiple of %d: a mesh "
             "decoder's norms have %d groups of channels / 8",
-            tess_safetensors_path(decoder->file), (unsigned)config->channels, 8 * GROUPS,
+            tess_checkpoint_path(decoder->file), (unsigned)config->channels, 8 * GROUPS,
             GROUPS);
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t out = config->channels / (i == 0 ? 4 : 8);
@@ -152,7 +152,7 @@ static enum tess_status open_files(struct tess_slat_decoder *decoder,
     free(name);
     TESS_TRY(status);
     TESS_TRY(tess_strf(&name, env, "%s.safetensors", path));
-    status = tess_safetensors_open(&decoder->file, env, name);
+    status = tess_checkpoint_open(&decoder->file, env, name);
     free(name);
     return status;
 }
@@ -177,7 +177,7 @@ void tess_slat_decoder_close(struct tess_slat_decoder **decoder)
 {
     if (!*decoder)
         return;
-    tess_safetensors_close(&(*decoder)->file);
+    tess_checkpoint_close(&(*decoder)->file);
     for (size_t i = 0; i < 4; i++) {
         free((*decoder)->norms[i].weight);
         free((*decoder)->norms[i].bias);
@@ -195,7 +195,7 @@ tess_slat_decoder_config(const struct tess_slat_decoder *decoder)
 
 const char *tess_slat_decoder_path(const struct tess_slat_decoder *decoder)
 {
-    return tess_safetensors_path(decoder->file);
+    return tess_checkpoint_path(decoder->file);
 }
 
 uint64_t tess_slat_decoder_parameters(const struct tess_slat_decoder *decoder)
@@ -213,7 +213,7 @@ enum tess_status tess_slat_decoder_check(const struct tess_slat_decoder *decoder
                                          const struct tess_latent *latent)
 {
     const struct tess_slat_decoder_config *config = &decoder->config;
-    const char *model = tess_safetensors_path(decoder->file);
+    const char *model = tess_checkpoint_path(decoder->file);
     if (latent->channels != config->latent_channels)
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: tensor feats has %zu channels, expected %u as %s takes",
@@ -268,6 +268,11 @@ enum tess_status tess_slat_job_create(struct tess_slat_job **out, struct tess_de
     }
     *out = job;
     return TESS_OK;
+}
+
+void tess_slat_job_want_raw(struct tess_slat_job *job, tess_rows_fn *raw)
+{
+    job->raw = raw;
 }
 
 void tess_slat_job_destroy(struct tess_slat_job **job)

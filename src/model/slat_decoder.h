@@ -6,8 +6,8 @@
 #ifndef TESS_SLAT_DECODER_H
 #define TESS_SLAT_DECODER_H
 
+#include "io/checkpoint.h"
 #include "io/latent.h"
-#include "io/safetensors.h"
 #include "mem/stage.h"
 #include "model/config.h"
 
@@ -45,6 +45,9 @@ enum tess_status tess_slat_job_create(struct tess_slat_job **out, struct tess_de
                                       const struct tess_slat_decoder *decoder,
                                       const struct tess_latent *latent,
                                       tess_rows_fn *rows, void *user);
+// Gaussian decoder: also call `raw` with the output layer's rows before any activation,
+// [14 G] floats each, before the same rows go to `rows`.
+void tess_slat_job_want_raw(struct tess_slat_job *job, tess_rows_fn *raw);
 void tess_slat_job_destroy(struct tess_slat_job **job);
 
 // [N]: the latent's row of each voxel.

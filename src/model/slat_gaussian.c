@@ -37,6 +37,9 @@ static enum tess_status head_span(struct tess_stage *stage, void *user,
                                                  .weight = &head->items[TESS_OUT_WEIGHT],
                                                  .bias = &head->items[TESS_OUT_BIAS],
                                                  .rows = tile.rows}));
+    if (head->job->raw)
+        TESS_TRY(
+            tess_mat_deliver(stage, raw, tile.row0, head->job->raw, head->job->user));
     TESS_TRY(tess_gaussian_activate(stage, out, raw, coords, head->perturbation,
                                     head->rates, &head->params));
     return tess_mat_deliver(stage, out, tile.row0, head->job->rows, head->job->user);

@@ -14,7 +14,7 @@ struct tess_group_norm {
 
 struct tess_slat_decoder {
     struct tess_slat_decoder_config config;
-    struct tess_safetensors *file;
+    struct tess_checkpoint *file;
     uint64_t parameters, bytes;
     // In order of use: the input layer, the torso's blocks, then the head's.
     struct tess_weight_block *blocks;
@@ -29,7 +29,7 @@ struct tess_slat_job {
     const struct tess_latent *latent;
     struct tess_voxels voxels;
     struct tess_windows windows[2]; // of even blocks, of odd blocks
-    tess_rows_fn *rows;
+    tess_rows_fn *rows, *raw;       // raw may be NULL
     void *user;
 };
 

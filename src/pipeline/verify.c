@@ -105,6 +105,65 @@ static enum tess_status read_latent(struct tess_latent **out, struct tess_verifi
     return TESS_OK;
 }
 
+enum tess_status tess_verify_noise(float **out, struct tess_verifier *v, const char *name,
+                                   size_t count)
+{
+    uint64_t seed = 0xCBF29CE484222325ull;
+    for (const char *c = name; *c; c++)
+        seed = (seed ^ (unsigned char)*c) * 0x100000001B3ull;
+    float *values = NULL;
+    TESS_TRY(
+        tess_alloc(&values, &v->ctx->env, count, sizeof *values, "synthetic inputs"));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t z = seed + i + 0x9E3779B97F4A7C15ull;
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
+        z = (z ^ z >> 27) * 0x94D049BB133111EBull;
+        z ^= z >> 31;
+        values[i] = ((float)(z >> 40) / 8388608.0f - 1.0f) * (float)sqrt(3);
+    }
+    *out = values;
+    return TESS_OK;
+}
+
+// Noise at the coordinates of the latent flow model's golden file.
+static enum tess_status synthetic_latent(struct tess_latent *latent,
+                                         struct tess_verifier *v)
+{
+    struct tess_safetensors *own = v->golden, *other = NULL;
+    char *path = NULL;
+    TESS_TRY(
+        tess_strf(&path, &v->ctx->env, "%s/io/slat_flow_step.safetensors", v->directory));
+    enum tess_status status = tess_safetensors_open(&other, &v->ctx->env, path);
+    free(path);
+    TESS_TRY(status);
+    v->golden = other;
+    status = tess_verify_coords(&latent->coords, &latent->voxels, v, "coords");
+    v->golden = own;
+    tess_safetensors_close(&other);
+    return status ? status
+                  : tess_verify_noise(&latent->feats, v, "full.slat_x",
+                                      latent->voxels * latent->channels);
+}
+
+enum tess_status tess_verify_latent(struct tess_latent **out, struct tess_verifier *v,
+                                    size_t channels)
+{
+    if (tess_safetensors_find(v->golden, "slat"))
+        return read_latent(out, v);
+    struct tess_latent *latent = NULL;
+    TESS_TRY(tess_alloc(&latent, &v->ctx->env, 1, sizeof *latent, "a latent"));
+    latent->channels = channels;
+    enum tess_status status = tess_strdup(&latent->path, &v->ctx->env, v->file);
+    if (!status)
+        status = synthetic_latent(latent, v);
+    if (status) {
+        tess_latent_free(&latent);
+        return status;
+    }
+    *out = latent;
+    return TESS_OK;
+}
+
 static void shape_text(char *text, size_t size, const struct tess_file_tensor *tensor)
 {
     size_t used = (size_t)snprintf(text, size, "[");
@@ -172,13 +231,65 @@ static enum tess_status open_decoder(const struct tess_slat_decoder **out,
     return tess_model_decoder(out, model, v->ctx, representation);
 }
 
+// The output layer's rows before any activation.
+struct raw_sink {
+    const uint32_t *source;
+    float *rows;
+    size_t columns;
+};
+
+static enum tess_status keep_raw(void *user, size_t row0, size_t rows, const void *data)
+{
+    const struct raw_sink *sink = user;
+    for (size_t i = 0; i < rows; i++)
+        memcpy(sink->rows + sink->source[row0 + i] * sink->columns,
+               (const float *)data + i * sink->columns, sink->columns * sizeof(float));
+    return TESS_OK;
+}
+
+static enum tess_status ignore_rows(void *user, size_t row0, size_t rows,
+                                    const void *data)
+{
+    (void)user, (void)row0, (void)rows, (void)data;
+    return TESS_OK;
+}
+
+static enum tess_status verify_raw_gaussians(struct tess_verifier *v,
+                                             const struct tess_slat_decoder *decoder,
+                                             const struct tess_latent *latent)
+{
+    struct raw_sink sink = {
+        .columns = 14 * tess_slat_decoder_config(decoder)->gaussian.gaussians};
+    struct tess_slat_job *job = NULL;
+    TESS_TRY(
+        tess_slat_job_create(&job, v->ctx->device, decoder, latent, ignore_rows, &sink));
+    tess_slat_job_want_raw(job, keep_raw);
+    sink.source = tess_slat_job_source(job);
+    enum tess_status status = tess_alloc(&sink.rows, &v->ctx->env, latent->voxels,
+                                         sink.columns * sizeof(float), "raw Gaussians");
+    if (!status)
+        status = tess_context_run(v->ctx, tess_slat_stage_name(decoder),
+                                  tess_slat_decode_stage, job);
+    if (!status)
+        status = tess_verify_rows(v, "out", sink.rows, latent->voxels, sink.columns);
+    tess_slat_job_destroy(&job);
+    free(sink.rows);
+    return status;
+}
+
 static enum tess_status verify_gaussians(struct tess_verifier *v)
 {
     const struct tess_slat_decoder *decoder;
     struct tess_latent *latent = NULL;
     struct tess_splats splats = {0};
     TESS_TRY(open_decoder(&decoder, v, TESS_SPLATS));
-    TESS_TRY(read_latent(&latent, v));
+    TESS_TRY(tess_verify_latent(&latent, v,
+                                tess_slat_decoder_config(decoder)->latent_channels));
+    if (tess_safetensors_find(v->golden, "out")) {
+        enum tess_status raw = verify_raw_gaussians(v, decoder, latent);
+        tess_latent_free(&latent);
+        return raw;
+    }
     enum tess_status status = tess_decode_splats(&splats, v->ctx, decoder, latent);
     if (!status)
         status = tess_verify_compare(v, "xyz", splats.positions, 3 * splats.count, BOUND);
@@ -201,13 +312,9 @@ static enum tess_status verify_gaussians(struct tess_verifier *v)
     return status;
 }
 
-// Features [64 N][columns] in the order of the latent's voxels; the golden file has all
-// of them, or those that its tensor `rows` names.
-static enum tess_status compare_feats(struct tess_verifier *v, const float *feats,
-                                      size_t voxels, size_t columns)
+enum tess_status tess_verify_rows(struct tess_verifier *v, const char *name,
+                                  const float *values, size_t value_rows, size_t columns)
 {
-    if (!tess_safetensors_find(v->golden, "rows"))
-        return tess_verify_compare(v, "feats", feats, CUBES * voxels * columns, BOUND);
     int32_t *rows = NULL;
     float *chosen = NULL;
     size_t count;
@@ -215,20 +322,31 @@ static enum tess_status compare_feats(struct tess_verifier *v, const float *feat
     enum tess_status status =
         tess_alloc(&chosen, &v->ctx->env, count, columns * sizeof *chosen, "golden data");
     for (size_t i = 0; i < count && !status; i++) {
-        if (rows[i] < 0 || (size_t)rows[i] >= CUBES * voxels)
+        if (rows[i] < 0 || (size_t)rows[i] >= value_rows)
             status = tess_fail(&v->ctx->env, TESS_ERR_FILE,
                                "%s: tensor rows, row %zu is %d, expected 0..%zu",
                                tess_safetensors_path(v->golden), i, (int)rows[i],
-                               CUBES * voxels - 1);
+                               value_rows - 1);
         else
-            memcpy(chosen + i * columns, feats + (size_t)rows[i] * columns,
+            memcpy(chosen + i * columns, values + (size_t)rows[i] * columns,
                    columns * sizeof *chosen);
     }
     if (!status)
-        status = tess_verify_compare(v, "feats", chosen, count * columns, BOUND);
+        status = tess_verify_compare(v, name, chosen, count * columns, BOUND);
     free(rows);
     free(chosen);
     return status;
+}
+
+// Features [64 N][columns] in the order of the latent's voxels; the golden file has all
+// of them as `feats`, or as `feats` or `out` those that its tensor `rows` names.
+static enum tess_status compare_feats(struct tess_verifier *v, const float *feats,
+                                      size_t voxels, size_t columns)
+{
+    if (!tess_safetensors_find(v->golden, "rows"))
+        return tess_verify_compare(v, "feats", feats, CUBES * voxels * columns, BOUND);
+    return tess_verify_rows(v, tess_safetensors_find(v->golden, "out") ? "out" : "feats",
+                            feats, CUBES * voxels, columns);
 }
 
 static void judge_mesh(struct tess_verifier *v, const struct tess_mesh_difference *d,
@@ -293,14 +411,16 @@ static enum tess_status verify_mesh(struct tess_verifier *v)
     struct tess_mesh mesh = {0};
     float *feats = NULL;
     TESS_TRY(open_decoder(&decoder, v, TESS_MESH));
-    TESS_TRY(read_latent(&latent, v));
-    bool has_feats = tess_safetensors_find(v->golden, "feats") != NULL;
+    TESS_TRY(tess_verify_latent(&latent, v,
+                                tess_slat_decoder_config(decoder)->latent_channels));
+    bool has_feats = tess_safetensors_find(v->golden, "feats") != NULL ||
+                     tess_safetensors_find(v->golden, "out") != NULL;
     enum tess_status status =
         tess_decode_mesh(&mesh, has_feats ? &feats : NULL, v->ctx, decoder, latent);
     if (!status && has_feats)
         status = compare_feats(v, feats, latent->voxels,
                                tess_slat_decoder_config(decoder)->use_color ? 101 : 53);
-    if (!status)
+    if (!status && tess_safetensors_find(v->golden, "vertices"))
         status = compare_mesh(v, &mesh);
     free(feats);
     tess_mesh_clear(&mesh);

@@ -37,6 +37,19 @@ enum tess_status tess_verify_coords(int32_t **out, size_t *rows, struct tess_ver
 enum tess_status tess_verify_compare(struct tess_verifier *v, const char *name,
                                      const float *values, size_t count, double bound);
 
+// Inputs that a golden file leaves out: values of a counter-based generator, as synthetic
+// checkpoints are filled with, sqrt(3) * [-1, 1). Element i of NAME:
+// splitmix64(fnv1a64(NAME) + i).
+enum tess_status tess_verify_noise(float **out, struct tess_verifier *v, const char *name,
+                                   size_t count);
+// The latent of a decoder's golden file: `slat` at `coords`, or where there is no `slat`,
+// noise at the coordinates of DIR/io/slat_flow_step.
+enum tess_status tess_verify_latent(struct tess_latent **out, struct tess_verifier *v,
+                                    size_t channels);
+// Rows [rows.., columns] that the tensor `rows` names, against the tensor `name`.
+enum tess_status tess_verify_rows(struct tess_verifier *v, const char *name,
+                                  const float *values, size_t value_rows, size_t columns);
+
 // DIR/model, opened when first needed.
 enum tess_status tess_verify_model(struct tess_model **out, struct tess_verifier *v);
 
