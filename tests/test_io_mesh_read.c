@@ -520,21 +520,21 @@ static void test_damage(void **state)
     struct tess_mesh mesh = make_mesh(tmp);
     assert_int_equal(tess_obj_write(&mesh, &tmp->env, tmp_path(tmp, "good.obj")),
                      TESS_OK);
-    damage(tmp, "good.obj", true, 3000);
+    damage(tmp, "good.obj", true, 1000);
     assert_int_equal(tess_stl_write(&mesh, &tmp->env, tmp_path(tmp, "good.stl")),
                      TESS_OK);
-    damage(tmp, "good.stl", false, 3000);
+    damage(tmp, "good.stl", false, 1000);
     assert_int_equal(
         tess_gltf_write(&mesh, &tmp->env, tmp_path(tmp, "good.glb"), NULL, 0), TESS_OK);
     damage(tmp, "good.glb", false, 500);
     tmp_write_text(tmp, "text.stl", "solid\n" FACET FACET "endsolid");
-    damage(tmp, "text.stl", false, 3000);
+    damage(tmp, "text.stl", false, 1000);
     write_binary_ply(tmp, "little.ply", true);
-    damage(tmp, "little.ply", false, 3000);
+    damage(tmp, "little.ply", false, 1000);
     write_binary_ply(tmp, "big.ply", false);
-    damage(tmp, "big.ply", false, 3000);
+    damage(tmp, "big.ply", false, 1000);
     tmp_write_text(tmp, "text.ply", PLY_ONE "1 2 3\n4 5 6\n7 8 9\n3 2 1 0");
-    damage(tmp, "text.ply", false, 3000);
+    damage(tmp, "text.ply", false, 1000);
     tess_mesh_clear(&mesh);
 }
 
