@@ -28,7 +28,7 @@ static inline void expect_ok(struct tess_context *ctx, enum tess_status status)
 
 struct checkpoint {
     struct tess_file_tensor tensors[256];
-    char names[256][96];
+    char names[256][128];
     size_t count;
     uint64_t seed;
 };
@@ -63,7 +63,7 @@ static inline void add_tensor(struct checkpoint *c, const char *name, bool half,
 static inline void add_layer(struct checkpoint *c, const char *layer, bool half, size_t N,
                              int dims, const size_t *shape)
 {
-    char name[96];
+    char name[128];
     size_t fan_in = 1;
     for (int i = 1; i < dims; i++)
         fan_in *= shape[i];
@@ -81,7 +81,7 @@ static inline void add_linear(struct checkpoint *c, const char *layer, bool half
 
 static inline void add_norm(struct checkpoint *c, const char *layer, size_t C)
 {
-    char name[96];
+    char name[128];
     snprintf(name, sizeof name, "%s.weight", layer);
     add_tensor(c, name, false, 0.3, 1, 1, (const size_t[]){C});
     snprintf(name, sizeof name, "%s.bias", layer);

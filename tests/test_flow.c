@@ -1,0 +1,856 @@
+// The networks from a picture to a latent, of any configuration, against a plain
+// reference; the same bytes in any budget; and samplers around them.
+#include "random_checkpoint.h"
+
+#include "flow_reference.h"
+#include "io_tmp.h"
+#include "model/sampler.h"
+
+// One network pass in fp32 against double: as the golden data's bound.
+#define BOUND 1e-5
+
+// ---- any budget ----
+
+// What a stage makes, `count` floats: run in `ctx`, or with `floor` planned only.
+struct work {
+    void (*run)(struct tess_context *ctx, const void *user, float *to, size_t *floor);
+    const void *user;
+    size_t count;
+};
+
+static void run_stage(struct tess_context *ctx, tess_stage_fn *fn, void *job,
+                      size_t *floor)
+{
+    struct tess_stage_report report;
+    if (!floor) {
+        expect_ok(ctx, tess_context_run(ctx, "test", fn, job));
+        return;
+    }
+    expect_ok(ctx,
+              tess_stage_plan(&report, ctx->device, &ctx->budget, "test", fn, job, true));
+    *floor = report.floor_bytes;
+}
+
+// The result without limit, for free(); the same bytes with as little memory as works,
+// and with something between.
+static float *run_in_budgets(struct work work)
+{
+    float *result = malloc(work.count * sizeof *result),
+          *again = malloc(work.count * sizeof *again);
+    struct tess_context *ctx = open_context(0);
+    size_t floor = 0;
+    work.run(ctx, work.user, NULL, &floor);
+    work.run(ctx, work.user, result, NULL);
+    size_t peak = tess_device_peak(ctx->device);
+    assert_true(floor > 0 && floor <= peak);
+    tess_context_destroy(&ctx);
+    for (int part = 0; part < 2; part++) {
+        size_t memory = floor + (peak - floor) / 2 * (size_t)part;
+        ctx = open_context(memory);
+        memset(again, 0xff, work.count * sizeof *again);
+        work.run(ctx, work.user, again, NULL);
+        assert_true(tess_device_peak(ctx->device) <= memory);
+        assert_memory_equal(again, result, work.count * sizeof *again);
+        tess_context_destroy(&ctx);
+    }
+    free(again);
+    return result;
+}
+
+// ---- flow models with random weights ----
+
+struct shape {
+    bool sparse;
+    size_t resolution, in, out, C, heads, hidden, blocks, condition, tokens;
+    size_t patch;         // dense
+    size_t io, io_blocks; // sparse
+    size_t voxels;
+    double ratio;
+    bool half, qk_norm;
+};
+
+static void add_prefixed(struct checkpoint *c, const char *block, const char *layer,
+                         bool half, size_t N, size_t K)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", block, layer);
+    add_linear(c, name, half, N, K);
+}
+
+static void add_transformer_block(struct checkpoint *c, const struct shape *s, unsigned i)
+{
+    static const char *const gammas[] = {"q", "k"};
+    char block[64], name[96];
+    snprintf(block, sizeof block, "blocks.%u", i);
+    snprintf(name, sizeof name, "%s.norm2", block);
+    add_norm(c, name, s->C);
+    add_prefixed(c, block, "self_attn.to_qkv", s->half, 3 * s->C, s->C);
+    add_prefixed(c, block, "self_attn.to_out", s->half, s->C, s->C);
+    add_prefixed(c, block, "cross_attn.to_q", s->half, s->C, s->C);
+    add_prefixed(c, block, "cross_attn.to_kv", s->half, 2 * s->C, s->condition);
+    add_prefixed(c, block, "cross_attn.to_out", s->half, s->C, s->C);
+    add_prefixed(c, block, "mlp.mlp.0", s->half, s->hidden, s->C);
+    add_prefixed(c, block, "mlp.mlp.2", s->half, s->C, s->hidden);
+    add_prefixed(c, block, "adaLN_modulation.1", s->half, 6 * s->C, s->C);
+    for (int k = 0; k < 2 && s->qk_norm; k++) {
+        snprintf(name, sizeof name, "%s.self_attn.%s_rms_norm.gamma", block, gammas[k]);
+        add_tensor(c, name, false, 0.3, 1, 2,
+                   (const size_t[]){s->heads, s->C / s->heads});
+    }
+}
+
+static void add_res_block(struct checkpoint *c, const struct shape *s, const char *block,
+                          size_t N, size_t K)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.norm1", block);
+    add_norm(c, name, K);
+    snprintf(name, sizeof name, "%s.conv1.conv", block);
+    add_layer(c, name, s->half, N, 5, (const size_t[]){N, 3, 3, 3, K});
+    snprintf(name, sizeof name, "%s.conv2.conv", block);
+    add_layer(c, name, s->half, N, 5, (const size_t[]){N, 3, 3, 3, N});
+    add_prefixed(c, block, "emb_layers.1", s->half, 2 * N, s->C);
+    if (N != K)
+        add_prefixed(c, block, "skip_connection", s->half, N, K);
+}
+
+static void add_flow(struct checkpoint *c, const struct shape *s)
+{
+    size_t parts = s->sparse ? 1 : s->patch * s->patch * s->patch;
+    size_t first = s->sparse ? s->io : s->C;
+    char name[64];
+    add_linear(c, "t_embedder.mlp.0", false, s->C, 256);
+    add_linear(c, "t_embedder.mlp.2", false, s->C, s->C);
+    add_linear(c, "input_layer", false, first, s->in * parts);
+    add_linear(c, "out_layer", false, s->out * parts, first);
+    if (!s->sparse) // not what they are in practice: they are the file's
+        add_tensor(c, "pos_emb", false, 1, 0, 2,
+                   (const size_t[]){s->resolution * s->resolution * s->resolution / parts,
+                                    s->C});
+    for (unsigned i = 0; i < s->blocks; i++)
+        add_transformer_block(c, s, i);
+    for (unsigned i = 0; i < s->io_blocks; i++) {
+        snprintf(name, sizeof name, "input_blocks.%u", i);
+        add_res_block(c, s, name, i + 1 == s->io_blocks ? s->C : s->io, s->io);
+        snprintf(name, sizeof name, "out_blocks.%u", i);
+        add_res_block(c, s, name, s->io, 2 * (i ? s->io : s->C));
+    }
+}
+
+static void write_flow(struct tmp *tmp, struct tess_context *ctx, const struct shape *s,
+                       char *path)
+{
+    struct checkpoint *c = calloc(1, sizeof *c);
+    char text[1024], io[128] = "";
+    add_flow(c, s);
+    if (s->sparse)
+        snprintf(io, sizeof io,
+                 ", \"num_io_res_blocks\": %zu, \"io_block_channels\": [%zu]",
+                 s->io_blocks, s->io);
+    snprintf(text, sizeof text,
+             "{\"name\": \"%s\", \"args\": {\"resolution\": %zu, \"in_channels\": %zu, "
+             "\"out_channels\": %zu, \"model_channels\": %zu, \"cond_channels\": %zu, "
+             "\"num_blocks\": %zu, \"num_heads\": %zu, \"mlp_ratio\": %g, "
+             "\"patch_size\": %zu, \"pe_mode\": \"ape\", \"qk_rms_norm\": %s%s}}",
+             s->sparse ? "SLatFlowModel" : "SparseStructureFlowModel", s->resolution,
+             s->in, s->out, s->C, s->condition, s->blocks, s->heads, s->ratio,
+             s->sparse ? (size_t)2 : s->patch, s->qk_norm ? "true" : "false", io);
+    tmp_write_text(tmp, "net.json", text);
+    snprintf(path, 512, "%s/net", tmp->folder);
+    write_tensors(ctx, c, path);
+    free(c);
+}
+
+// A flow model, its reference, and what both are run on.
+struct net {
+    struct tess_context *ctx;
+    struct tess_flow *flow;
+    struct tess_safetensors *file;
+    struct ref_flow ref;
+    struct ref_grid grid;
+    size_t rows;
+    float *x, *conditions; // [2][tokens][condition]
+    double *condition[3];  // the same, and zeros
+};
+
+// Distinct voxels in no order.
+static struct ref_grid make_voxels(size_t count, size_t resolution)
+{
+    struct ref_grid grid = {count, malloc(3 * count * sizeof(int32_t))};
+    size_t cells = resolution * resolution * resolution;
+    uint32_t *order = malloc(cells * sizeof *order);
+    uint64_t seed = 11;
+    for (uint32_t i = 0; i < cells; i++)
+        order[i] = i;
+    for (size_t i = 0; i < count; i++) {
+        size_t k = i + ops_random(&seed) % (cells - i);
+        uint32_t cell = order[k];
+        order[k] = order[i];
+        grid.coords[3 * i] = (int32_t)(cell / resolution / resolution);
+        grid.coords[3 * i + 1] = (int32_t)(cell / resolution % resolution);
+        grid.coords[3 * i + 2] = (int32_t)(cell % resolution);
+    }
+    free(order);
+    return grid;
+}
+
+static void open_net(struct net *net, struct tmp *tmp, const struct shape *s)
+{
+    char path[512];
+    size_t size = s->tokens * s->condition;
+    *net = (struct net){.ctx = open_context(0)};
+    write_flow(tmp, net->ctx, s, path);
+    expect_ok(net->ctx, tess_flow_open(&net->flow, &net->ctx->env, path));
+    net->file = open_tensors(net->ctx, path);
+    net->ref = (struct ref_flow){net->file, tess_flow_config(net->flow), s->tokens};
+    assert_int_equal(net->ref.config->hidden, s->hidden);
+    net->rows = s->voxels;
+    if (s->sparse)
+        net->grid = make_voxels(s->voxels, s->resolution);
+    else
+        net->rows = s->resolution * s->resolution * s->resolution;
+    net->x = ops_floats(net->rows * s->in, 21);
+    net->conditions = ops_floats(2 * size, 22);
+    for (size_t i = 0; i < 2; i++)
+        net->condition[i] = ref_copy(net->conditions + i * size, size);
+    net->condition[2] = calloc(size, sizeof(double));
+}
+
+static void close_net(struct net *net)
+{
+    for (int i = 0; i < 3; i++)
+        free(net->condition[i]);
+    free(net->conditions);
+    free(net->x);
+    free(net->grid.coords);
+    tess_safetensors_close(&net->file);
+    tess_flow_close(&net->flow);
+    tess_context_destroy(&net->ctx);
+}
+
+// ---- one evaluation ----
+
+static const struct tess_flow_step eval_steps[] = {
+    {.timestep = 731.5f, .runs = 3, .condition = {0, -1, 1}},
+    {.timestep = 12.25f, .runs = 1, .condition = {1}},
+};
+
+struct velocity_sink {
+    float *to;
+    size_t size;
+};
+
+static enum tess_status keep_velocity(void *user, size_t step, const float *velocity)
+{
+    const struct velocity_sink *sink = user;
+    size_t before = step ? eval_steps[0].runs : 0;
+    memcpy(sink->to + before * sink->size, velocity,
+           eval_steps[step].runs * sink->size * sizeof *velocity);
+    return TESS_OK;
+}
+
+static void run_evaluations(struct tess_context *ctx, const void *user, float *to,
+                            size_t *floor)
+{
+    const struct net *net = user;
+    struct tess_flow_job *job = NULL;
+    struct velocity_sink sink = {to, net->rows * net->ref.config->out_channels};
+    expect_ok(ctx, tess_flow_job_create(
+                       &job, ctx->device, net->flow,
+                       &(struct tess_flow_params){
+                           .coords = net->grid.coords,
+                           .rows = net->rows,
+                           .conditions = net->conditions,
+                           .condition_count = 2,
+                           .condition_tokens = net->ref.condition_tokens,
+                           .steps = eval_steps,
+                           .step_count = sizeof eval_steps / sizeof *eval_steps,
+                           .x = net->x,
+                           .velocity = keep_velocity,
+                           .user = &sink}));
+    run_stage(ctx, tess_flow_stage, job, floor);
+    tess_flow_job_destroy(&job);
+}
+
+static void check_flow(struct tmp *tmp, const struct shape *s)
+{
+    struct net net;
+    open_net(&net, tmp, s);
+    size_t size = net.rows * s->out;
+    float *velocity = run_in_budgets((struct work){run_evaluations, &net, 4 * size});
+    double *x = ref_copy(net.x, net.rows * s->in);
+    for (size_t i = 0; i < 4; i++) {
+        const struct tess_flow_step *step = &eval_steps[i / 3];
+        int condition = step->condition[i % 3];
+        double *reference = ref_velocity(&net.ref, net.grid, x, (double)step->timestep,
+                                         net.condition[condition < 0 ? 2 : condition]);
+        ops_expect(velocity + i * size, reference, size, BOUND);
+        free(reference);
+    }
+    free(x);
+    free(velocity);
+    close_net(&net);
+}
+
+static const struct shape dense_shapes[] = {
+    {.resolution = 6, // 27 tokens
+     .in = 5,
+     .out = 4,
+     .C = 48,
+     .heads = 3,
+     .ratio = 1.5,
+     .hidden = 72,
+     .blocks = 2,
+     .condition = 13,
+     .tokens = 37,
+     .patch = 2,
+     .half = true,
+     .qk_norm = true},
+    {.resolution = 5, // 125 tokens
+     .in = 3,
+     .out = 3,
+     .C = 40,
+     .heads = 2,
+     .ratio = 2.5,
+     .hidden = 100,
+     .blocks = 3,
+     .condition = 64,
+     .tokens = 70,
+     .patch = 1,
+     .half = false,
+     .qk_norm = true},
+    {.resolution = 11, // 1331 tokens: keys in two parts
+     .in = 1,
+     .out = 2,
+     .C = 16,
+     .heads = 1,
+     .ratio = 1,
+     .hidden = 16,
+     .blocks = 1,
+     .condition = 8,
+     .tokens = 1030, // here too
+     .patch = 1,
+     .half = true,
+     .qk_norm = false},
+    {.resolution = 3, // one token
+     .in = 2,
+     .out = 1,
+     .C = 24,
+     .heads = 4,
+     .ratio = 4,
+     .hidden = 96,
+     .blocks = 1,
+     .condition = 5,
+     .tokens = 1,
+     .patch = 3,
+     .half = false,
+     .qk_norm = false},
+};
+
+static void structure_flows_of_any_size(void **state)
+{
+    size_t count = ops_tiny() ? 1 : sizeof dense_shapes / sizeof *dense_shapes;
+    for (size_t i = 0; i < count; i++)
+        check_flow(*state, &dense_shapes[i]);
+}
+
+static const struct shape sparse_shapes[] = {
+    {.sparse = true,
+     .resolution = 10,
+     .voxels = 37,
+     .in = 5,
+     .out = 4,
+     .C = 48,
+     .heads = 3,
+     .ratio = 1.5,
+     .hidden = 72,
+     .blocks = 2,
+     .condition = 13,
+     .tokens = 37,
+     .io = 20,
+     .io_blocks = 2,
+     .half = true,
+     .qk_norm = true},
+    {.sparse = true, // a full grid
+     .resolution = 8,
+     .voxels = 512,
+     .in = 3,
+     .out = 3,
+     .C = 40,
+     .heads = 2,
+     .ratio = 2.5,
+     .hidden = 100,
+     .blocks = 1,
+     .condition = 21,
+     .tokens = 70,
+     .io = 20,
+     .io_blocks = 1,
+     .half = true,
+     .qk_norm = false},
+    {.sparse = true,
+     .resolution = 12,
+     .voxels = 301,
+     .in = 8,
+     .out = 8,
+     .C = 24,
+     .heads = 1,
+     .ratio = 1,
+     .hidden = 24,
+     .blocks = 1,
+     .condition = 9,
+     .tokens = 5,
+     .io = 20,
+     .io_blocks = 3,
+     .half = false,
+     .qk_norm = true},
+    {.sparse = true, // the first block on the way up keeps its channels
+     .resolution = 6,
+     .voxels = 37,
+     .in = 2,
+     .out = 1,
+     .C = 16,
+     .heads = 2,
+     .ratio = 2,
+     .hidden = 32,
+     .blocks = 1,
+     .condition = 3,
+     .tokens = 4,
+     .io = 32,
+     .io_blocks = 1,
+     .half = false,
+     .qk_norm = false},
+    {.sparse = true, // one voxel; the block on the way down keeps its channels
+     .resolution = 16,
+     .voxels = 1,
+     .in = 2,
+     .out = 2,
+     .C = 36,
+     .heads = 3,
+     .ratio = 2,
+     .hidden = 72,
+     .blocks = 2,
+     .condition = 7,
+     .tokens = 66,
+     .io = 36,
+     .io_blocks = 2,
+     .half = true,
+     .qk_norm = true},
+};
+
+static void latent_flows_of_any_size(void **state)
+{
+    size_t count = ops_tiny() ? 1 : sizeof sparse_shapes / sizeof *sparse_shapes;
+    for (size_t i = 0; i < count; i++)
+        check_flow(*state, &sparse_shapes[i]);
+}
+
+// ---- samplers ----
+
+struct sampling {
+    const struct shape *shape;
+    struct tess_schedule schedule;
+    enum tess_multi_image multi;
+    size_t conditions;
+};
+
+struct sampler_run {
+    const struct net *net;
+    const struct sampling *sampling;
+    bool apart;
+};
+
+static void run_sampler(struct tess_context *ctx, const void *user, float *to,
+                        size_t *floor)
+{
+    const struct sampler_run *run = user;
+    const struct net *net = run->net;
+    struct tess_sampler *sampler = NULL;
+    if (to)
+        memcpy(to, net->x, net->rows * run->sampling->shape->in * sizeof *to);
+    expect_ok(ctx, tess_sampler_create(&sampler, ctx->device, net->flow,
+                                       &(struct tess_sampler_params){
+                                           .schedule = run->sampling->schedule,
+                                           .multi = run->sampling->multi,
+                                           .coords = net->grid.coords,
+                                           .rows = net->rows,
+                                           .conditions = net->conditions,
+                                           .condition_count = run->sampling->conditions,
+                                           .condition_tokens = net->ref.condition_tokens,
+                                           .x = to ? to : net->x,
+                                           .guide_apart = run->apart}));
+    run_stage(ctx, tess_flow_stage, tess_sampler_job(sampler), floor);
+    tess_sampler_destroy(&sampler);
+}
+
+// v += share * velocity under a condition
+static void add_velocity(double *v, double share, const struct net *net, const double *x,
+                         double t, const double *condition)
+{
+    double *u =
+        ref_velocity(&net->ref, net->grid, x, (double)(float)(1000 * t), condition);
+    for (size_t i = 0; i < net->rows * net->ref.config->out_channels; i++)
+        v[i] += share * u[i];
+    free(u);
+}
+
+static double time_of(const struct tess_schedule *schedule, unsigned step)
+{
+    double s = 1 - (double)step / schedule->steps, r = schedule->rescale_t;
+    return r * s / (1 + (r - 1) * s);
+}
+
+static double *ref_sample(const struct net *net, const struct sampling *sampling)
+{
+    const struct tess_schedule *schedule = &sampling->schedule;
+    size_t size = net->rows * sampling->shape->in, n = sampling->conditions;
+    double *x = ref_copy(net->x, size), *v = malloc(size * sizeof *v);
+    for (unsigned k = 0; k < schedule->steps; k++) {
+        double t = time_of(schedule, k), w = 0;
+        if (schedule->interval[0] <= t && t <= schedule->interval[1])
+            w = schedule->guidance;
+        memset(v, 0, size * sizeof *v);
+        if (sampling->multi == TESS_MULTI_STOCHASTIC)
+            add_velocity(v, 1 + w, net, x, t, net->condition[k % n]);
+        else
+            for (size_t c = 0; c < n; c++)
+                add_velocity(v, (1 + w) / (double)n, net, x, t, net->condition[c]);
+        if (w != 0)
+            add_velocity(v, -w, net, x, t, net->condition[2]);
+        for (size_t i = 0; i < size; i++)
+            x[i] -= (t - time_of(schedule, k + 1)) * v[i];
+    }
+    free(v);
+    return x;
+}
+
+static void check_sampling(struct tmp *tmp, const struct sampling *sampling)
+{
+    struct net net;
+    open_net(&net, tmp, sampling->shape);
+    size_t size = net.rows * sampling->shape->in;
+    struct sampler_run run = {&net, sampling, false};
+    float *together = run_in_budgets((struct work){run_sampler, &run, size});
+    run.apart = true;
+    float *apart = run_in_budgets((struct work){run_sampler, &run, size});
+    assert_memory_equal(apart, together, size * sizeof *apart);
+    double *reference = ref_sample(&net, sampling);
+    ops_expect(together, reference, size, BOUND);
+    free(reference);
+    free(together);
+    free(apart);
+    close_net(&net);
+}
+
+static void samplers(void **state)
+{
+    static const struct sampling cases[] = {
+        // t = 1, 6/7, 3/5: the second and third guided
+        {.shape = &sparse_shapes[2],
+         .schedule = {.steps = 3, .rescale_t = 3, .guidance = 3, .interval = {0.5, 0.95}},
+         .conditions = 2},
+        {.shape = &dense_shapes[1],
+         .schedule = {.steps = 3, .rescale_t = 1, .guidance = 1.5, .interval = {0.5, 1}},
+         .conditions = 1},
+        {.shape = &dense_shapes[1],
+         .schedule = {.steps = 3, .rescale_t = 2, .guidance = 2, .interval = {0, 0.9}},
+         .multi = TESS_MULTI_DIFFUSION,
+         .conditions = 2},
+        {.shape = &sparse_shapes[1],
+         .schedule = {.steps = 3, .rescale_t = 3, .guidance = 0, .interval = {0, 1}},
+         .multi = TESS_MULTI_DIFFUSION,
+         .conditions = 2},
+        {.shape = &sparse_shapes[4], // t = 1, 4/5, 1/2
+         .schedule = {.steps = 3, .rescale_t = 2, .guidance = 3, .interval = {0.7, 0.9}},
+         .conditions = 2},
+    };
+    size_t count = ops_tiny() ? 1 : sizeof cases / sizeof *cases;
+    for (size_t i = 0; i < count; i++)
+        check_sampling(*state, &cases[i]);
+}
+
+// ---- structure decoders ----
+
+struct decoder_shape {
+    size_t latent, resolution, res_blocks, middle_blocks, levels, channels[4];
+    bool half;
+};
+
+static void add_dense_conv(struct checkpoint *c, const char *layer, bool half, size_t N,
+                           size_t K)
+{
+    add_layer(c, layer, half, N, 5, (const size_t[]){N, K, 3, 3, 3});
+}
+
+static void add_dense_block(struct checkpoint *c, const char *block, bool half, size_t C)
+{
+    char name[96];
+    for (unsigned i = 1; i <= 2; i++) {
+        snprintf(name, sizeof name, "%s.norm%u", block, i);
+        add_norm(c, name, C);
+        snprintf(name, sizeof name, "%s.conv%u", block, i);
+        add_dense_conv(c, name, half, C, C);
+    }
+}
+
+static void add_structure_decoder(struct checkpoint *c, const struct decoder_shape *s)
+{
+    char name[64];
+    unsigned number = 0;
+    add_dense_conv(c, "input_layer", false, s->channels[0], s->latent);
+    for (unsigned i = 0; i < s->middle_blocks; i++) {
+        snprintf(name, sizeof name, "middle_block.%u", i);
+        add_dense_block(c, name, s->half, s->channels[0]);
+    }
+    for (size_t level = 0; level < s->levels; level++) {
+        for (unsigned i = 0; i < s->res_blocks; i++) {
+            snprintf(name, sizeof name, "blocks.%u", number++);
+            add_dense_block(c, name, s->half, s->channels[level]);
+        }
+        if (level + 1 == s->levels)
+            break;
+        snprintf(name, sizeof name, "blocks.%u.conv", number++);
+        add_dense_conv(c, name, s->half, 8 * s->channels[level + 1], s->channels[level]);
+    }
+    add_norm(c, "out_layer.0", s->channels[s->levels - 1]);
+    add_dense_conv(c, "out_layer.2", false, 1, s->channels[s->levels - 1]);
+}
+
+static void write_structure_decoder(struct tmp *tmp, struct tess_context *ctx,
+                                    const struct decoder_shape *s, char *path)
+{
+    struct checkpoint *c = calloc(1, sizeof *c);
+    char text[512], channels[96] = "";
+    add_structure_decoder(c, s);
+    for (size_t i = 0; i < s->levels; i++)
+        snprintf(channels + strlen(channels), sizeof channels - strlen(channels),
+                 i ? ", %zu" : "%zu", s->channels[i]);
+    snprintf(text, sizeof text,
+             "{\"name\": \"SparseStructureDecoder\", \"args\": {\"out_channels\": 1, "
+             "\"latent_channels\": %zu, \"num_res_blocks\": %zu, "
+             "\"num_res_blocks_middle\": %zu, \"channels\": [%s], \"norm_type\": "
+             "\"layer\"}}",
+             s->latent, s->res_blocks, s->middle_blocks, channels);
+    tmp_write_text(tmp, "net.json", text);
+    snprintf(path, 512, "%s/net", tmp->folder);
+    write_tensors(ctx, c, path);
+    free(c);
+}
+
+struct rows_sink {
+    float *to;
+    size_t columns, next;
+};
+
+static enum tess_status keep_rows(void *user, size_t row0, size_t rows, const void *data)
+{
+    struct rows_sink *sink = user;
+    assert_int_equal(row0, sink->next); // in order
+    sink->next += rows;
+    memcpy(sink->to + row0 * sink->columns, data,
+           rows * sink->columns * sizeof *sink->to);
+    return TESS_OK;
+}
+
+static void run_structure(struct tess_context *ctx, const void *user, float *to,
+                          size_t *floor)
+{
+    struct rows_sink sink = {to, 1, 0};
+    struct tess_structure_job job = *(const struct tess_structure_job *)user;
+    job.rows = keep_rows;
+    job.user = &sink;
+    run_stage(ctx, tess_structure_stage, &job, floor);
+}
+
+static void check_structure_decoder(struct tmp *tmp, const struct decoder_shape *s)
+{
+    struct tess_context *ctx = open_context(0);
+    struct tess_structure_decoder *decoder = NULL;
+    char path[512];
+    write_structure_decoder(tmp, ctx, s, path);
+    expect_ok(ctx, tess_structure_decoder_open(&decoder, &ctx->env, path));
+    struct tess_safetensors *file = open_tensors(ctx, path);
+    size_t R = s->resolution, side = R << (s->levels - 1);
+    float *latents = ops_floats(R * R * R * s->latent, 31);
+    struct tess_structure_job job = {
+        .decoder = decoder, .latents = latents, .resolution = R};
+    float *logits =
+        run_in_budgets((struct work){run_structure, &job, side * side * side});
+    double *input = ref_copy(latents, R * R * R * s->latent);
+    double *reference =
+        ref_structure_decoder(file, tess_structure_decoder_config(decoder), input, R);
+    ops_expect(logits, reference, side * side * side, BOUND);
+    free(input);
+    free(reference);
+    free(logits);
+    free(latents);
+    tess_safetensors_close(&file);
+    tess_structure_decoder_close(&decoder);
+    tess_context_destroy(&ctx);
+}
+
+static void structure_decoders_of_any_size(void **state)
+{
+    static const struct decoder_shape shapes[] = {
+        {.latent = 3,
+         .resolution = 3,
+         .res_blocks = 1,
+         .middle_blocks = 1,
+         .levels = 2,
+         .channels = {20, 9},
+         .half = true},
+        {.latent = 5,
+         .resolution = 4,
+         .res_blocks = 2,
+         .middle_blocks = 0,
+         .levels = 3,
+         .channels = {33, 12, 7},
+         .half = false},
+        {.latent = 8,
+         .resolution = 7,
+         .res_blocks = 1,
+         .middle_blocks = 2,
+         .levels = 1,
+         .channels = {17},
+         .half = true},
+        {.latent = 2,
+         .resolution = 1,
+         .res_blocks = 1,
+         .middle_blocks = 1,
+         .levels = 4,
+         .channels = {8, 6, 5, 3},
+         .half = true},
+    };
+    size_t count = ops_tiny() ? 1 : sizeof shapes / sizeof *shapes;
+    for (size_t i = 0; i < count; i++)
+        check_structure_decoder(*state, &shapes[i]);
+}
+
+// ---- image encoders ----
+
+static void add_vector(struct checkpoint *c, const char *name, size_t rows, size_t C)
+{
+    add_tensor(c, name, false, 1, 0, 3, (const size_t[]){1, rows, C});
+}
+
+static void add_encoder(struct checkpoint *c, const struct ref_encoder *s, bool half)
+{
+    size_t C = s->channels;
+    add_vector(c, "cls_token", 1, C);
+    add_vector(c, "pos_embed", 1 + s->side * s->side, C);
+    add_vector(c, "register_tokens", s->registers, C);
+    add_layer(c, "patch_embed.proj", false, C, 4, (const size_t[]){C, 3, 14, 14});
+    for (unsigned i = 0; i < s->depth; i++) {
+        char block[64], name[96];
+        snprintf(block, sizeof block, "blocks.%u", i);
+        for (unsigned k = 1; k <= 2; k++) {
+            snprintf(name, sizeof name, "%s.norm%u", block, k);
+            add_norm(c, name, C);
+            snprintf(name, sizeof name, "%s.ls%u.gamma", block, k);
+            add_tensor(c, name, false, 0.5, 0.5, 1, (const size_t[]){C});
+        }
+        add_prefixed(c, block, "attn.qkv", half, 3 * C, C);
+        add_prefixed(c, block, "attn.proj", half, C, C);
+        add_prefixed(c, block, "mlp.fc1", half, s->hidden, C);
+        add_prefixed(c, block, "mlp.fc2", half, C, s->hidden);
+    }
+    add_norm(c, "norm", C); // in the files, though it is not used
+}
+
+struct encoder_run {
+    const struct tess_image_encoder *encoder;
+    const float *picture;
+    size_t size; // floats of all tokens
+    size_t channels;
+};
+
+// Raw tokens and the condition use one user; both come tile by tile.
+struct encoder_sink {
+    struct rows_sink raw, condition;
+};
+
+static enum tess_status keep_raw(void *user, size_t row0, size_t rows, const void *data)
+{
+    return keep_rows(&((struct encoder_sink *)user)->raw, row0, rows, data);
+}
+
+static enum tess_status keep_condition(void *user, size_t row0, size_t rows,
+                                       const void *data)
+{
+    return keep_rows(&((struct encoder_sink *)user)->condition, row0, rows, data);
+}
+
+static void run_encoder(struct tess_context *ctx, const void *user, float *to,
+                        size_t *floor)
+{
+    const struct encoder_run *run = user;
+    struct encoder_sink sink = {{to, run->channels, 0},
+                                {to ? to + run->size : NULL, run->channels, 0}};
+    struct tess_image_encoder_job job = {.encoder = run->encoder,
+                                         .picture = run->picture,
+                                         .raw = keep_raw,
+                                         .rows = keep_condition,
+                                         .user = &sink};
+    run_stage(ctx, tess_image_encoder_stage, &job, floor);
+}
+
+static void check_encoder(struct tmp *tmp, struct ref_encoder s, bool half)
+{
+    struct tess_context *ctx = open_context(0);
+    struct tess_image_encoder *encoder = NULL;
+    struct checkpoint *c = calloc(1, sizeof *c);
+    char path[512], name[600];
+    add_encoder(c, &s, half);
+    snprintf(path, sizeof path, "%s/net", tmp->folder);
+    write_tensors(ctx, c, path);
+    free(c);
+    snprintf(name, sizeof name, "%s.safetensors", path);
+    expect_ok(ctx, tess_image_encoder_open(&encoder, &ctx->env, name));
+    s.file = open_tensors(ctx, path);
+    struct tess_image_encoder_sizes sizes = tess_image_encoder_sizes(encoder);
+    size_t rows = 1 + s.registers + s.side * s.side, count = rows * s.channels;
+    assert_int_equal(sizes.picture, 14 * s.side);
+    assert_int_equal(sizes.tokens, rows);
+    assert_int_equal(sizes.registers, s.registers);
+    assert_int_equal(sizes.depth, s.depth);
+    float *picture = ops_floats(3 * sizes.picture * sizes.picture, 41);
+    struct encoder_run run = {encoder, picture, count, s.channels};
+    float *tokens = run_in_budgets((struct work){run_encoder, &run, 2 * count});
+    double *input = ref_copy(picture, 3 * sizes.picture * sizes.picture);
+    double *raw = ref_image_encoder(&s, input);
+    double *condition = ref_layernorm(raw, rows, s.channels, 1e-5);
+    ops_expect(tokens, raw, count, BOUND);
+    ops_expect(tokens + count, condition, count, BOUND);
+    free(input);
+    free(raw);
+    free(condition);
+    free(tokens);
+    free(picture);
+    struct tess_safetensors *file = (struct tess_safetensors *)(uintptr_t)s.file;
+    tess_safetensors_close(&file);
+    tess_image_encoder_close(&encoder);
+    tess_context_destroy(&ctx);
+}
+
+static void image_encoders_of_any_size(void **state)
+{
+    static const struct ref_encoder shapes[] = {
+        {.side = 2, .channels = 64, .hidden = 90, .depth = 1, .registers = 1},
+        {.side = 5, .channels = 128, .hidden = 200, .depth = 3, .registers = 4},
+        {.side = 1, .channels = 192, .hidden = 33, .depth = 2, .registers = 7},
+    };
+    size_t count = ops_tiny() ? 1 : sizeof shapes / sizeof *shapes;
+    for (size_t i = 0; i < count; i++)
+        check_encoder(*state, shapes[i], i % 2 == 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(structure_flows_of_any_size),
+        cmocka_unit_test(latent_flows_of_any_size),
+        cmocka_unit_test(structure_decoders_of_any_size),
+        cmocka_unit_test(image_encoders_of_any_size),
+        cmocka_unit_test(samplers),
+    };
+    return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
+}
