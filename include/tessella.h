@@ -331,7 +331,12 @@ struct tess_generate_params {
     struct tess_sampling structure, latent;
     bool multi_diffusion; // several pictures: all in each step, not one after the other
     bool guide_apart;     // evaluate with and without condition one after the other: less
-                      // memory, more weights over the bus, the same bytes
+                          // memory, more weights over the bus, the same bytes
+    // Not NULL: take these voxels, and run the latents' stage only.
+    const struct tess_latent *structure_coords;
+    const char *keep_dir; // not NULL: write each stage's result here, with what made it
+    const char *from_dir; // not NULL: go on from the last result here that these
+                          // parameters made; the log says which was reused
 };
 
 // Turn pictures of one object, prepared, into a structured latent. TESS_ERR_FILE also if
@@ -341,6 +346,12 @@ TESS_API enum tess_status tess_generate(struct tess_latent **out,
                                         struct tess_model *model,
                                         struct tess_image *const *images, size_t count,
                                         const struct tess_generate_params *params);
+
+// The voxels of a mesh (.glb, .obj, .ply, .stl), centred and scaled to the unit cube, for
+// structure_coords. They have no features.
+TESS_API enum tess_status tess_structure_open(struct tess_latent **out,
+                                              struct tess_context *ctx,
+                                              struct tess_model *model, const char *path);
 
 // Write `coords` and `feats` as tess_latent_open() reads them.
 TESS_API enum tess_status tess_latent_save(const struct tess_latent *latent,

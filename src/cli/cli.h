@@ -30,7 +30,7 @@ struct cli {
     uint64_t last_seed; // --seed FIRST..LAST
     enum tess_background_mode background;
     uint8_t background_colour[3];
-    const char *save_input;
+    const char *save_input, *keep, *from, *structure;
     bool multi_diffusion, guide_apart;
     // Of the structure's sampler and of the latents'.
     struct cli_sampling {

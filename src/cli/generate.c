@@ -7,6 +7,7 @@
 struct job {
     struct tess_model *model;
     struct tess_image *images[8];
+    struct tess_latent *structure;
     unsigned representations;
 };
 
@@ -53,7 +54,10 @@ static int generate_one(struct cli *cli, struct job *job)
                                        .structure = sampling(&cli->sampling[0]),
                                        .latent = sampling(&cli->sampling[1]),
                                        .multi_diffusion = cli->multi_diffusion,
-                                       .guide_apart = cli->guide_apart});
+                                       .guide_apart = cli->guide_apart,
+                                       .structure_coords = job->structure,
+                                       .keep_dir = cli->keep,
+                                       .from_dir = cli->from});
     if (status)
         return cli_fail(cli, status);
     // The latent first: decoding may fail for want of memory, and what was long in the
@@ -124,9 +128,12 @@ int cli_generate(struct cli *cli)
     enum tess_status status = tess_model_open(&job.model, cli->ctx, cli_model_path(cli));
     if (!status)
         status = open_images(cli, &job);
+    if (!status && cli->structure)
+        status = tess_structure_open(&job.structure, cli->ctx, job.model, cli->structure);
     exit_status = status ? cli_fail(cli, status) : generate_all(cli, &job);
     for (size_t i = 0; i < 8; i++)
         tess_image_destroy(&job.images[i]);
+    tess_latent_destroy(&job.structure);
     tess_model_destroy(&job.model);
     return cli_close(cli, exit_status);
 }

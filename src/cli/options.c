@@ -32,6 +32,9 @@ enum {
     OPTION_VERSION,
     OPTION_BACKGROUND,
     OPTION_SAVE_INPUT,
+    OPTION_KEEP,
+    OPTION_FROM,
+    OPTION_STRUCTURE,
     OPTION_MULTI_IMAGE,
     OPTION_GUIDE_APART,
     // For both samplers, for the structure's, for the latents': in this order for each.
@@ -70,6 +73,9 @@ static const struct option options[] = {
     {"turntable", required_argument, NULL, OPTION_TURNTABLE},
     {"background", required_argument, NULL, OPTION_BACKGROUND},
     {"save-input", required_argument, NULL, OPTION_SAVE_INPUT},
+    {"keep", required_argument, NULL, OPTION_KEEP},
+    {"from", required_argument, NULL, OPTION_FROM},
+    {"structure", required_argument, NULL, OPTION_STRUCTURE},
     {"multi-image", required_argument, NULL, OPTION_MULTI_IMAGE},
     {"guide-apart", no_argument, NULL, OPTION_GUIDE_APART},
     {"steps", required_argument, NULL, OPTION_STEPS + 0},
@@ -134,6 +140,10 @@ static const struct {
      "                     of both samplers, else as pipeline.json says; --structure-... "
      "and\n"
      "                     --latent-... for one of them\n"
+     "  --keep DIR         write each stage's result into DIR, with what made it\n"
+     "  --from DIR         go on from the last result in DIR that these parameters made\n"
+     "  --structure MESH   take the voxels of a .glb, .obj, .ply or .stl, and make "
+     "latents for them\n"
      "  --guide-apart      evaluate with and without the picture one after the other: "
      "less\n"
      "                     memory, the same result\n",
@@ -461,6 +471,15 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     case OPTION_SAVE_INPUT:
         cli->save_input = text;
         return cli_is_picture(text);
+    case OPTION_KEEP:
+        cli->keep = text;
+        return true;
+    case OPTION_FROM:
+        cli->from = text;
+        return true;
+    case OPTION_STRUCTURE:
+        cli->structure = text;
+        return true;
     case OPTION_MULTI_IMAGE:
         cli->multi_diffusion = strcmp(text, "multidiffusion") == 0;
         return cli->multi_diffusion || strcmp(text, "stochastic") == 0;
