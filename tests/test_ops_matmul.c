@@ -13,10 +13,10 @@
 struct product {
     size_t rows, N, K;
     enum tess_weight_layout layout;
-    bool half, bias, residual, transposed;
+    bool half, bias, residual, gated;
     enum tess_matmul_activation activation;
     size_t split; // rows of a call; 0: all at once
-    const float *in, *bias_values, *residual_values, *weights;
+    const float *in, *bias_values, *residual_values, *gate_values, *weights;
     const void *stored;
     const uint32_t *base; // [rows / 8^level][27], for convolutions
     unsigned level;
@@ -26,13 +26,18 @@ struct product {
 
 static size_t taps_of(const struct product *p)
 {
-    return p->layout == TESS_WEIGHT_CONV || p->layout == TESS_WEIGHT_CONV_UP ? 27 : 1;
+    return p->layout == TESS_WEIGHT_CONV || p->layout == TESS_WEIGHT_CONV_DENSE ||
+                   p->layout == TESS_WEIGHT_CONV_UP
+               ? 27
+               : 1;
 }
 
 static double activate(double x, enum tess_matmul_activation activation)
 {
     if (activation == TESS_ACT_GELU_TANH)
         return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    if (activation == TESS_ACT_GELU_ERF)
+        return 0.5 * x * (1 + erf(x / sqrt(2)));
     return activation == TESS_ACT_SILU ? x / (1 + exp(-x)) : x;
 }
 
@@ -64,6 +69,9 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
     struct tess_mat in = ops_upload(stage, p->in_rows, p->K, p->in);
     struct tess_mat zeros = ops_take(stage, 1, p->K);
     TESS_TRY(tess_slice_fill(tess_stage_device(stage), zeros.data, 0));
+    struct tess_mat gate = zeros;
+    if (p->gated)
+        gate = ops_upload(stage, 1, p->N, p->gate_values);
     size_t step = p->split ? p->split : p->rows;
     for (size_t row = 0; row < p->rows; row += step) {
         size_t rows = p->rows - row < step ? p->rows - row : step;
@@ -83,6 +91,7 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
                                          .in = part,
                                          .weight = &items[0],
                                          .bias = p->bias ? &items[1] : NULL,
+                                         .gate = p->gated ? &gate.data : NULL,
                                          .residual = p->residual ? &residual : NULL,
                                          .residual_shift = octants == 8 ? 3 : 0,
                                          .activation = p->activation,
@@ -100,7 +109,7 @@ static void finish_reference(double *out, const struct product *p, size_t row, s
                              double sum)
 {
     sum += p->bias ? p->bias_values[n] : 0;
-    sum = activate(sum, p->activation);
+    sum = activate(sum, p->activation) * (p->gated ? p->gate_values[n] : 1);
     size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     sum += p->residual ? p->residual_values[row / octants * p->N + n] : 0;
     out[row * p->N + n] = sum;
@@ -121,8 +130,10 @@ static double *linear_reference(const struct product *p)
     return out;
 }
 
+// Features: 1, a bias; 2, a residual; 4, a gate.
 static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t K,
-                       bool half, enum tess_weight_layout layout, int features)
+                       bool half, enum tess_weight_layout layout, int features,
+                       enum tess_matmul_activation activation)
 {
     struct ops *ops = ops_open(variant);
     struct product p = {.rows = rows,
@@ -133,13 +144,15 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
                         .in_rows = rows,
                         .bias = features & 1,
                         .residual = features & 2,
-                        .activation = (enum tess_matmul_activation)(features % 3)};
+                        .gated = features & 4,
+                        .activation = activation};
     float *floats = NULL, *in = ops_floats(rows * K, 1), *bias = ops_floats(N, 2),
-          *residual = ops_floats(rows * N, 3);
+          *residual = ops_floats(rows * N, 3), *gate = ops_floats(N, 5);
     void *stored = half ? (void *)ops_halves(&floats, N * K, 4) : ops_floats(N * K, 4);
     p.in = in;
     p.bias_values = bias;
     p.residual_values = residual;
+    p.gate_values = gate;
     p.stored = stored;
     p.weights = half ? floats : stored;
     p.out = malloc(rows * N * sizeof(float));
@@ -159,6 +172,7 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
     free(in);
     free(bias);
     free(residual);
+    free(gate);
     free(stored);
     free(floats);
     ops_close(ops);
@@ -173,15 +187,34 @@ static void linear_layers(enum tess_variant variant)
     for (size_t i = 0; i < count; i++)
         for (int half = 0; half < (ops_tiny() ? 1 : 2); half++)
             run_linear(variant, sizes[i][0], sizes[i][1], sizes[i][2], half,
-                       TESS_WEIGHT_MATRIX, (int)(2 * i) + half);
+                       TESS_WEIGHT_MATRIX, (int)(2 * i + (size_t)half) % 4,
+                       (enum tess_matmul_activation)((2 * i + (size_t)half) % 3));
 }
 OPS_TEST(linear_layers)
 
+// Every activation, with and without all that follows it.
+static void gates_and_activations(enum tess_variant variant)
+{
+    for (int activation = TESS_ACT_NONE; activation <= TESS_ACT_GELU_ERF; activation++) {
+        run_linear(variant, 3, 5, 4, false, TESS_WEIGHT_MATRIX, 7,
+                   (enum tess_matmul_activation)activation);
+        if (ops_tiny())
+            continue;
+        run_linear(variant, 67, 33, 21, true, TESS_WEIGHT_MATRIX, 4,
+                   (enum tess_matmul_activation)activation);
+        run_linear(variant, 9, 101, 48, true, TESS_WEIGHT_MATRIX, 6,
+                   (enum tess_matmul_activation)activation);
+        run_linear(variant, 13, 65, 7, false, TESS_WEIGHT_MATRIX, 1,
+                   (enum tess_matmul_activation)activation);
+    }
+}
+OPS_TEST(gates_and_activations)
+
 static void transposed_matrices(enum tess_variant variant)
 {
-    run_linear(variant, 3, 35, 4, true, TESS_WEIGHT_TRANSPOSED, 1);
+    run_linear(variant, 3, 35, 4, true, TESS_WEIGHT_TRANSPOSED, 1, TESS_ACT_GELU_TANH);
     if (!ops_tiny())
-        run_linear(variant, 7, 64, 19, false, TESS_WEIGHT_TRANSPOSED, 2);
+        run_linear(variant, 7, 64, 19, false, TESS_WEIGHT_TRANSPOSED, 2, TESS_ACT_SILU);
 }
 OPS_TEST(transposed_matrices)
 
@@ -235,6 +268,7 @@ static double *conv_reference(const struct product *p, const int32_t *coords,
                               size_t voxels)
 {
     bool up = p->layout == TESS_WEIGHT_CONV_UP;
+    bool dense = p->layout == TESS_WEIGHT_CONV_DENSE;
     unsigned level = p->level + up;
     size_t rows = voxels << 3 * level;
     double *out = malloc(rows * p->N * sizeof *out);
@@ -254,7 +288,8 @@ static double *conv_reference(const struct product *p, const int32_t *coords,
             for (size_t tap = 0; tap < 27; tap++)
                 for (size_t k = 0; k < p->K && from[tap] >= 0; k++)
                     sum += (double)p->in[(size_t)from[tap] * p->K + k] *
-                           p->weights[(n * 27 + tap) * p->K + k];
+                           p->weights[dense ? (n * p->K + k) * 27 + tap
+                                            : (n * 27 + tap) * p->K + k];
             finish_reference(out, p, r, n, sum);
         }
     }
@@ -322,6 +357,18 @@ static void convolutions(enum tess_variant variant)
     run_conv(variant, 34, 12, 2, true, TESS_WEIGHT_CONV);
 }
 OPS_TEST(convolutions)
+
+// The same with the taps of a weight last.
+static void dense_convolutions(enum tess_variant variant)
+{
+    run_conv(variant, 5, 3, 0, false, TESS_WEIGHT_CONV_DENSE);
+    if (ops_tiny())
+        return;
+    run_conv(variant, 33, 17, 0, true, TESS_WEIGHT_CONV_DENSE);
+    run_conv(variant, 1, 32, 0, false, TESS_WEIGHT_CONV_DENSE);
+    run_conv(variant, 72, 9, 1, true, TESS_WEIGHT_CONV_DENSE);
+}
+OPS_TEST(dense_convolutions)
 
 // Eight folded taps against 27 taps on the doubled grid.
 static void convolutions_after_doubling(enum tess_variant variant)
@@ -394,9 +441,8 @@ static void bench(void)
 }
 
 static const struct CMUnitTest tests[] = {
-    OPS_BOTH(linear_layers),
-    OPS_BOTH(transposed_matrices),
-    OPS_BOTH(convolutions),
-    OPS_BOTH(convolutions_after_doubling),
+    OPS_BOTH(linear_layers),       OPS_BOTH(gates_and_activations),
+    OPS_BOTH(transposed_matrices), OPS_BOTH(convolutions),
+    OPS_BOTH(dense_convolutions),  OPS_BOTH(convolutions_after_doubling),
 };
 OPS_MAIN(tests, bench)

@@ -1,4 +1,5 @@
-// Layer norm and group norm against sums in double. Tolerance: a few roundings of fp32.
+// Layer norm, normalised heads and group norm against sums in double. Tolerance: a few
+// roundings of fp32.
 #include "ops_common.h"
 
 #include "op/norm.h"
@@ -91,6 +92,81 @@ static void layer_norms(enum tess_variant variant)
     ops_close(ops);
 }
 OPS_TEST(layer_norms)
+
+// ---- normalised heads ----
+
+struct heads {
+    size_t rows, cols, col, heads, channels, split;
+    const float *in, *gamma;
+    float *out;
+};
+
+static enum tess_status run_heads(struct tess_stage *stage, void *user)
+{
+    const struct heads *h = user;
+    struct tess_mat gamma = ops_upload(stage, h->heads, h->channels, h->gamma);
+    size_t step = h->split ? h->split : h->rows;
+    for (size_t row = 0; row < h->rows; row += step) {
+        size_t rows = h->rows - row < step ? h->rows - row : step;
+        struct tess_mat x = ops_upload(stage, rows, h->cols, h->in + row * h->cols);
+        TESS_TRY(
+            tess_normalise_heads(stage, x, h->col, h->heads, h->channels, &gamma.data));
+        ops_download(stage, x, h->out + row * h->cols);
+    }
+    return TESS_OK;
+}
+
+// The heads in place, the columns around them untouched; zeros stay zeros.
+static void check_heads(struct ops *ops, struct heads h)
+{
+    size_t width = h.heads * h.channels, count = h.rows * h.cols;
+    float *in = ops_floats(count, 7), *gamma = ops_floats(width, 8);
+    for (size_t d = 0; d < h.channels; d++)
+        in[h.col + d] = 0;
+    h.in = in;
+    h.gamma = gamma;
+    h.out = malloc(count * sizeof(float));
+    ops_run(ops, run_heads, &h);
+    double *reference = malloc(count * sizeof *reference);
+    for (size_t i = 0; i < count; i++) {
+        size_t row = i / h.cols, c = i % h.cols - h.col; // wraps round before the heads
+        double length = 0;
+        reference[i] = in[i];
+        if (c >= width) {
+            assert_true(h.out[i] == in[i]);
+            continue;
+        }
+        for (size_t d = 0; d < h.channels; d++) {
+            double x = in[row * h.cols + h.col + c / h.channels * h.channels + d];
+            length += x * x;
+        }
+        reference[i] *= gamma[c] * sqrt((double)h.channels) / fmax(sqrt(length), 1e-12);
+    }
+    ops_expect(h.out, reference, count, TOLERANCE);
+    float *whole = h.out;
+    h.out = malloc(count * sizeof(float));
+    h.split = 2;
+    ops_run(ops, run_heads, &h);
+    assert_memory_equal(h.out, whole, count * sizeof(float));
+    free(whole);
+    free(h.out);
+    free(reference);
+    free(in);
+    free(gamma);
+}
+
+static void normalised_heads(enum tess_variant variant)
+{
+    struct ops *ops = ops_open(variant);
+    check_heads(ops, (struct heads){3, 14, 4, 2, 3, 0, NULL, NULL, NULL});
+    if (!ops_tiny()) {
+        check_heads(ops, (struct heads){67, 3 * 48, 48, 3, 16, 0, NULL, NULL, NULL});
+        check_heads(ops, (struct heads){5, 3 * 256, 0, 4, 64, 0, NULL, NULL, NULL});
+        check_heads(ops, (struct heads){1, 33, 0, 1, 33, 0, NULL, NULL, NULL});
+    }
+    ops_close(ops);
+}
+OPS_TEST(normalised_heads)
 
 // ---- group norm ----
 
@@ -210,6 +286,7 @@ static void bench(void)
 
 static const struct CMUnitTest tests[] = {
     OPS_BOTH(layer_norms),
+    OPS_BOTH(normalised_heads),
     OPS_BOTH(group_norms),
 };
 OPS_MAIN(tests, bench)
