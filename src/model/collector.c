@@ -23,8 +23,8 @@ enum tess_status tess_collect(const struct tess_file_tensor **out,
 {
     char full[160];
     snprintf(full, sizeof full, "%s%s", collector->prefix, name);
-    TESS_TRY(tess_safetensors_require(out, collector->file, collector->env, full, dtypes,
-                                      dims, shape));
+    TESS_TRY(tess_checkpoint_require(out, collector->file, collector->env, full, dtypes,
+                                     dims, shape));
     collector->parameters += (*out)->elements;
     collector->bytes += (*out)->bytes;
     return keep_name(collector, full);
@@ -107,8 +107,8 @@ enum tess_status tess_collect_values(float **out, struct tess_collector *collect
 
 enum tess_status tess_collector_refuse_surplus(const struct tess_collector *collector)
 {
-    for (size_t i = 0; i < tess_safetensors_count(collector->file); i++) {
-        const char *name = tess_safetensors_at(collector->file, i)->name;
+    for (size_t i = 0; i < tess_checkpoint_count(collector->file); i++) {
+        const char *name = tess_checkpoint_at(collector->file, i)->name;
         bool known = false;
         for (size_t k = 0; k < collector->found && !known; k++)
             known = strcmp(collector->names[k], name) == 0;
@@ -117,7 +117,7 @@ enum tess_status tess_collector_refuse_surplus(const struct tess_collector *coll
                              "%s: tensor %s is not one that this network has: the file "
                              "and its .json do "
                              "not belong together",
-                             tess_safetensors_path(collector->file), name);
+                             tess_checkpoint_path(collector->file), name);
     }
     return TESS_OK;
 }

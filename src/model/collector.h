@@ -3,7 +3,7 @@
 #ifndef TESS_COLLECTOR_H
 #define TESS_COLLECTOR_H
 
-#include "io/safetensors.h"
+#include "io/checkpoint.h"
 #include "op/weight.h"
 
 #define TESS_COLLECT_MATRICES (1u << TESS_F32 | 1u << TESS_F16)
@@ -11,7 +11,7 @@
 
 struct tess_collector {
     struct tess_env *env;
-    const struct tess_safetensors *file;
+    const struct tess_checkpoint *file;
     struct tess_weight_block *block; // where the next weights go
     char prefix[64];                 // of all names
     uint64_t parameters, bytes;      // of what was taken so far

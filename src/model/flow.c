@@ -50,7 +50,7 @@ static enum tess_status open_block(struct tess_flow *flow, struct tess_collector
     TESS_TRY(tess_collect_linear(c, "cross_attn.to_kv", 2 * C, config->cond_channels));
     // The bias again, as the values of a condition of zeros.
     const struct tess_file_tensor *bias =
-        tess_safetensors_find(flow->file, c->names[c->found - 1]);
+        tess_checkpoint_find(flow->file, c->names[c->found - 1]);
     float *values = NULL;
     TESS_TRY(tess_alloc(&values, c->env, 2 * C, sizeof *values, "a bias"));
     tess_file_tensor_floats(values, bias);
@@ -168,7 +168,7 @@ static enum tess_status open_into(struct tess_flow *flow, struct tess_env *env,
     free(name);
     TESS_TRY(status);
     TESS_TRY(tess_strf(&name, env, "%s.safetensors", path));
-    status = tess_safetensors_open(&flow->file, env, name);
+    status = tess_checkpoint_open(&flow->file, env, name);
     free(name);
     TESS_TRY(status);
     TESS_TRY(alloc_blocks(flow, env));
@@ -200,7 +200,7 @@ void tess_flow_close(struct tess_flow **flow)
     struct tess_flow *f = *flow;
     if (!f)
         return;
-    tess_safetensors_close(&f->file);
+    tess_checkpoint_close(&f->file);
     for (size_t i = 0; f->value_bias && i < f->config.blocks; i++)
         free(f->value_bias[i]);
     for (int i = 0; i < 2; i++) {

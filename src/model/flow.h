@@ -6,7 +6,7 @@
 #ifndef TESS_FLOW_H
 #define TESS_FLOW_H
 
-#include "io/safetensors.h"
+#include "io/checkpoint.h"
 #include "mem/stage.h"
 #include "model/flow_config.h"
 

@@ -14,7 +14,7 @@ struct tess_res_block {
 
 struct tess_flow {
     struct tess_flow_config config;
-    struct tess_safetensors *file;
+    struct tess_checkpoint *file;
     uint64_t parameters, bytes;
     // In order of use: input layer, residual blocks, transformer blocks, residual blocks,
     // output.

@@ -23,7 +23,7 @@
 #define COMFORTABLE_ROWS 2048
 
 struct tess_image_encoder {
-    struct tess_safetensors *file;
+    struct tess_checkpoint *file;
     struct tess_image_encoder_sizes sizes;
     struct tess_weight_block *blocks; // the patches' layer, then the transformer's
     float *class_token, *positions, *registers;
@@ -54,13 +54,13 @@ static enum tess_status find_sizes(struct tess_image_encoder *encoder,
 {
     struct tess_image_encoder_sizes *sizes = &encoder->sizes;
     const struct tess_file_tensor *positions, *registers;
-    const char *path = tess_safetensors_path(encoder->file);
+    const char *path = tess_checkpoint_path(encoder->file);
     char name[64];
-    TESS_TRY(tess_safetensors_require(&positions, encoder->file, env, "pos_embed",
-                                      TESS_COLLECT_FLOATS, 3, (const size_t[]){1, 0, 0}));
-    TESS_TRY(tess_safetensors_require(&registers, encoder->file, env, "register_tokens",
-                                      TESS_COLLECT_FLOATS, 3,
-                                      (const size_t[]){1, 0, positions->shape[2]}));
+    TESS_TRY(tess_checkpoint_require(&positions, encoder->file, env, "pos_embed",
+                                     TESS_COLLECT_FLOATS, 3, (const size_t[]){1, 0, 0}));
+    TESS_TRY(tess_checkpoint_require(&registers, encoder->file, env, "register_tokens",
+                                     TESS_COLLECT_FLOATS, 3,
+                                     (const size_t[]){1, 0, positions->shape[2]}));
     size_t patches = positions->shape[1] - 1;
     size_t side = (size_t)lround(sqrt((double)patches)), C = positions->shape[2];
     if (positions->shape[1] < 2 || side * side != patches || side > 1024 || C > 16384 ||
@@ -77,7 +77,7 @@ static enum tess_status find_sizes(struct tess_image_encoder *encoder,
     sizes->tokens = 1 + sizes->registers + (uint32_t)patches;
     do
         snprintf(name, sizeof name, "blocks.%u.norm1.weight", (unsigned)sizes->depth);
-    while (tess_safetensors_find(encoder->file, name) && ++sizes->depth < 1024);
+    while (tess_checkpoint_find(encoder->file, name) && ++sizes->depth < 1024);
     if (sizes->depth == 0)
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: tensor %s is missing, expected F32 [%zu]", path, name, C);
@@ -89,8 +89,8 @@ static enum tess_status open_block(struct tess_collector *c, uint32_t index, uin
     const struct tess_file_tensor *fc1;
     char name[64];
     snprintf(name, sizeof name, "blocks.%u.mlp.fc1.weight", (unsigned)index);
-    TESS_TRY(tess_safetensors_require(&fc1, c->file, c->env, name, TESS_COLLECT_MATRICES,
-                                      2, (const size_t[]){0, C}));
+    TESS_TRY(tess_checkpoint_require(&fc1, c->file, c->env, name, TESS_COLLECT_MATRICES,
+                                     2, (const size_t[]){0, C}));
     uint32_t hidden = (uint32_t)fc1->shape[0];
     snprintf(c->prefix, sizeof c->prefix, "blocks.%u.", (unsigned)index);
     TESS_TRY(tess_collect_norm(c, "norm1", C));
@@ -112,10 +112,10 @@ static enum tess_status take_unused(struct tess_collector *c, size_t C)
     static const char *const names[] = {"norm.weight", "norm.bias"};
     const struct tess_file_tensor *tensor;
     for (int i = 0; i < 2; i++)
-        if (tess_safetensors_find(c->file, names[i]))
+        if (tess_checkpoint_find(c->file, names[i]))
             TESS_TRY(tess_collect(&tensor, c, names[i], TESS_COLLECT_FLOATS, 1,
                                   (const size_t[]){C}));
-    if (tess_safetensors_find(c->file, "mask_token"))
+    if (tess_checkpoint_find(c->file, "mask_token"))
         TESS_TRY(tess_collect(&tensor, c, "mask_token", TESS_COLLECT_FLOATS, 2,
                               (const size_t[]){1, C}));
     return TESS_OK;
@@ -147,7 +147,7 @@ enum tess_status tess_image_encoder_open(struct tess_image_encoder **out,
 {
     struct tess_image_encoder *encoder = NULL;
     TESS_TRY(tess_alloc(&encoder, env, 1, sizeof *encoder, "an image encoder"));
-    enum tess_status status = tess_safetensors_open(&encoder->file, env, file);
+    enum tess_status status = tess_checkpoint_open(&encoder->file, env, file);
     if (!status)
         status = find_sizes(encoder, env);
     if (!status)
@@ -173,7 +173,7 @@ void tess_image_encoder_close(struct tess_image_encoder **encoder)
 {
     if (!*encoder)
         return;
-    tess_safetensors_close(&(*encoder)->file);
+    tess_checkpoint_close(&(*encoder)->file);
     free((*encoder)->blocks);
     free((*encoder)->class_token);
     free((*encoder)->positions);

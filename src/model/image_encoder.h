@@ -4,7 +4,7 @@
 #ifndef TESS_IMAGE_ENCODER_H
 #define TESS_IMAGE_ENCODER_H
 
-#include "io/safetensors.h"
+#include "io/checkpoint.h"
 #include "mem/stage.h"
 
 struct tess_image_encoder;

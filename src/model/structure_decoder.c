@@ -27,7 +27,7 @@
 
 struct tess_structure_decoder {
     struct tess_structure_decoder_config config;
-    struct tess_safetensors *file;
+    struct tess_checkpoint *file;
     uint64_t parameters, bytes;
     struct tess_weight_block *blocks; // one for each convolution
     size_t block_count;
@@ -95,7 +95,7 @@ static enum tess_status open_into(struct tess_structure_decoder *decoder,
     free(name);
     TESS_TRY(status);
     TESS_TRY(tess_strf(&name, env, "%s.safetensors", path));
-    status = tess_safetensors_open(&decoder->file, env, name);
+    status = tess_checkpoint_open(&decoder->file, env, name);
     free(name);
     TESS_TRY(status);
     const struct tess_structure_decoder_config *config = &decoder->config;
@@ -130,7 +130,7 @@ void tess_structure_decoder_close(struct tess_structure_decoder **decoder)
 {
     if (!*decoder)
         return;
-    tess_safetensors_close(&(*decoder)->file);
+    tess_checkpoint_close(&(*decoder)->file);
     free((*decoder)->blocks);
     free(*decoder);
     *decoder = NULL;

@@ -4,7 +4,7 @@
 #ifndef TESS_STRUCTURE_DECODER_H
 #define TESS_STRUCTURE_DECODER_H
 
-#include "io/safetensors.h"
+#include "io/checkpoint.h"
 #include "mem/stage.h"
 #include "model/flow_config.h"
 
