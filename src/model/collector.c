@@ -23,6 +23,8 @@ enum tess_status tess_collect(const struct tess_file_tensor **out,
 {
     char full[160];
     snprintf(full, sizeof full, "%s%s", collector->prefix, name);
+    if (collector->rename)
+        collector->rename(full, sizeof full);
     TESS_TRY(tess_checkpoint_require(out, collector->file, collector->env, full, dtypes,
                                      dims, shape));
     collector->parameters += (*out)->elements;
@@ -30,9 +32,9 @@ enum tess_status tess_collect(const struct tess_file_tensor **out,
     return keep_name(collector, full);
 }
 
-static void add_item(struct tess_collector *collector,
-                     const struct tess_file_tensor *tensor,
-                     enum tess_weight_layout layout, uint32_t outputs, uint32_t inputs)
+void tess_collector_add(struct tess_collector *collector,
+                        const struct tess_file_tensor *tensor,
+                        enum tess_weight_layout layout, uint32_t outputs, uint32_t inputs)
 {
     struct tess_weight_block *block = collector->block;
     assert(block->count < TESS_BLOCK_WEIGHTS);
@@ -50,7 +52,7 @@ enum tess_status tess_collect_vector(struct tess_collector *collector, const cha
 {
     const struct tess_file_tensor *tensor;
     TESS_TRY(tess_collect(&tensor, collector, name, TESS_COLLECT_FLOATS, dims, shape));
-    add_item(collector, tensor, TESS_WEIGHT_VECTOR, count, 1);
+    tess_collector_add(collector, tensor, TESS_WEIGHT_VECTOR, count, 1);
     return TESS_OK;
 }
 
@@ -63,7 +65,7 @@ enum tess_status tess_collect_layer(struct tess_collector *collector, const char
     snprintf(full, sizeof full, "%s.weight", name);
     TESS_TRY(
         tess_collect(&tensor, collector, full, TESS_COLLECT_MATRICES, dims, declared));
-    add_item(collector, tensor, layout, outputs, inputs);
+    tess_collector_add(collector, tensor, layout, outputs, inputs);
     snprintf(full, sizeof full, "%s.bias", name);
     return tess_collect_vector(collector, full, outputs, 1, (const size_t[]){outputs});
 }

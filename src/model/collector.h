@@ -9,11 +9,15 @@
 #define TESS_COLLECT_MATRICES (1u << TESS_F32 | 1u << TESS_F16)
 #define TESS_COLLECT_FLOATS   (TESS_COLLECT_MATRICES | 1u << TESS_BF16)
 
+// The file's name of a tensor, in place of name[size].
+typedef void tess_rename_fn(char *name, size_t size);
+
 struct tess_collector {
     struct tess_env *env;
     const struct tess_checkpoint *file;
     struct tess_weight_block *block; // where the next weights go
     char prefix[64];                 // of all names
+    tess_rename_fn *rename;          // may be NULL
     uint64_t parameters, bytes;      // of what was taken so far
     char **names;
     size_t found, capacity;
@@ -23,6 +27,12 @@ struct tess_collector {
 enum tess_status tess_collect(const struct tess_file_tensor **out,
                               struct tess_collector *collector, const char *name,
                               unsigned dtypes, int dims, const size_t *shape);
+
+// A tensor, or one put together from several, into the block.
+void tess_collector_add(struct tess_collector *collector,
+                        const struct tess_file_tensor *tensor,
+                        enum tess_weight_layout layout, uint32_t outputs,
+                        uint32_t inputs);
 
 // NAME.weight of the declared shape, then NAME.bias [outputs], into the block.
 enum tess_status tess_collect_layer(struct tess_collector *collector, const char *name,

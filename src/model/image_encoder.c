@@ -27,6 +27,10 @@ struct tess_image_encoder {
     struct tess_image_encoder_sizes sizes;
     struct tess_weight_block *blocks; // the patches' layer, then the transformer's
     float *class_token, *positions, *registers;
+    // Of files that hold queries, keys and values apart: both parameters of each block's
+    // layer, put together; else NULL.
+    unsigned char **joined;
+    tess_rename_fn *rename;
 };
 
 enum { PATCH_WEIGHT, PATCH_BIAS };
@@ -47,6 +51,56 @@ enum {
     SCALE2
 };
 
+// ---- names ----
+
+// What Hugging Face calls the tensors, by the beginning of torch-hub's names.
+static void rename_tensor(char *name, size_t size)
+{
+    static const struct {
+        const char *from, *to;
+    } whole[] =
+        {
+            {"cls_token", "embeddings.cls_token"},
+            {"pos_embed", "embeddings.position_embeddings"},
+            {"register_tokens", "embeddings.register_tokens"},
+            {"mask_token", "embeddings.mask_token"},
+            {"patch_embed.proj", "embeddings.patch_embeddings.projection"},
+            {"norm.", "layernorm."},
+        },
+      inner[] = {
+          {"attn.qkv.query", "attention.attention.query"},
+          {"attn.qkv.key", "attention.attention.key"},
+          {"attn.qkv.value", "attention.attention.value"},
+          {"attn.proj", "attention.output.dense"},
+          {"ls1.gamma", "layer_scale1.lambda1"},
+          {"ls2.gamma", "layer_scale2.lambda1"},
+      };
+    char from[160];
+    unsigned index;
+    int at = 0;
+    snprintf(from, sizeof from, "%s", name);
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strncmp(from, whole[i].from, strlen(whole[i].from)) == 0)
+            snprintf(name, size, "%s%s", whole[i].to, from + strlen(whole[i].from));
+    if (sscanf(from, "blocks.%u.%n", &index, &at) != 1 || at == 0)
+        return;
+    const char *rest = from + at;
+    snprintf(name, size, "encoder.layer.%u.%s", index, rest);
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
+        if (strncmp(rest, inner[i].from, strlen(inner[i].from)) == 0)
+            snprintf(name, size, "encoder.layer.%u.%s%s", index, inner[i].to,
+                     rest + strlen(inner[i].from));
+}
+
+static const char *file_name(char name[96], const struct tess_image_encoder *encoder,
+                             const char *own)
+{
+    snprintf(name, 96, "%s", own);
+    if (encoder->rename)
+        encoder->rename(name, 96);
+    return name;
+}
+
 // ---- opening ----
 
 static enum tess_status find_sizes(struct tess_image_encoder *encoder,
@@ -55,19 +109,22 @@ static enum tess_status find_sizes(struct tess_image_encoder *encoder,
     struct tess_image_encoder_sizes *sizes = &encoder->sizes;
     const struct tess_file_tensor *positions, *registers;
     const char *path = tess_checkpoint_path(encoder->file);
-    char name[64];
-    TESS_TRY(tess_checkpoint_require(&positions, encoder->file, env, "pos_embed",
+    char name[96], own[64];
+    if (tess_checkpoint_find(encoder->file, "embeddings.cls_token"))
+        encoder->rename = rename_tensor;
+    TESS_TRY(tess_checkpoint_require(&positions, encoder->file, env,
+                                     file_name(name, encoder, "pos_embed"),
                                      TESS_COLLECT_FLOATS, 3, (const size_t[]){1, 0, 0}));
-    TESS_TRY(tess_checkpoint_require(&registers, encoder->file, env, "register_tokens",
-                                     TESS_COLLECT_FLOATS, 3,
-                                     (const size_t[]){1, 0, positions->shape[2]}));
+    TESS_TRY(tess_checkpoint_require(
+        &registers, encoder->file, env, file_name(name, encoder, "register_tokens"),
+        TESS_COLLECT_FLOATS, 3, (const size_t[]){1, 0, positions->shape[2]}));
     size_t patches = positions->shape[1] - 1;
     size_t side = (size_t)lround(sqrt((double)patches)), C = positions->shape[2];
     if (positions->shape[1] < 2 || side * side != patches || side > 1024 || C > 16384 ||
         C % HEAD_CHANNELS || registers->shape[1] > 1024)
         return tess_fail(
             env, TESS_ERR_FILE,
-            "%s: tensor pos_embed is [1,%zu,%zu], expected 1 more than a square "
+            "%s: the tensor of positions is [1,%zu,%zu], expected 1 more than a square "
             "number of rows, and a multiple of %d columns",
             path, positions->shape[1], C, HEAD_CHANNELS);
     sizes->picture = (uint32_t)(side * PATCH);
@@ -76,25 +133,62 @@ static enum tess_status find_sizes(struct tess_image_encoder *encoder,
     sizes->registers = (uint32_t)registers->shape[1];
     sizes->tokens = 1 + sizes->registers + (uint32_t)patches;
     do
-        snprintf(name, sizeof name, "blocks.%u.norm1.weight", (unsigned)sizes->depth);
-    while (tess_checkpoint_find(encoder->file, name) && ++sizes->depth < 1024);
+        snprintf(own, sizeof own, "blocks.%u.norm1.weight", (unsigned)sizes->depth);
+    while (tess_checkpoint_find(encoder->file, file_name(name, encoder, own)) &&
+           ++sizes->depth < 1024);
     if (sizes->depth == 0)
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: tensor %s is missing, expected F32 [%zu]", path, name, C);
     return TESS_OK;
 }
 
-static enum tess_status open_block(struct tess_collector *c, uint32_t index, uint32_t C)
+// One parameter of the three layers below each other, at `to`.
+static enum tess_status join_parameter(unsigned char *to, struct tess_collector *c,
+                                       const char *parameter, uint32_t C, int dims)
 {
-    const struct tess_file_tensor *fc1;
+    static const char *const names[] = {"query", "key", "value"};
+    const size_t shape[] = {C, C};
+    const struct tess_file_tensor *tensor = NULL;
+    unsigned dtypes = TESS_COLLECT_MATRICES;
     char name[64];
-    snprintf(name, sizeof name, "blocks.%u.mlp.fc1.weight", (unsigned)index);
-    TESS_TRY(tess_checkpoint_require(&fc1, c->file, c->env, name, TESS_COLLECT_MATRICES,
-                                     2, (const size_t[]){0, C}));
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "attn.qkv.%s.%s", names[i], parameter);
+        TESS_TRY(tess_collect(&tensor, c, name, dtypes, dims, shape));
+        memcpy(to + i * tensor->bytes, tensor->data, tensor->bytes);
+        dtypes = 1u << tensor->dtype; // of all three
+    }
+    struct tess_file_tensor joined = {.data = to, .dtype = tensor->dtype};
+    tess_collector_add(c, &joined, dims == 2 ? TESS_WEIGHT_MATRIX : TESS_WEIGHT_VECTOR,
+                       3 * C, dims == 2 ? C : 1);
+    return TESS_OK;
+}
+
+static enum tess_status open_joined(struct tess_collector *c, unsigned char **joined,
+                                    uint32_t C)
+{
+    size_t bytes = 3 * (size_t)C * C * sizeof(float);
+    TESS_TRY(tess_alloc(joined, c->env, bytes + 3 * C * sizeof(float), 1,
+                        "weights of attention"));
+    TESS_TRY(join_parameter(*joined, c, "weight", C, 2));
+    return join_parameter(*joined + bytes, c, "bias", C, 1);
+}
+
+static enum tess_status open_block(struct tess_image_encoder *encoder,
+                                   struct tess_collector *c, uint32_t index)
+{
+    uint32_t C = encoder->sizes.channels;
+    const struct tess_file_tensor *fc1;
+    char name[96], own[64];
+    snprintf(own, sizeof own, "blocks.%u.mlp.fc1.weight", (unsigned)index);
+    TESS_TRY(tess_checkpoint_require(&fc1, c->file, c->env, file_name(name, encoder, own),
+                                     TESS_COLLECT_MATRICES, 2, (const size_t[]){0, C}));
     uint32_t hidden = (uint32_t)fc1->shape[0];
     snprintf(c->prefix, sizeof c->prefix, "blocks.%u.", (unsigned)index);
     TESS_TRY(tess_collect_norm(c, "norm1", C));
-    TESS_TRY(tess_collect_linear(c, "attn.qkv", 3 * C, C));
+    if (c->rename)
+        TESS_TRY(open_joined(c, &encoder->joined[index], C));
+    else
+        TESS_TRY(tess_collect_linear(c, "attn.qkv", 3 * C, C));
     TESS_TRY(tess_collect_linear(c, "attn.proj", C, C));
     TESS_TRY(tess_collect_vector(c, "ls1.gamma", C, 1, (const size_t[]){C}));
     TESS_TRY(tess_collect_norm(c, "norm2", C));
@@ -107,15 +201,17 @@ static enum tess_status open_block(struct tess_collector *c, uint32_t index, uin
 }
 
 // Tensors that the file has and this use of the network has not.
-static enum tess_status take_unused(struct tess_collector *c, size_t C)
+static enum tess_status take_unused(const struct tess_image_encoder *encoder,
+                                    struct tess_collector *c, size_t C)
 {
     static const char *const names[] = {"norm.weight", "norm.bias"};
     const struct tess_file_tensor *tensor;
+    char name[96];
     for (int i = 0; i < 2; i++)
-        if (tess_checkpoint_find(c->file, names[i]))
+        if (tess_checkpoint_find(c->file, file_name(name, encoder, names[i])))
             TESS_TRY(tess_collect(&tensor, c, names[i], TESS_COLLECT_FLOATS, 1,
                                   (const size_t[]){C}));
-    if (tess_checkpoint_find(c->file, "mask_token"))
+    if (tess_checkpoint_find(c->file, file_name(name, encoder, "mask_token")))
         TESS_TRY(tess_collect(&tensor, c, "mask_token", TESS_COLLECT_FLOATS, 2,
                               (const size_t[]){1, C}));
     return TESS_OK;
@@ -137,8 +233,8 @@ static enum tess_status open_all(struct tess_image_encoder *encoder,
                                 (const size_t[]){C, 3, PATCH, PATCH}));
     c->block++;
     for (uint32_t i = 0; i < sizes->depth; i++)
-        TESS_TRY(open_block(c, i, (uint32_t)C));
-    TESS_TRY(take_unused(c, C));
+        TESS_TRY(open_block(encoder, c, i));
+    TESS_TRY(take_unused(encoder, c, C));
     return tess_collector_refuse_surplus(c);
 }
 
@@ -153,9 +249,14 @@ enum tess_status tess_image_encoder_open(struct tess_image_encoder **out,
     if (!status)
         status = tess_alloc(&encoder->blocks, env, encoder->sizes.depth + 2,
                             sizeof *encoder->blocks, "weights");
+    if (!status)
+        status = tess_alloc(&encoder->joined, env, encoder->sizes.depth,
+                            sizeof *encoder->joined, "weights");
     if (!status) {
-        struct tess_collector collector = {
-            .env = env, .file = encoder->file, .block = encoder->blocks};
+        struct tess_collector collector = {.env = env,
+                                           .file = encoder->file,
+                                           .block = encoder->blocks,
+                                           .rename = encoder->rename};
         status = open_all(encoder, &collector);
         encoder->sizes.parameters = collector.parameters;
         encoder->sizes.bytes = collector.bytes;
@@ -174,6 +275,9 @@ void tess_image_encoder_close(struct tess_image_encoder **encoder)
     if (!*encoder)
         return;
     tess_checkpoint_close(&(*encoder)->file);
+    for (uint32_t i = 0; (*encoder)->joined && i < (*encoder)->sizes.depth; i++)
+        free((*encoder)->joined[i]);
+    free((*encoder)->joined);
     free((*encoder)->blocks);
     free((*encoder)->class_token);
     free((*encoder)->positions);

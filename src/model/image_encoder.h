@@ -9,8 +9,8 @@
 
 struct tess_image_encoder;
 
-// Open FILE.safetensors with tensors named as in torch-hub. TESS_ERR_FILE names file and
-// tensor.
+// Open a checkpoint, safetensors or .pth, with tensors named as in torch-hub or as in
+// Hugging Face's dinov2-with-registers. TESS_ERR_FILE names file and tensor.
 enum tess_status tess_image_encoder_open(struct tess_image_encoder **out,
                                          struct tess_env *env, const char *file);
 void tess_image_encoder_close(struct tess_image_encoder **encoder);
