@@ -6,6 +6,8 @@
 #include "model/transformer.h"
 #include "model/voxels.h"
 
+#define TESS_FLOW_TIME_CHANNELS 256 // of the embedding of a time
+
 // A residual block of the sparse model: its place among the modulations, and its sizes.
 struct tess_res_block {
     uint32_t inputs, outputs;
@@ -106,5 +108,9 @@ enum tess_status tess_flow_run_inputs(struct tess_flow_exec *exec,
 enum tess_status tess_flow_run_outputs(struct tess_flow_exec *exec,
                                        struct tess_tensor **skips,
                                        struct tess_tensor **outs);
+
+// Channels of a token of the input, of the output.
+uint32_t tess_flow_patch_channels(const struct tess_flow_config *config,
+                                  uint32_t channels);
 
 #endif
