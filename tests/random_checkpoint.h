@@ -79,6 +79,14 @@ static inline void add_linear(struct checkpoint *c, const char *layer, bool half
     add_layer(c, layer, half, N, 2, (const size_t[]){N, K});
 }
 
+static inline void add_prefixed(struct checkpoint *c, const char *block,
+                                const char *layer, bool half, size_t N, size_t K)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", block, layer);
+    add_linear(c, name, half, N, K);
+}
+
 static inline void add_norm(struct checkpoint *c, const char *layer, size_t C)
 {
     char name[128];
