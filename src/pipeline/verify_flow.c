@@ -1,5 +1,6 @@
 // tess_verify() of the chain from a picture to a latent: image encoder, flow models,
 // samplers and structure decoder.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -331,7 +332,10 @@ static enum tess_status compare_coords(struct tess_verifier *v, const float *log
     }
     wrong += found < count ? count - found : 0;
     free(coords);
-    tess_verify_tell(v, "coords", "", (double)wrong, 0, wrong == 0, "voxels that differ");
+    char shape[64];
+    snprintf(shape, sizeof shape, "[%zu,4]", count);
+    tess_verify_tell(v, "coords", shape, (double)wrong, 0, wrong == 0,
+                     "voxels that differ");
     return TESS_OK;
 }
 
