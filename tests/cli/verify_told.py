@@ -13,6 +13,12 @@ TENSORS = {
     "flexicubes_smooth": {"vertices", "faces", "vertex_attrs"},
     "slat_dec_gs": {"xyz", "scaling", "rotation", "opacity", "raw_features_dc"},
     "slat_dec_mesh": {"feats", "vertices", "faces", "vertex_attrs"},
+    "dinov2": {"x_prenorm", "cond"},
+    "ss_flow_step": {"y"},
+    "ss_sampler": {"samples"},
+    "ss_dec": {"logits", "coords"},
+    "slat_flow_step": {"y"},
+    "slat_sampler": {"samples", "slat"},
 }
 
 
