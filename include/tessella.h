@@ -165,11 +165,18 @@ TESS_API void tess_free(void *memory);
 struct tess_model;
 
 // Open a model directory in the published layout: pipeline.json and
-// ckpts/NAME.{json,safetensors}. Tensors are mapped, not read. Only pipeline.json is
+// ckpts/NAME.{json,safetensors}; OWNER/NAME that is no directory is looked for in the
+// cache of Hugging Face. Tensors are mapped, not read. Only pipeline.json is
 // required here; what is missing is an error where it is needed. TESS_ERR_FILE names file
 // and field.
 TESS_API enum tess_status
 tess_model_open(struct tess_model **out, struct tess_context *ctx, const char *directory);
+// Take the image encoder from this file, .pth or safetensors; NULL: look in the model
+// directory and in the caches of torch-hub and Hugging Face, which is the default. It is
+// opened where it is needed. Not to be called while a result of the model is made.
+TESS_API enum tess_status tess_model_set_encoder(struct tess_model *model,
+                                                 struct tess_context *ctx,
+                                                 const char *path);
 TESS_API void tess_model_destroy(struct tess_model **model);
 
 enum tess_part_state {

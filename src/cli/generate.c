@@ -126,6 +126,8 @@ int cli_generate(struct cli *cli)
         cli->seed = cli->last_seed = 42; // as the original's
     cli->has_seed = true;
     enum tess_status status = tess_model_open(&job.model, cli->ctx, cli_model_path(cli));
+    if (!status && cli->encoder)
+        status = tess_model_set_encoder(job.model, cli->ctx, cli->encoder);
     if (!status)
         status = open_images(cli, &job);
     if (!status && cli->structure)

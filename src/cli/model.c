@@ -73,6 +73,8 @@ int cli_model(struct cli *cli)
     const char *path = cli->input_count ? cli->inputs[0] : cli_model_path(cli);
     struct tess_model *model = NULL;
     enum tess_status status = tess_model_open(&model, cli->ctx, path);
+    if (!status && cli->encoder)
+        status = tess_model_set_encoder(model, cli->ctx, cli->encoder);
     exit_status = status ? cli_fail(cli, status) : print_parts(cli, model);
     tess_model_destroy(&model);
     return cli_close(cli, exit_status);

@@ -17,6 +17,7 @@ enum {
     OPTION_REPORT,
     OPTION_CACHE_DIR,
     OPTION_KERNEL_DIR,
+    OPTION_ENCODER,
     OPTION_JSON,
     OPTION_VOXELS,
     OPTION_RESOLUTION,
@@ -59,6 +60,7 @@ static const struct option options[] = {
     {"report", required_argument, NULL, OPTION_REPORT},
     {"cache-dir", required_argument, NULL, OPTION_CACHE_DIR},
     {"kernel-dir", required_argument, NULL, OPTION_KERNEL_DIR},
+    {"encoder", required_argument, NULL, OPTION_ENCODER},
     {"json", no_argument, NULL, OPTION_JSON},
     {"voxels", required_argument, NULL, OPTION_VOXELS},
     {"resolution", required_argument, NULL, OPTION_RESOLUTION},
@@ -96,6 +98,10 @@ static const struct option options[] = {
 static const char common_help[] =
     "Common options:\n"
     "  --model DIR        model directory (else TESSELLA_MODEL, else the demo model)\n"
+    "                     or OWNER/NAME in the cache of Hugging Face\n"
+    "  --encoder FILE     image encoder, .pth or .safetensors (else from the model "
+    "directory or a\n"
+    "                     cache)\n"
     "  --device D         gpu, cpu, N or P:D as `tessella devices` lists them, or part "
     "of a name\n"
     "                     (else TESSELLA_DEVICE, else the first GPU, else the first "
@@ -449,6 +455,9 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         return true;
     case OPTION_KERNEL_DIR:
         cli->kernel_dir = text;
+        return true;
+    case OPTION_ENCODER:
+        cli->encoder = text;
         return true;
     case OPTION_JSON:
         cli->json = true;

@@ -24,6 +24,7 @@ enum { TESS_DECODER_GAUSSIAN, TESS_DECODER_MESH, TESS_DECODER_COUNT };
 
 struct tess_model {
     char *directory;
+    char *encoder_path; // given or found; NULL before that
     struct tess_pipeline_config config;
     struct tess_slat_decoder *decoders[TESS_DECODER_COUNT]; // opened when first needed
     struct tess_image_encoder *encoder;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "pipeline/context.h"
+#include "pipeline/places.h"
 
 enum tess_status tess_model_open(struct tess_model **out, struct tess_context *ctx,
                                  const char *directory)
@@ -13,14 +14,27 @@ enum tess_status tess_model_open(struct tess_model **out, struct tess_context *c
     tess_context_begin(ctx);
     struct tess_model *model = NULL;
     TESS_TRY(tess_alloc(&model, &ctx->env, 1, sizeof *model, "a model"));
-    enum tess_status status = tess_strdup(&model->directory, &ctx->env, directory);
+    enum tess_status status = tess_places_model(&model->directory, &ctx->env, directory);
     if (!status)
-        status = tess_pipeline_config_read(&model->config, &ctx->env, directory);
+        status = tess_pipeline_config_read(&model->config, &ctx->env, model->directory);
     if (status) {
         tess_model_destroy(&model);
         return status;
     }
     *out = model;
+    return TESS_OK;
+}
+
+enum tess_status tess_model_set_encoder(struct tess_model *model,
+                                        struct tess_context *ctx, const char *path)
+{
+    tess_context_begin(ctx);
+    char *copy = NULL;
+    if (path)
+        TESS_TRY(tess_strdup(&copy, &ctx->env, path));
+    tess_image_encoder_close(&model->encoder);
+    free(model->encoder_path);
+    model->encoder_path = copy;
     return TESS_OK;
 }
 
@@ -48,6 +62,7 @@ void tess_model_destroy(struct tess_model **model)
     tess_structure_decoder_close(&(*model)->structure_decoder);
     tess_pipeline_config_clear(&(*model)->config);
     free((*model)->directory);
+    free((*model)->encoder_path);
     free(*model);
     *model = NULL;
 }
@@ -130,13 +145,11 @@ enum tess_status tess_model_encoder(const struct tess_image_encoder **out,
                                     struct tess_model *model, struct tess_context *ctx)
 {
     if (!model->encoder) {
-        char *path = NULL;
-        TESS_TRY(tess_strf(&path, &ctx->env, "%s/ckpts/dinov2_reg.safetensors",
-                           model->directory));
-        enum tess_status status =
-            tess_image_encoder_open(&model->encoder, &ctx->env, path);
-        free(path);
-        TESS_TRY(status);
+        if (!model->encoder_path)
+            TESS_TRY(
+                tess_places_encoder(&model->encoder_path, &ctx->env, model->directory));
+        TESS_TRY(
+            tess_image_encoder_open(&model->encoder, &ctx->env, model->encoder_path));
     }
     *out = model->encoder;
     return TESS_OK;
