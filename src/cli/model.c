@@ -13,6 +13,9 @@ static void print_source(const struct tess_model_part *part)
         const char *role, *file;
         uint64_t bytes;
     } published[] = {
+        {"sparse_structure_flow_model", "ss_flow_img_dit_L_16l8_fp16", 1130770840},
+        {"sparse_structure_decoder", "ss_dec_conv3d_16l8_fp16", 147591972},
+        {"slat_flow_model", "slat_flow_img_dit_L_64l8p2_fp16", 1203755136},
         {"slat_decoder_gs", "slat_dec_gs_swin8_B_64l8gs32_fp16", 171450952},
         {"slat_decoder_mesh", "slat_dec_mesh_swin8_B_64l8m256c_fp16", 181903412},
     };

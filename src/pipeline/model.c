@@ -220,26 +220,71 @@ static enum tess_status describe_other(struct tess_model_part *part, struct tess
     return TESS_OK;
 }
 
+// What opening a part came to: files that are missing or bad are a state, not a failure.
+static enum tess_status take_state(struct tess_model_part *part, struct tess_env *env,
+                                   const char *path, enum tess_status opened)
+{
+    part->state = TESS_PART_READY;
+    if (opened != TESS_ERR_FILE)
+        return opened;
+    bool there = file_bytes(env, path, ".json") && file_bytes(env, path, ".safetensors");
+    part->state = there ? TESS_PART_BAD : TESS_PART_MISSING;
+    return tess_strdup((char **)(uintptr_t)&part->problem, env, env->message);
+}
+
 static enum tess_status describe_decoder(struct tess_model_part *part,
                                          struct tess_env *env, const char *path)
 {
     struct tess_slat_decoder *decoder = NULL;
-    enum tess_status status = tess_slat_decoder_open(&decoder, env, path);
-    if (status == TESS_ERR_FILE) {
-        bool there =
-            file_bytes(env, path, ".json") && file_bytes(env, path, ".safetensors");
-        part->state = there ? TESS_PART_BAD : TESS_PART_MISSING;
-        return tess_strdup((char **)(uintptr_t)&part->problem, env, env->message);
-    }
-    TESS_TRY(status);
-    part->state = TESS_PART_READY;
+    TESS_TRY(take_state(part, env, path, tess_slat_decoder_open(&decoder, env, path)));
+    if (!decoder)
+        return TESS_OK;
     part->parameters = tess_slat_decoder_parameters(decoder);
     part->bytes = tess_slat_decoder_bytes(decoder);
     part->resolution = tess_slat_decoder_config(decoder)->resolution;
     part->channels = tess_slat_decoder_config(decoder)->latent_channels;
-    status = summarise((char **)(uintptr_t)&part->summary, env,
-                       tess_slat_decoder_config(decoder));
+    enum tess_status status = summarise((char **)(uintptr_t)&part->summary, env,
+                                        tess_slat_decoder_config(decoder));
     tess_slat_decoder_close(&decoder);
+    return status;
+}
+
+static enum tess_status describe_flow(struct tess_model_part *part, struct tess_env *env,
+                                      const char *path)
+{
+    struct tess_flow *flow = NULL;
+    TESS_TRY(take_state(part, env, path, tess_flow_open(&flow, env, path)));
+    if (!flow)
+        return TESS_OK;
+    const struct tess_flow_config *config = tess_flow_config(flow);
+    part->parameters = tess_flow_parameters(flow);
+    part->bytes = tess_flow_bytes(flow);
+    enum tess_status status =
+        tess_strf((char **)(uintptr_t)&part->summary, env,
+                  "%u blocks, %u channels, %u heads, resolution %u",
+                  (unsigned)config->blocks, (unsigned)config->channels,
+                  (unsigned)config->heads, (unsigned)config->resolution);
+    tess_flow_close(&flow);
+    return status;
+}
+
+static enum tess_status describe_structure_decoder(struct tess_model_part *part,
+                                                   struct tess_env *env, const char *path)
+{
+    struct tess_structure_decoder *decoder = NULL;
+    TESS_TRY(
+        take_state(part, env, path, tess_structure_decoder_open(&decoder, env, path)));
+    if (!decoder)
+        return TESS_OK;
+    const struct tess_structure_decoder_config *config =
+        tess_structure_decoder_config(decoder);
+    part->parameters = tess_structure_decoder_parameters(decoder);
+    part->bytes = tess_structure_decoder_bytes(decoder);
+    enum tess_status status =
+        tess_strf((char **)(uintptr_t)&part->summary, env, "%u levels, %u to %u channels",
+                  (unsigned)config->levels, (unsigned)config->channels[0],
+                  (unsigned)config->channels[config->levels - 1]);
+    tess_structure_decoder_close(&decoder);
     return status;
 }
 
@@ -262,9 +307,16 @@ static enum tess_status describe_part(struct tess_model_part *part, struct tess_
         network = NULL;
     free(json);
     part->network = network;
-    enum tess_status status = decodes(config->role)
-                                  ? describe_decoder(part, env, config->path)
-                                  : describe_other(part, env, config->path);
+    enum tess_status status;
+    if (decodes(config->role))
+        status = describe_decoder(part, env, config->path);
+    else if (strcmp(config->role, "sparse_structure_flow_model") == 0 ||
+             strcmp(config->role, "slat_flow_model") == 0)
+        status = describe_flow(part, env, config->path);
+    else if (strcmp(config->role, "sparse_structure_decoder") == 0)
+        status = describe_structure_decoder(part, env, config->path);
+    else
+        status = describe_other(part, env, config->path);
     const char **texts[] = {&part->network, &part->problem, &part->summary};
     for (size_t i = 0; i < 3 && !status; i++)
         if (!*texts[i])

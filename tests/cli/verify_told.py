@@ -142,7 +142,8 @@ def check_model(report, where):
                      "SLatMeshDecoder", "parameters", "3 blocks, 128 channels", "window 8"):
             assert part in result.out, f"no {part!r} in {result}"
         assert done("model", "--model", MODEL, count=False).out == result.out
-        assert done("model", GOLDEN / "model", count=False).out.count(": ready") == 2
+        # Two decoders, two flow models, the structure decoder.
+        assert done("model", GOLDEN / "model", count=False).out.count(": ready") == 5
     with report.check("model names what is missing, and where it is published"):
         model = copy_model(where / "missing")
         (model / "ckpts/slat_dec_mesh.safetensors").unlink()
