@@ -53,8 +53,4 @@ struct tess_launch {
 // cancellation.
 enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch);
 
-// Build a program without running it: what a launch with these names would build.
-enum tess_status tess_program_prepare(struct tess_device *dev, const char *file,
-                                      const char *defines);
-
 #endif

@@ -196,13 +196,6 @@ enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev,
     return TESS_OK;
 }
 
-enum tess_status tess_program_prepare(struct tess_device *dev, const char *file,
-                                      const char *defines)
-{
-    struct tess_program *program;
-    return dev->described ? TESS_OK : find_program(&program, dev, file, defines);
-}
-
 void tess_program_release_all(struct tess_device *dev)
 {
     for (size_t i = 0; i < dev->program_count; i++) {
