@@ -112,19 +112,21 @@ struct net {
     struct tess_flow *flow;
     struct tess_safetensors *file;
     struct ref_flow ref;
-    struct ref_grid grid;
-    size_t rows;
-    float *x, *conditions; // [2][tokens][condition]
-    double *condition[3];  // the same, and zeros
+    struct sample {
+        struct ref_grid grid;
+        size_t rows;
+        float *x;
+    } samples[2];         // the second has fewer voxels
+    float *conditions;    // [2][tokens][condition]
+    double *condition[3]; // the same, and zeros
 };
 
 // Distinct voxels in no order.
-static struct ref_grid make_voxels(size_t count, size_t resolution)
+static struct ref_grid make_voxels(size_t count, size_t resolution, uint64_t seed)
 {
     struct ref_grid grid = {count, malloc(3 * count * sizeof(int32_t))};
     size_t cells = resolution * resolution * resolution;
     uint32_t *order = malloc(cells * sizeof *order);
-    uint64_t seed = 11;
     for (uint32_t i = 0; i < cells; i++)
         order[i] = i;
     for (size_t i = 0; i < count; i++) {
@@ -149,12 +151,14 @@ static void open_net(struct net *net, struct tmp *tmp, const struct shape *s)
     net->file = open_tensors(net->ctx, path);
     net->ref = (struct ref_flow){net->file, tess_flow_config(net->flow), s->tokens};
     assert_int_equal(net->ref.config->hidden, s->hidden);
-    net->rows = s->voxels;
-    if (s->sparse)
-        net->grid = make_voxels(s->voxels, s->resolution);
-    else
-        net->rows = s->resolution * s->resolution * s->resolution;
-    net->x = ops_floats(net->rows * s->in, 21);
+    for (size_t i = 0; i < 2; i++) {
+        struct sample *sample = &net->samples[i];
+        sample->rows = s->sparse ? (i ? (s->voxels + 2) / 3 : s->voxels)
+                                 : s->resolution * s->resolution * s->resolution;
+        if (s->sparse)
+            sample->grid = make_voxels(sample->rows, s->resolution, 11 + i);
+        sample->x = ops_floats(sample->rows * s->in, (unsigned)(21 + 10 * i));
+    }
     net->conditions = ops_floats(2 * size, 22);
     for (size_t i = 0; i < 2; i++)
         net->condition[i] = ref_copy(net->conditions + i * size, size);
@@ -166,8 +170,10 @@ static void close_net(struct net *net)
     for (int i = 0; i < 3; i++)
         free(net->condition[i]);
     free(net->conditions);
-    free(net->x);
-    free(net->grid.coords);
+    for (int i = 0; i < 2; i++) {
+        free(net->samples[i].x);
+        free(net->samples[i].grid.coords);
+    }
     tess_safetensors_close(&net->file);
     tess_flow_close(&net->flow);
     tess_context_destroy(&net->ctx);
@@ -176,22 +182,38 @@ static void close_net(struct net *net)
 // ---- one evaluation ----
 
 static const struct tess_flow_step eval_steps[] = {
-    {.timestep = 731.5f, .runs = 3, .condition = {0, -1, 1}},
-    {.timestep = 12.25f, .runs = 1, .condition = {1}},
+    {.timestep = 731.5f, .runs = 4, .run = {{0, 0}, {0, -1}, {0, 1}, {1, 1}}},
+    {.timestep = 12.25f, .runs = 1, .run = {{0, 1}}},
+    {.timestep = 500, .runs = 3, .run = {{0, -1}, {1, -1}, {1, 0}}},
 };
+#define EVAL_STEPS (sizeof eval_steps / sizeof *eval_steps)
 
 struct velocity_sink {
+    const struct net *net;
     float *to;
-    size_t size;
 };
 
-static enum tess_status keep_velocity(void *user, size_t step, const float *velocity)
+static size_t velocity_size(const struct net *net, struct tess_flow_run run)
 {
-    const struct velocity_sink *sink = user;
-    size_t before = step ? eval_steps[0].runs : 0;
-    memcpy(sink->to + before * sink->size, velocity,
-           eval_steps[step].runs * sink->size * sizeof *velocity);
+    return net->samples[run.item].rows * net->ref.config->out_channels;
+}
+
+static enum tess_status keep_velocity(void *user, size_t index,
+                                      const float *const *velocity)
+{
+    struct velocity_sink *sink = user;
+    const struct tess_flow_step *step = &eval_steps[index];
+    for (size_t i = 0; i < step->runs; i++) {
+        size_t size = velocity_size(sink->net, step->run[i]);
+        memcpy(sink->to, velocity[i], size * sizeof **velocity);
+        sink->to += size;
+    }
     return TESS_OK;
+}
+
+static struct tess_flow_item item_of(const struct sample *sample)
+{
+    return (struct tess_flow_item){sample->grid.coords, sample->rows, sample->x};
 }
 
 static void run_evaluations(struct tess_context *ctx, const void *user, float *to,
@@ -199,40 +221,52 @@ static void run_evaluations(struct tess_context *ctx, const void *user, float *t
 {
     const struct net *net = user;
     struct tess_flow_job *job = NULL;
-    struct velocity_sink sink = {to, net->rows * net->ref.config->out_channels};
-    expect_ok(ctx, tess_flow_job_create(
-                       &job, ctx->device, net->flow,
-                       &(struct tess_flow_params){
-                           .coords = net->grid.coords,
-                           .rows = net->rows,
-                           .conditions = net->conditions,
-                           .condition_count = 2,
-                           .condition_tokens = net->ref.condition_tokens,
-                           .steps = eval_steps,
-                           .step_count = sizeof eval_steps / sizeof *eval_steps,
-                           .x = net->x,
-                           .velocity = keep_velocity,
-                           .user = &sink}));
+    struct velocity_sink sink = {net, to};
+    struct tess_flow_item items[] = {item_of(&net->samples[0]),
+                                     item_of(&net->samples[1])};
+    expect_ok(ctx, tess_flow_job_create(&job, ctx->device, net->flow,
+                                        &(struct tess_flow_params){
+                                            .items = items,
+                                            .item_count = 2,
+                                            .conditions = net->conditions,
+                                            .condition_count = 2,
+                                            .condition_tokens = net->ref.condition_tokens,
+                                            .steps = eval_steps,
+                                            .step_count = EVAL_STEPS,
+                                            .velocity = keep_velocity,
+                                            .user = &sink}));
     run_stage(ctx, tess_flow_stage, job, floor);
     tess_flow_job_destroy(&job);
+}
+
+static void check_run(const struct net *net, float timestep, struct tess_flow_run run,
+                      const float *velocity)
+{
+    const struct sample *sample = &net->samples[run.item];
+    double *x = ref_copy(sample->x, sample->rows * net->ref.config->in_channels);
+    double *reference =
+        ref_velocity(&net->ref, sample->grid, x, (double)timestep,
+                     net->condition[run.condition < 0 ? 2 : run.condition]);
+    ops_expect(velocity, reference, velocity_size(net, run), BOUND);
+    free(reference);
+    free(x);
 }
 
 static void check_flow(struct tmp *tmp, const struct shape *s)
 {
     struct net net;
+    size_t size = 0;
     open_net(&net, tmp, s);
-    size_t size = net.rows * s->out;
-    float *velocity = run_in_budgets((struct work){run_evaluations, &net, 4 * size});
-    double *x = ref_copy(net.x, net.rows * s->in);
-    for (size_t i = 0; i < 4; i++) {
-        const struct tess_flow_step *step = &eval_steps[i / 3];
-        int condition = step->condition[i % 3];
-        double *reference = ref_velocity(&net.ref, net.grid, x, (double)step->timestep,
-                                         net.condition[condition < 0 ? 2 : condition]);
-        ops_expect(velocity + i * size, reference, size, BOUND);
-        free(reference);
-    }
-    free(x);
+    for (size_t i = 0; i < EVAL_STEPS; i++)
+        for (size_t k = 0; k < eval_steps[i].runs; k++)
+            size += velocity_size(&net, eval_steps[i].run[k]);
+    float *velocity = run_in_budgets((struct work){run_evaluations, &net, size});
+    const float *of_run = velocity;
+    for (size_t i = 0; i < EVAL_STEPS; i++)
+        for (size_t k = 0; k < eval_steps[i].runs; k++) {
+            check_run(&net, eval_steps[i].timestep, eval_steps[i].run[k], of_run);
+            of_run += velocity_size(&net, eval_steps[i].run[k]);
+        }
     free(velocity);
     close_net(&net);
 }
@@ -402,6 +436,7 @@ struct sampler_run {
     const struct net *net;
     const struct sampling *sampling;
     bool apart;
+    size_t items;
 };
 
 static void run_sampler(struct tess_context *ctx, const void *user, float *to,
@@ -410,30 +445,37 @@ static void run_sampler(struct tess_context *ctx, const void *user, float *to,
     const struct sampler_run *run = user;
     const struct net *net = run->net;
     struct tess_sampler *sampler = NULL;
-    if (to)
-        memcpy(to, net->x, net->rows * run->sampling->shape->in * sizeof *to);
+    struct tess_flow_item items[2];
+    size_t channels = run->sampling->shape->in;
+    for (size_t i = 0; i < run->items; i++) {
+        items[i] = item_of(&net->samples[i]);
+        if (!to)
+            continue;
+        items[i].x = memcpy(to, items[i].x, items[i].rows * channels * sizeof *to);
+        to += items[i].rows * channels;
+    }
     expect_ok(ctx, tess_sampler_create(&sampler, ctx->device, net->flow,
                                        &(struct tess_sampler_params){
                                            .schedule = run->sampling->schedule,
                                            .multi = run->sampling->multi,
-                                           .coords = net->grid.coords,
-                                           .rows = net->rows,
+                                           .items = items,
+                                           .item_count = run->items,
                                            .conditions = net->conditions,
                                            .condition_count = run->sampling->conditions,
                                            .condition_tokens = net->ref.condition_tokens,
-                                           .x = to ? to : net->x,
                                            .guide_apart = run->apart}));
     run_stage(ctx, tess_flow_stage, tess_sampler_job(sampler), floor);
     tess_sampler_destroy(&sampler);
 }
 
 // v += share * velocity under a condition
-static void add_velocity(double *v, double share, const struct net *net, const double *x,
-                         double t, const double *condition)
+static void add_velocity(double *v, double share, const struct net *net,
+                         const struct sample *sample, const double *x, double t,
+                         const double *condition)
 {
     double *u =
-        ref_velocity(&net->ref, net->grid, x, (double)(float)(1000 * t), condition);
-    for (size_t i = 0; i < net->rows * net->ref.config->out_channels; i++)
+        ref_velocity(&net->ref, sample->grid, x, (double)(float)(1000 * t), condition);
+    for (size_t i = 0; i < sample->rows * net->ref.config->out_channels; i++)
         v[i] += share * u[i];
     free(u);
 }
@@ -444,23 +486,25 @@ static double time_of(const struct tess_schedule *schedule, unsigned step)
     return r * s / (1 + (r - 1) * s);
 }
 
-static double *ref_sample(const struct net *net, const struct sampling *sampling)
+static double *ref_sample(const struct net *net, const struct sample *sample,
+                          const struct sampling *sampling)
 {
     const struct tess_schedule *schedule = &sampling->schedule;
-    size_t size = net->rows * sampling->shape->in, n = sampling->conditions;
-    double *x = ref_copy(net->x, size), *v = malloc(size * sizeof *v);
+    size_t size = sample->rows * sampling->shape->in, n = sampling->conditions;
+    double *x = ref_copy(sample->x, size), *v = malloc(size * sizeof *v);
     for (unsigned k = 0; k < schedule->steps; k++) {
         double t = time_of(schedule, k), w = 0;
         if (schedule->interval[0] <= t && t <= schedule->interval[1])
             w = schedule->guidance;
         memset(v, 0, size * sizeof *v);
         if (sampling->multi == TESS_MULTI_STOCHASTIC)
-            add_velocity(v, 1 + w, net, x, t, net->condition[k % n]);
+            add_velocity(v, 1 + w, net, sample, x, t, net->condition[k % n]);
         else
             for (size_t c = 0; c < n; c++)
-                add_velocity(v, (1 + w) / (double)n, net, x, t, net->condition[c]);
+                add_velocity(v, (1 + w) / (double)n, net, sample, x, t,
+                             net->condition[c]);
         if (w != 0)
-            add_velocity(v, -w, net, x, t, net->condition[2]);
+            add_velocity(v, -w, net, sample, x, t, net->condition[2]);
         for (size_t i = 0; i < size; i++)
             x[i] -= (t - time_of(schedule, k + 1)) * v[i];
     }
@@ -472,13 +516,23 @@ static void check_sampling(struct tmp *tmp, const struct sampling *sampling)
 {
     struct net net;
     open_net(&net, tmp, sampling->shape);
-    size_t size = net.rows * sampling->shape->in;
-    struct sampler_run run = {&net, sampling, false};
+    size_t size = net.samples[0].rows * sampling->shape->in;
+    size_t size2 = net.samples[1].rows * sampling->shape->in;
+    struct sampler_run run = {&net, sampling, false, 1};
     float *together = run_in_budgets((struct work){run_sampler, &run, size});
     run.apart = true;
     float *apart = run_in_budgets((struct work){run_sampler, &run, size});
     assert_memory_equal(apart, together, size * sizeof *apart);
-    double *reference = ref_sample(&net, sampling);
+    for (int beside = 0; beside < 2; beside++) {
+        struct sampler_run pair = {&net, sampling, beside == 1, 2};
+        float *both = run_in_budgets((struct work){run_sampler, &pair, size + size2});
+        assert_memory_equal(both, together, size * sizeof *both);
+        double *second = ref_sample(&net, &net.samples[1], sampling);
+        ops_expect(both + size, second, size2, BOUND);
+        free(second);
+        free(both);
+    }
+    double *reference = ref_sample(&net, &net.samples[0], sampling);
     ops_expect(together, reference, size, BOUND);
     free(reference);
     free(together);

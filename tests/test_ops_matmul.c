@@ -63,7 +63,7 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
     struct tess_weights *weights = NULL;
     const struct tess_weight *items;
     upload_block(p, &block);
-    TESS_TRY(tess_weights_create(&weights, stage, &block, 1, false));
+    TESS_TRY(tess_weights_create(&weights, stage, &block, 1, 1));
     TESS_TRY(tess_weights_use(&items, weights, 0));
     size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     struct tess_mat in = ops_upload(stage, p->in_rows, p->K, p->in);
@@ -391,7 +391,7 @@ static enum tess_status bench_stage(struct tess_stage *stage, void *user)
     struct tess_weights *weights = NULL;
     const struct tess_weight *items;
     upload_block(p, &block);
-    TESS_TRY(tess_weights_create(&weights, stage, &block, 1, false));
+    TESS_TRY(tess_weights_create(&weights, stage, &block, 1, 1));
     TESS_TRY(tess_weights_use(&items, weights, 0));
     struct tess_mat in = ops_upload(stage, p->rows, p->K, p->in);
     struct tess_mat out = ops_take(stage, p->rows, p->N);

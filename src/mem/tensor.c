@@ -9,6 +9,9 @@
 
 // Chunks are kept well below the largest buffer, so that several fit into one slab.
 #define CHUNK_BYTES_MAX (64u << 20)
+// Larger chunks are multiples of this many groups, so that views of runs of rows of such
+// a length do not cross their ends.
+#define CHUNK_GROUPS 1024
 
 struct chunk {
     struct tess_slice data;
@@ -35,6 +38,8 @@ static enum tess_status create_chunks(struct tess_tensor *tensor)
     size_t groups = largest / tensor->group_bytes;
     if (groups == 0)
         groups = 1;
+    if (groups > CHUNK_GROUPS)
+        groups -= groups % CHUNK_GROUPS;
     tensor->chunk_count = (tensor->groups + groups - 1) / groups;
     TESS_TRY(tess_alloc(&tensor->chunks, tess_stage_env(stage), tensor->chunk_count,
                         sizeof *tensor->chunks, "a tensor"));
@@ -220,6 +225,28 @@ enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage
     enum tess_status status = tess_tensor_gather(out, stage, tensor, ids, count);
     free(ids);
     return status;
+}
+
+enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
+                                  const struct tess_tensor *tensor, size_t group0,
+                                  size_t count)
+{
+    size_t align = tess_device_facts(tess_stage_device(stage))->alignment;
+    for (size_t i = 0; i < tensor->chunk_count; i++) {
+        const struct chunk *chunk = &tensor->chunks[i];
+        size_t offset = (group0 - chunk->group0) * tensor->group_bytes;
+        if (group0 < chunk->group0 || group0 + count > chunk->group0 + chunk->groups ||
+            (chunk->data.offset + offset) % align)
+            continue;
+        *out = (struct tess_mat){.data = chunk->data,
+                                 .rows = count * group_rows(tensor),
+                                 .cols = tensor->params.cols,
+                                 .dtype = tensor->params.dtype};
+        out->data.offset += offset;
+        out->data.bytes = count * tensor->group_bytes;
+        return TESS_OK;
+    }
+    return tess_tensor_load(out, stage, tensor, group0, count);
 }
 
 enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,

@@ -39,6 +39,11 @@ enum tess_status tess_tensor_scatter(struct tess_stage *stage, struct tess_tenso
 enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count);
+// The same for reading only: without a copy where the rows lie in one piece on the
+// device.
+enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
+                                  const struct tess_tensor *tensor, size_t group0,
+                                  size_t count);
 enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
                                    struct tess_mat in, size_t group0);
 

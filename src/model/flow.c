@@ -7,7 +7,6 @@
 #include "model/flow.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,143 +16,11 @@
 #include "op/norm.h"
 #include "op/position.h"
 
-#define TIME_CHANNELS    TESS_FLOW_TIME_CHANNELS
 #define BLOCK_EPS        1e-6f
 #define OUT_EPS          1e-5f
 #define COMFORTABLE_ROWS 2048
 
-// ---- jobs ----
-
-// Coarse voxels, and who belongs to whom.
-static enum tess_status make_levels(struct tess_flow_job *job, struct tess_env *env)
-{
-    size_t count = job->params.rows;
-    TESS_TRY(tess_voxels_create(&job->fine, env, job->params.coords, count));
-    TESS_TRY(tess_voxels_find_neighbours(&job->fine, env));
-    int32_t *coords = NULL;
-    TESS_TRY(tess_alloc(&coords, env, count, 3 * sizeof *coords, "coarse voxels"));
-    enum tess_status status =
-        tess_alloc(&job->parents, env, count, sizeof *job->parents, "coarse voxels");
-    size_t coarse = 0;
-    for (size_t i = 0; i < count && !status; i++) {
-        int32_t at[3];
-        for (size_t axis = 0; axis < 3; axis++)
-            at[axis] = job->fine.coords[3 * i + axis] / 2;
-        // Along a Morton curve siblings follow one another, and parents keep the order.
-        if (coarse == 0 || memcmp(coords + 3 * (coarse - 1), at, sizeof at) != 0)
-            memcpy(coords + 3 * coarse++, at, sizeof at);
-        job->parents[i] = (uint32_t)coarse - 1;
-    }
-    if (!status)
-        status = tess_voxels_create(&job->coarse, env, coords, coarse);
-    free(coords);
-    if (!status)
-        status = tess_voxels_find_neighbours(&job->coarse, env);
-    if (!status)
-        status = tess_alloc(&job->children, env, coarse, 8 * sizeof *job->children,
-                            "coarse voxels");
-    for (size_t i = 0; i < 8 * coarse && !status; i++)
-        job->children[i] = TESS_NO_ROW;
-    for (size_t i = 0, place = 0; i < count && !status; i++) {
-        place = i && job->parents[i] == job->parents[i - 1] ? place + 1 : 0;
-        job->children[8 * job->parents[i] + place] = (uint32_t)i;
-    }
-    return status;
-}
-
-static enum tess_status prepare_job(struct tess_flow_job *job)
-{
-    struct tess_env *env = tess_device_env(job->dev);
-    const struct tess_flow_config *config = &job->flow->config;
-    size_t side = config->resolution / (config->sparse ? 1 : config->patch_size);
-    job->tokens = side * side * side;
-    if (config->sparse) {
-        TESS_TRY(make_levels(job, env));
-        job->tokens = job->coarse.count;
-    }
-    for (size_t i = 0; i < job->params.step_count; i++)
-        if (job->params.steps[i].runs > job->runs_max)
-            job->runs_max = job->params.steps[i].runs;
-    assert(job->runs_max >= 1 && job->runs_max <= TESS_RUNS_MAX);
-    return tess_alloc(&job->velocity, env, job->runs_max * job->params.rows,
-                      config->out_channels * sizeof *job->velocity, "velocity");
-}
-
-enum tess_status tess_flow_job_create(struct tess_flow_job **out, struct tess_device *dev,
-                                      const struct tess_flow *flow,
-                                      const struct tess_flow_params *params)
-{
-    struct tess_flow_job *job = NULL;
-    TESS_TRY(
-        tess_alloc(&job, tess_device_env(dev), 1, sizeof *job, "a flow model's run"));
-    job->dev = dev;
-    job->flow = flow;
-    job->params = *params;
-    enum tess_status status = prepare_job(job);
-    if (status) {
-        tess_flow_job_destroy(&job);
-        return status;
-    }
-    *out = job;
-    return TESS_OK;
-}
-
-void tess_flow_job_destroy(struct tess_flow_job **job)
-{
-    if (!*job)
-        return;
-    tess_voxels_clear(&(*job)->fine);
-    tess_voxels_clear(&(*job)->coarse);
-    free((*job)->parents);
-    free((*job)->children);
-    free((*job)->velocity);
-    free(*job);
-    *job = NULL;
-}
-
 // ---- what depends on the time only ----
-
-// silu(t_emb) of each step, [steps][C]: L1(SiLU(L0(e))), e = (cos, sin)(timestep f_i).
-static enum tess_status embed_times(float **out, const struct tess_flow_job *job)
-{
-    const struct tess_flow *flow = job->flow;
-    size_t C = flow->config.channels, steps = job->params.step_count;
-    float *emb = NULL;
-    double e[TIME_CHANNELS], *hidden = NULL;
-    TESS_TRY(
-        tess_alloc(&emb, tess_device_env(job->dev), steps, C * sizeof *emb, "times"));
-    enum tess_status status =
-        tess_alloc(&hidden, tess_device_env(job->dev), C, sizeof *hidden, "times");
-    for (size_t s = 0; s < steps && !status; s++) {
-        for (size_t i = 0; i < TIME_CHANNELS / 2; i++) {
-            // The frequency and the angle in fp32, as the original has them.
-            float frequency =
-                (float)exp(-log(10000) * (double)(float)i / (TIME_CHANNELS / 2));
-            float angle = job->params.steps[s].timestep * frequency;
-            e[i] = cos((double)angle);
-            e[i + TIME_CHANNELS / 2] = sin((double)angle);
-        }
-        for (size_t n = 0; n < C; n++) {
-            double sum = flow->time_bias[0][n];
-            for (size_t k = 0; k < TIME_CHANNELS; k++)
-                sum += e[k] * flow->time_weight[0][n * TIME_CHANNELS + k];
-            hidden[n] = sum / (1 + exp(-sum));
-        }
-        for (size_t n = 0; n < C; n++) {
-            double sum = flow->time_bias[1][n];
-            for (size_t k = 0; k < C; k++)
-                sum += hidden[k] * flow->time_weight[1][n * C + k];
-            emb[s * C + n] = (float)(sum / (1 + exp(-sum)));
-        }
-    }
-    free(hidden);
-    if (status) {
-        free(emb);
-        return status;
-    }
-    *out = emb;
-    return TESS_OK;
-}
 
 struct modulation_sink {
     float *to;
@@ -205,18 +72,14 @@ static enum tess_status prepare_modulation(struct tess_flow_exec *exec)
     size_t steps = job->params.step_count, C = flow->config.channels;
     struct tess_weights *weights = NULL;
     struct tess_mat emb;
-    float *values = NULL;
     exec->modulation_width = 6 * C;
     TESS_TRY(tess_alloc(&exec->modulation, env, flow->modulation_count * steps,
                         exec->modulation_width * sizeof(float), "modulation"));
     TESS_TRY(tess_mat_take(&emb, exec->stage, steps, C, TESS_F32, "times"));
-    TESS_TRY(embed_times(&values, job));
-    enum tess_status status = tess_mat_write(exec->stage, emb, values);
-    free(values);
-    TESS_TRY(status);
+    TESS_TRY(tess_mat_write(exec->stage, emb, job->times));
     TESS_TRY(tess_weights_create(&weights, exec->stage, flow->modulation,
-                                 flow->modulation_count, false));
-    status = modulate_all(exec, weights, emb);
+                                 flow->modulation_count, 1));
+    enum tess_status status = modulate_all(exec, weights, emb);
     tess_weights_destroy(&weights);
     return status;
 }
@@ -308,7 +171,7 @@ static enum tess_status prepare_conditions(struct tess_flow_exec *exec)
                         sizeof(struct tess_tensor *), "conditions"));
     if (!count)
         return TESS_OK;
-    TESS_TRY(tess_weights_create(&weights, exec->stage, flow->condition, blocks, false));
+    TESS_TRY(tess_weights_create(&weights, exec->stage, flow->condition, blocks, 1));
     enum tess_status status = project_conditions(exec, weights);
     tess_weights_destroy(&weights);
     return status;
@@ -316,16 +179,28 @@ static enum tess_status prepare_conditions(struct tess_flow_exec *exec)
 
 // ---- steps ----
 
+const struct tess_flow_sample *tess_flow_sample_of(const struct tess_flow_exec *exec,
+                                                   size_t run)
+{
+    return &exec->job->samples[exec->step->run[run].item];
+}
+
 enum tess_status tess_flow_next_block(struct tess_flow_exec *exec)
 {
     return tess_weights_use(&exec->items, exec->weights, exec->block++);
 }
 
-// h = input_layer(x) + positions, for all runs.
+struct dense_input {
+    struct tess_flow_exec *exec;
+    const struct tess_flow_sample *sample;
+};
+
+// h = input_layer(x) + positions, for all runs of a sample.
 static enum tess_status dense_input_span(struct tess_stage *stage, void *user,
                                          struct tess_tile tile)
 {
-    struct tess_flow_exec *exec = user;
+    const struct dense_input *input = user;
+    struct tess_flow_exec *exec = input->exec;
     const struct tess_flow_job *job = exec->job;
     const struct tess_flow_config *config = &job->flow->config;
     size_t C = config->channels, p = config->patch_size, side = config->resolution / p;
@@ -343,7 +218,8 @@ static enum tess_status dense_input_span(struct tess_stage *stage, void *user,
         size_t y = token / side % side * p + part / p % p,
                z = token % side * p + part % p;
         size_t voxel = (x * config->resolution + y) * config->resolution + z;
-        rows[i] = job->params.x[voxel * config->in_channels + column / (p * p * p)];
+        rows[i] =
+            input->sample->item.x[voxel * config->in_channels + column / (p * p * p)];
     }
     enum tess_status status = tess_mat_write(stage, in, rows);
     free(rows);
@@ -359,8 +235,9 @@ static enum tess_status dense_input_span(struct tess_stage *stage, void *user,
                                      .residual = &out,
                                      .rows = tile.rows}));
     for (size_t run = 0; run < exec->step->runs; run++)
-        TESS_TRY(tess_tensor_store(stage, exec->transformer.features, out,
-                                   run * job->tokens + tile.row0));
+        if (tess_flow_sample_of(exec, run) == input->sample)
+            TESS_TRY(tess_tensor_store(stage, exec->transformer.features, out,
+                                       exec->transformer.runs[run].row0 + tile.row0));
     return TESS_OK;
 }
 
@@ -407,9 +284,9 @@ static enum tess_status run_block(struct tess_flow_exec *exec, size_t index)
         .eps = BLOCK_EPS,
     };
     for (size_t run = 0; run < exec->step->runs; run++)
-        if (exec->step->condition[run] >= 0)
+        if (exec->step->run[run].condition >= 0)
             block.condition[run] =
-                exec->conditions[(size_t)exec->step->condition[run] * config->blocks +
+                exec->conditions[(size_t)exec->step->run[run].condition * config->blocks +
                                  index];
     TESS_TRY(tess_transformer_run(&exec->transformer, &block));
     tess_arena_release(tess_stage_arena(exec->stage), mark);
@@ -422,6 +299,7 @@ struct out_span {
     const struct tess_tensor *from;
     size_t row0; // of the run in `from`
     size_t rows; // of the run
+    float *to;   // [rows of the item][out_channels]
 };
 
 // The velocity in the order of the caller, who is called with the last rows of all.
@@ -434,24 +312,23 @@ static enum tess_status keep_velocity(void *user, size_t row0, size_t rows,
     size_t Cout = config->out_channels, p = config->sparse ? 1 : config->patch_size;
     size_t side = config->resolution / p,
            width = tess_flow_patch_channels(config, (uint32_t)Cout);
-    float *to = job->velocity + span->run * job->params.rows * Cout;
     const float *from = data;
     for (size_t i = 0; i < rows * width; i++) {
         size_t token = row0 + i / width, column = i % width, part = column % (p * p * p);
         size_t row;
         if (config->sparse) {
-            row = job->fine.source[token];
+            row = tess_flow_sample_of(span->exec, span->run)->fine.source[token];
         } else {
             size_t x = token / (side * side) * p + part / (p * p);
             size_t y = token / side % side * p + part / p % p;
             size_t z = token % side * p + part % p;
             row = (x * config->resolution + y) * config->resolution + z;
         }
-        to[row * Cout + column / (p * p * p)] = from[i];
+        span->to[row * Cout + column / (p * p * p)] = from[i];
     }
     bool all = span->run + 1 == span->exec->step->runs && row0 + rows == span->rows;
     return all ? job->params.velocity(job->params.user, span->exec->step_index,
-                                      job->velocity)
+                                      span->exec->velocities)
                : TESS_OK;
 }
 
@@ -475,21 +352,38 @@ static enum tess_status out_span(struct tess_stage *stage, void *user,
     return tess_mat_deliver(stage, out, tile.row0, keep_velocity, span);
 }
 
-static enum tess_status run_output(struct tess_flow_exec *exec, size_t run,
-                                   const struct tess_tensor *from, size_t row0,
-                                   size_t rows)
+// The output layer of each run, from where its features are: from[run], or the
+// transformer's.
+static enum tess_status run_output(struct tess_flow_exec *exec,
+                                   struct tess_tensor *const *from)
 {
-    struct out_span span = {exec, run, from, row0, rows};
-    return tess_span_run(exec->stage, &(struct tess_span){.name = "output layer",
-                                                          .rows = rows,
-                                                          .comfortable = COMFORTABLE_ROWS,
-                                                          .run = out_span,
-                                                          .user = &span});
+    const struct tess_flow_job *job = exec->job;
+    float *to = job->velocity;
+    for (size_t run = 0; run < exec->step->runs; run++) {
+        exec->velocities[run] = to;
+        to += tess_flow_sample_of(exec, run)->item.rows * job->flow->config.out_channels;
+    }
+    for (size_t run = 0; run < exec->step->runs; run++) {
+        const struct tess_flow_sample *sample = tess_flow_sample_of(exec, run);
+        struct out_span span = {.exec = exec,
+                                .run = run,
+                                .from = from ? from[run] : exec->transformer.features,
+                                .row0 = from ? 0 : exec->transformer.runs[run].row0,
+                                .rows = from ? sample->fine.count : sample->tokens,
+                                .to = job->velocity +
+                                      (exec->velocities[run] - job->velocity)};
+        TESS_TRY(tess_span_run(exec->stage,
+                               &(struct tess_span){.name = "output layer",
+                                                   .rows = span.rows,
+                                                   .comfortable = COMFORTABLE_ROWS,
+                                                   .run = out_span,
+                                                   .user = &span}));
+    }
+    return TESS_OK;
 }
 
 static enum tess_status run_blocks(struct tess_flow_exec *exec)
 {
-    exec->transformer.runs = exec->step->runs;
     for (size_t i = 0; i < exec->job->flow->config.blocks; i++)
         TESS_TRY(run_block(exec, i));
     return TESS_OK;
@@ -499,45 +393,56 @@ static enum tess_status run_dense(struct tess_flow_exec *exec)
 {
     const struct tess_flow_job *job = exec->job;
     TESS_TRY(tess_flow_next_block(exec));
-    TESS_TRY(
-        tess_span_run(exec->stage, &(struct tess_span){.name = "input layer",
-                                                       .rows = job->tokens,
-                                                       .comfortable = COMFORTABLE_ROWS,
-                                                       .run = dense_input_span,
-                                                       .user = exec}));
+    for (size_t i = 0; i < job->params.item_count; i++) {
+        struct dense_input input = {exec, &job->samples[i]};
+        TESS_TRY(tess_span_run(exec->stage,
+                               &(struct tess_span){.name = "input layer",
+                                                   .rows = input.sample->tokens,
+                                                   .comfortable = COMFORTABLE_ROWS,
+                                                   .run = dense_input_span,
+                                                   .user = &input}));
+    }
     TESS_TRY(run_blocks(exec));
     TESS_TRY(tess_flow_next_block(exec));
-    for (size_t run = 0; run < exec->step->runs; run++)
-        TESS_TRY(run_output(exec, run, exec->transformer.features, run * job->tokens,
-                            job->tokens));
-    return TESS_OK;
+    return run_output(exec, NULL);
 }
 
-// The residual blocks of the output need their weights for each run, so all runs go
-// through one before the next; tess_flow_run_outputs() sees to that.
 static enum tess_status run_sparse_with(struct tess_flow_exec *exec,
                                         struct tess_tensor **skips,
                                         struct tess_tensor **outs)
 {
-    const struct tess_flow_job *job = exec->job;
     TESS_TRY(tess_flow_run_inputs(exec, skips));
     TESS_TRY(run_blocks(exec));
     TESS_TRY(tess_flow_run_outputs(exec, skips, outs));
     TESS_TRY(tess_flow_next_block(exec));
-    for (size_t run = 0; run < exec->step->runs; run++)
-        TESS_TRY(run_output(exec, run, outs[run], 0, job->fine.count));
-    return TESS_OK;
+    return run_output(exec, outs);
 }
 
 static enum tess_status run_sparse(struct tess_flow_exec *exec)
 {
-    struct tess_tensor *skips[64] = {NULL}, *outs[TESS_RUNS_MAX] = {NULL};
+    struct tess_tensor **skips = NULL, *outs[TESS_RUNS_MAX] = {NULL};
+    size_t count = exec->job->params.item_count * exec->job->flow->config.io_blocks;
+    TESS_TRY(
+        tess_alloc(&skips, tess_stage_env(exec->stage), count, sizeof *skips, "skips"));
     enum tess_status status = run_sparse_with(exec, skips, outs);
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < count; i++)
         tess_tensor_destroy(&skips[i]);
+    free(skips);
     for (size_t i = 0; i < TESS_RUNS_MAX; i++)
         tess_tensor_destroy(&outs[i]);
     return status;
+}
+
+// The runs of step `index`.
+static void begin_step(struct tess_flow_exec *exec, size_t index)
+{
+    size_t sequence[TESS_RUNS_MAX];
+    exec->step = &exec->job->params.steps[index];
+    exec->step_index = index;
+    exec->block = 0;
+    for (size_t run = 0; run < exec->step->runs; run++)
+        sequence[run] = (size_t)exec->step->run[run].item;
+    tess_transformer_set_runs(&exec->transformer, sequence, exec->step->runs);
 }
 
 static enum tess_status run_steps(struct tess_flow_exec *exec)
@@ -556,9 +461,7 @@ static enum tess_status run_steps(struct tess_flow_exec *exec)
         TESS_TRY(tess_position_table(&exec->positions, stage,
                                      (config->resolution + 1) / 2, config->channels));
     for (size_t s = 0; s < job->params.step_count; s++) {
-        exec->step = &job->params.steps[s];
-        exec->step_index = s;
-        exec->block = 0;
+        begin_step(exec, s);
         TESS_TRY(config->sparse ? run_sparse(exec) : run_dense(exec));
     }
     return TESS_OK;
@@ -570,12 +473,21 @@ static enum tess_status run_exec(struct tess_flow_exec *exec)
     const struct tess_flow *flow = job->flow;
     TESS_TRY(prepare_modulation(exec));
     TESS_TRY(prepare_conditions(exec));
+    size_t tokens[TESS_SEQUENCES_MAX];
+    for (size_t i = 0; i < job->params.item_count; i++)
+        tokens[i] = job->samples[i].tokens;
     TESS_TRY(tess_transformer_create(
-        &exec->transformer, exec->stage, job->tokens, flow->config.channels,
-        flow->config.heads, job->runs_max,
-        job->params.condition_count ? job->params.condition_tokens : 1));
+        &exec->transformer, exec->stage,
+        &(struct tess_transformer_params){
+            .channels = flow->config.channels,
+            .heads = flow->config.heads,
+            .tokens = tokens,
+            .sequence_count = job->params.item_count,
+            .rows = job->tokens_max,
+            .condition_tokens =
+                job->params.condition_count ? job->params.condition_tokens : 1}));
     TESS_TRY(tess_weights_create(&exec->weights, exec->stage, flow->blocks,
-                                 flow->block_count, job->params.step_count > 1));
+                                 flow->block_count, job->params.step_count));
     return run_steps(exec);
 }
 

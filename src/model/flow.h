@@ -9,6 +9,7 @@
 #include "io/checkpoint.h"
 #include "mem/stage.h"
 #include "model/flow_config.h"
+#include "model/transformer.h"
 
 struct tess_flow;
 
@@ -21,27 +22,38 @@ const struct tess_flow_config *tess_flow_config(const struct tess_flow *flow);
 uint64_t tess_flow_parameters(const struct tess_flow *flow);
 uint64_t tess_flow_bytes(const struct tess_flow *flow);
 
-// One evaluation of the network: at a time, for runs that share x and differ in the
-// condition.
-struct tess_flow_step {
-    float timestep; // 1000 t
-    size_t runs;
-    int condition[9]; // of each run: number of the condition, or -1: zeros
-};
-
-// Called after each step with velocity [runs][rows][out_channels]; may change x for the
-// next step.
-typedef enum tess_status tess_velocity_fn(void *user, size_t step, const float *velocity);
-
-struct tess_flow_params {
+// What is sampled. Items of one job have nothing in common but the weights, which are
+// read once for all of them.
+struct tess_flow_item {
     const int32_t *coords; // sparse: [rows][3], distinct; dense: NULL, rows = resolution³
                            // in raster order
     size_t rows;
+    float *x; // [rows][in_channels], the caller's
+};
+
+// One evaluation of the network, at a time: of items under conditions. Runs of one item
+// share all up to the transformer; they follow one another, items in their order.
+struct tess_flow_step {
+    float timestep; // 1000 t
+    size_t runs;
+    struct tess_flow_run {
+        int item;
+        int condition; // its number, or -1: zeros
+    } run[TESS_RUNS_MAX];
+};
+
+// Called after each step with the velocity of each run, [rows][out_channels]; may change
+// the items' x for the next step.
+typedef enum tess_status tess_velocity_fn(void *user, size_t step,
+                                          const float *const *velocity);
+
+struct tess_flow_params {
+    const struct tess_flow_item *items;
+    size_t item_count;       // at most TESS_SEQUENCES_MAX
     const float *conditions; // [condition_count][tokens][Cc]
     size_t condition_count, condition_tokens;
     const struct tess_flow_step *steps;
     size_t step_count;
-    float *x; // [rows][in_channels], the caller's
     tess_velocity_fn *velocity;
     void *user;
 };

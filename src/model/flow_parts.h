@@ -33,19 +33,27 @@ struct tess_flow {
     const struct tess_file_tensor *positions; // dense: [M][C]
 };
 
-struct tess_flow_job {
-    struct tess_device *dev;
-    const struct tess_flow *flow;
-    struct tess_flow_params params;
-    size_t tokens, runs_max;
-    float *velocity; // [runs_max][rows][out_channels], in the order of the network
-    // Sparse only.
+// An item at work.
+struct tess_flow_sample {
+    struct tess_flow_item item;
+    size_t tokens;
+    // Sparse only: the voxels, those of 2³ of them, and who belongs to whom.
     struct tess_voxels fine, coarse;
     uint32_t *parents;  // [fine.count]
     uint32_t *children; // [coarse.count][8]
 };
 
-// Items of the blocks of weights, in order.
+struct tess_flow_job {
+    struct tess_device *dev;
+    const struct tess_flow *flow;
+    struct tess_flow_params params;
+    struct tess_flow_sample samples[TESS_SEQUENCES_MAX];
+    size_t tokens_max; // of all runs of a step together
+    float *times;      // [steps][C]: SiLU of the embedded times
+    float *velocity;   // of all runs of a step, one after the other
+};
+
+// Items of blocks of weights, in order.
 enum { TESS_FLOW_IN_WEIGHT, TESS_FLOW_IN_BIAS };
 enum {
     TESS_FLOW_NORM2_WEIGHT,
@@ -92,7 +100,12 @@ struct tess_flow_exec {
     struct tess_mat positions; // sparse: table
     const struct tess_flow_step *step;
     size_t step_index;
+    const float *velocities[TESS_RUNS_MAX]; // of the step's runs
 };
+
+// The sample of a run of the step.
+const struct tess_flow_sample *tess_flow_sample_of(const struct tess_flow_exec *exec,
+                                                   size_t run);
 
 // Bring the next block of weights.
 enum tess_status tess_flow_next_block(struct tess_flow_exec *exec);
@@ -101,8 +114,9 @@ enum tess_status tess_flow_next_block(struct tess_flow_exec *exec);
 enum tess_status tess_flow_modulate(struct tess_flow_exec *exec, size_t index,
                                     size_t count, size_t width, unsigned plus_one);
 
-// The sparse model's parts before and after the transformer. `skips` [io_blocks] are made
-// by the first and used up by the second, which makes outs [runs][N][io_channels].
+// The sparse model's parts before and after the transformer. `skips` [items][io_blocks]
+// are made by the first and used up by the second, which makes outs [runs] of
+// [N][io_channels].
 enum tess_status tess_flow_run_inputs(struct tess_flow_exec *exec,
                                       struct tess_tensor **skips);
 enum tess_status tess_flow_run_outputs(struct tess_flow_exec *exec,

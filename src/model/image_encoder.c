@@ -418,11 +418,17 @@ enum tess_status tess_image_encoder_stage(struct tess_stage *stage, void *user)
     struct exec exec = {.job = user};
     const struct tess_image_encoder *encoder = exec.job->encoder;
     struct tess_weights *weights = NULL;
-    TESS_TRY(tess_transformer_create(&exec.transformer, stage, encoder->sizes.tokens,
-                                     encoder->sizes.channels, encoder->sizes.heads, 1,
-                                     0));
+    size_t tokens = encoder->sizes.tokens;
+    TESS_TRY(tess_transformer_create(
+        &exec.transformer, stage,
+        &(struct tess_transformer_params){.channels = encoder->sizes.channels,
+                                          .heads = encoder->sizes.heads,
+                                          .tokens = &tokens,
+                                          .sequence_count = 1,
+                                          .rows = tokens}));
+    tess_transformer_set_runs(&exec.transformer, (const size_t[]){0}, 1);
     enum tess_status status = tess_weights_create(&weights, stage, encoder->blocks,
-                                                  encoder->sizes.depth + 1, false);
+                                                  encoder->sizes.depth + 1, 1);
     if (!status)
         status = run(stage, &exec, weights);
     tess_weights_destroy(&weights);

@@ -6,8 +6,9 @@
 // N fine voxels, M coarse ones of 2³. Down divides the sum of the children that exist by
 // their number plus one. Up gives each fine voxel its parent's features: norm and SiLU
 // are done on the parents' rows, and the convolution's taps look up parents, so they are
-// never copied. All runs have the same input, so the first half is done once; the second
-// goes through a block for all runs before the next, so that weights are read once.
+// never copied. All runs of an item have the same input, so the first half is done once
+// for it; the second goes through a block for all runs before the next, so that weights
+// are read once.
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 // A residual block at work. The input is one tensor, or two side by side.
 struct res {
     struct tess_flow_exec *exec;
+    const struct tess_flow_sample *sample;
     const struct tess_res_block *sizes;
     const struct tess_voxels *voxels; // of the output
     const uint32_t *parents;          // up: of the voxels
@@ -42,7 +44,7 @@ static enum tess_status map_to_parents(const struct res *res, uint32_t *ids,
     uint32_t *place = NULL, *place_of = NULL; // of a parent + 1; of each id
     size_t parents = 0;
     TESS_TRY(
-        tess_alloc(&place, env, res->exec->job->coarse.count, sizeof *place, "parents"));
+        tess_alloc(&place, env, res->sample->coarse.count, sizeof *place, "parents"));
     enum tess_status status =
         tess_alloc(&place_of, env, *count, sizeof *place_of, "parents");
     for (size_t i = 0; i < *count && !status; i++) {
@@ -254,7 +256,7 @@ static enum tess_status run_res(struct res *res, struct tess_tensor **y)
 // ---- down ----
 
 struct down {
-    struct tess_flow_exec *exec;
+    const struct tess_flow_sample *sample;
     const struct tess_tensor *from;
     struct tess_tensor *to;
 };
@@ -263,7 +265,6 @@ static enum tess_status pool_span(struct tess_stage *stage, void *user,
                                   struct tess_tile tile)
 {
     const struct down *down = user;
-    const struct tess_flow_job *job = down->exec->job;
     uint32_t *ids = NULL, *table = NULL;
     size_t count = 0;
     struct tess_mat in, children, out;
@@ -272,7 +273,7 @@ static enum tess_status pool_span(struct tess_stage *stage, void *user,
     enum tess_status status =
         tess_alloc(&table, env, 8 * tile.rows, sizeof *table, "children");
     for (size_t i = 0; i < 8 * tile.rows && !status; i++) {
-        uint32_t child = job->children[8 * tile.row0 + i];
+        uint32_t child = down->sample->children[8 * tile.row0 + i];
         table[i] = child == TESS_NO_ROW ? TESS_NO_ROW : (uint32_t)count;
         if (child != TESS_NO_ROW)
             ids[count++] = child;
@@ -291,24 +292,26 @@ static enum tess_status pool_span(struct tess_stage *stage, void *user,
     return tess_tensor_store(stage, down->to, out, tile.row0);
 }
 
-static enum tess_status pool(struct tess_tensor **out, struct tess_flow_exec *exec,
+static enum tess_status pool(struct tess_tensor **out, struct tess_stage *stage,
+                             const struct tess_flow_sample *sample,
                              const struct tess_tensor *from)
 {
-    struct down down = {exec, from, NULL};
-    TESS_TRY(create_features(&down.to, exec->stage, exec->job->coarse.count,
-                             tess_tensor_cols(from)));
+    struct down down = {sample, from, NULL};
+    TESS_TRY(
+        create_features(&down.to, stage, sample->coarse.count, tess_tensor_cols(from)));
     *out = down.to;
-    return tess_span_run(exec->stage, &(struct tess_span){.name = "down",
-                                                          .rows = exec->job->coarse.count,
-                                                          .comfortable = COMFORTABLE_ROWS,
-                                                          .run = pool_span,
-                                                          .user = &down});
+    return tess_span_run(stage, &(struct tess_span){.name = "down",
+                                                    .rows = sample->coarse.count,
+                                                    .comfortable = COMFORTABLE_ROWS,
+                                                    .run = pool_span,
+                                                    .user = &down});
 }
 
 // ---- the two halves ----
 
 struct input {
     struct tess_flow_exec *exec;
+    const struct tess_flow_sample *sample;
     struct tess_tensor *to;
     const struct tess_tensor *from;
 };
@@ -317,18 +320,19 @@ static enum tess_status input_span(struct tess_stage *stage, void *user,
                                    struct tess_tile tile)
 {
     const struct input *input = user;
-    const struct tess_flow_job *job = input->exec->job;
-    size_t channels = job->flow->config.in_channels;
+    const struct tess_flow_sample *sample = input->sample;
+    const struct tess_flow_config *config = &input->exec->job->flow->config;
+    size_t channels = config->in_channels;
     struct tess_mat in, out;
     float *rows = NULL;
     TESS_TRY(tess_mat_take(&in, stage, tile.rows, channels, TESS_F32, "latents"));
-    TESS_TRY(tess_mat_take(&out, stage, tile.rows, job->flow->config.io_channels,
-                           TESS_F32, "input layer"));
+    TESS_TRY(tess_mat_take(&out, stage, tile.rows, config->io_channels, TESS_F32,
+                           "input layer"));
     TESS_TRY(tess_alloc(&rows, tess_stage_env(stage), tile.rows, channels * sizeof *rows,
                         "latents"));
     for (size_t i = 0; i < tile.rows; i++)
         memcpy(rows + i * channels,
-               job->params.x + job->fine.source[tile.row0 + i] * channels,
+               sample->item.x + sample->fine.source[tile.row0 + i] * channels,
                channels * sizeof *rows);
     enum tess_status status = tess_mat_write(stage, in, rows);
     free(rows);
@@ -342,7 +346,8 @@ static enum tess_status input_span(struct tess_stage *stage, void *user,
     return tess_tensor_store(stage, input->to, out, tile.row0);
 }
 
-// The transformer's input: coarse features and their positions, for all runs.
+// The transformer's input: coarse features and their positions, for all runs of
+// a sample.
 static enum tess_status position_span(struct tess_stage *stage, void *user,
                                       struct tess_tile tile)
 {
@@ -352,31 +357,32 @@ static enum tess_status position_span(struct tess_stage *stage, void *user,
     TESS_TRY(tess_tensor_load(&x, stage, input->from, tile.row0, tile.rows));
     TESS_TRY(tess_mat_take(&coords, stage, tile.rows, 3, TESS_I32, "coordinates"));
     TESS_TRY(tess_mat_take(&positions, stage, tile.rows, x.cols, TESS_F32, "positions"));
-    TESS_TRY(tess_mat_write(stage, coords, exec->job->coarse.coords + 3 * tile.row0));
+    TESS_TRY(tess_mat_write(stage, coords, input->sample->coarse.coords + 3 * tile.row0));
     TESS_TRY(tess_position_embed(stage, positions, coords, exec->positions));
     TESS_TRY(tess_add(stage, x, positions));
     for (size_t run = 0; run < exec->step->runs; run++)
-        TESS_TRY(tess_tensor_store(stage, exec->transformer.features, x,
-                                   run * exec->job->tokens + tile.row0));
+        if (tess_flow_sample_of(exec, run) == input->sample)
+            TESS_TRY(tess_tensor_store(stage, exec->transformer.features, x,
+                                       exec->transformer.runs[run].row0 + tile.row0));
     return TESS_OK;
 }
 
+// Block `index` of the input of a sample. Its weights and modulation are in place.
 static enum tess_status run_input_block(struct tess_flow_exec *exec, size_t index,
+                                        const struct tess_flow_sample *sample,
                                         const struct tess_tensor *from,
                                         struct tess_tensor **out)
 {
-    const struct tess_flow *flow = exec->job->flow;
+    const struct tess_res_block *sizes = &exec->job->flow->res_blocks[index];
     struct res res = {.exec = exec,
-                      .sizes = &flow->res_blocks[index],
-                      .voxels = flow->res_blocks[index].down ? &exec->job->coarse
-                                                             : &exec->job->fine,
+                      .sample = sample,
+                      .sizes = sizes,
+                      .voxels = sizes->down ? &sample->coarse : &sample->fine,
                       .a = from};
     struct tess_tensor *pooled = NULL;
-    TESS_TRY(tess_flow_modulate(exec, index, 2, res.sizes->outputs, 1u << 0));
-    TESS_TRY(tess_flow_next_block(exec));
     enum tess_status status = TESS_OK;
-    if (res.sizes->down) {
-        status = pool(&pooled, exec, from);
+    if (sizes->down) {
+        status = pool(&pooled, exec->stage, sample, from);
         res.a = pooled;
     }
     if (!status)
@@ -385,59 +391,112 @@ static enum tess_status run_input_block(struct tess_flow_exec *exec, size_t inde
     return status;
 }
 
+// The input layer, for each sample: firsts [items].
+static enum tess_status run_input_layer(struct tess_flow_exec *exec,
+                                        struct tess_tensor **firsts)
+{
+    const struct tess_flow_job *job = exec->job;
+    TESS_TRY(tess_flow_next_block(exec));
+    for (size_t i = 0; i < job->params.item_count; i++) {
+        struct input input = {.exec = exec, .sample = &job->samples[i]};
+        size_t rows = input.sample->fine.count;
+        TESS_TRY(create_features(&firsts[i], exec->stage, rows,
+                                 job->flow->config.io_channels));
+        input.to = firsts[i];
+        TESS_TRY(tess_span_run(exec->stage,
+                               &(struct tess_span){.name = "input layer",
+                                                   .rows = rows,
+                                                   .comfortable = COMFORTABLE_ROWS,
+                                                   .run = input_span,
+                                                   .user = &input}));
+    }
+    return TESS_OK;
+}
+
+static enum tess_status run_input_blocks(struct tess_flow_exec *exec,
+                                         struct tess_tensor **skips,
+                                         struct tess_tensor **firsts)
+{
+    const struct tess_flow_job *job = exec->job;
+    size_t count = job->flow->config.io_blocks;
+    for (size_t b = 0; b < count; b++) {
+        size_t width = job->flow->res_blocks[b].outputs;
+        TESS_TRY(tess_flow_modulate(exec, b, 2, width, 1u << 0));
+        TESS_TRY(tess_flow_next_block(exec));
+        for (size_t i = 0; i < job->params.item_count; i++) {
+            struct tess_tensor **skip = &skips[i * count + b];
+            TESS_TRY(run_input_block(exec, b, &job->samples[i], b ? skip[-1] : firsts[i],
+                                     skip));
+            tess_tensor_destroy(&firsts[i]);
+        }
+    }
+    return TESS_OK;
+}
+
 enum tess_status tess_flow_run_inputs(struct tess_flow_exec *exec,
                                       struct tess_tensor **skips)
 {
-    const struct tess_flow_config *config = &exec->job->flow->config;
-    struct input input = {.exec = exec};
-    TESS_TRY(tess_flow_next_block(exec));
-    TESS_TRY(create_features(&input.to, exec->stage, exec->job->fine.count,
-                             config->io_channels));
-    enum tess_status status =
-        tess_span_run(exec->stage, &(struct tess_span){.name = "input layer",
-                                                       .rows = exec->job->fine.count,
-                                                       .comfortable = COMFORTABLE_ROWS,
-                                                       .run = input_span,
-                                                       .user = &input});
-    for (size_t i = 0; i < config->io_blocks && !status; i++)
-        status = run_input_block(exec, i, i ? skips[i - 1] : input.to, &skips[i]);
-    tess_tensor_destroy(&input.to);
-    TESS_TRY(status);
-    input.from = skips[config->io_blocks - 1];
-    return tess_span_run(exec->stage, &(struct tess_span){.name = "positions",
-                                                          .rows = exec->job->coarse.count,
-                                                          .comfortable = COMFORTABLE_ROWS,
-                                                          .run = position_span,
-                                                          .user = &input});
+    const struct tess_flow_job *job = exec->job;
+    size_t count = job->flow->config.io_blocks;
+    struct tess_tensor *firsts[TESS_SEQUENCES_MAX] = {NULL};
+    enum tess_status status = run_input_layer(exec, firsts);
+    if (!status)
+        status = run_input_blocks(exec, skips, firsts);
+    for (size_t i = 0; i < TESS_SEQUENCES_MAX; i++)
+        tess_tensor_destroy(&firsts[i]);
+    for (size_t i = 0; i < job->params.item_count && !status; i++) {
+        struct input input = {exec, &job->samples[i], NULL, skips[i * count + count - 1]};
+        status = tess_span_run(exec->stage,
+                               &(struct tess_span){.name = "positions",
+                                                   .rows = input.sample->coarse.count,
+                                                   .comfortable = COMFORTABLE_ROWS,
+                                                   .run = position_span,
+                                                   .user = &input});
+    }
+    return status;
+}
+
+// Block `index` of the output of a run; *out is used up and made anew.
+static enum tess_status run_output_block(struct tess_flow_exec *exec, size_t index,
+                                         size_t run, const struct tess_tensor *skip,
+                                         struct tess_tensor **out)
+{
+    const struct tess_flow_job *job = exec->job;
+    const struct tess_flow_sample *sample = tess_flow_sample_of(exec, run);
+    struct tess_tensor *before = *out;
+    struct res res = {.exec = exec,
+                      .sample = sample,
+                      .sizes =
+                          &job->flow->res_blocks[job->flow->config.io_blocks + index],
+                      .voxels = &sample->fine,
+                      .parents = index == 0 ? sample->parents : NULL,
+                      .a = index == 0 ? exec->transformer.features : before,
+                      .a_row0 = index == 0 ? exec->transformer.runs[run].row0 : 0,
+                      .b = skip};
+    *out = NULL;
+    enum tess_status status = run_res(&res, out);
+    tess_tensor_destroy(&before);
+    return status;
 }
 
 enum tess_status tess_flow_run_outputs(struct tess_flow_exec *exec,
                                        struct tess_tensor **skips,
                                        struct tess_tensor **outs)
 {
-    const struct tess_flow_job *job = exec->job;
-    const struct tess_flow_config *config = &job->flow->config;
-    for (size_t i = 0; i < config->io_blocks; i++) {
-        // Skips are used last in, first out.
-        size_t skip = config->io_blocks - 1 - i;
-        struct res res = {.exec = exec,
-                          .sizes = &job->flow->res_blocks[config->io_blocks + i],
-                          .voxels = &job->fine,
-                          .parents = i == 0 ? job->parents : NULL,
-                          .b = skips[skip]};
-        TESS_TRY(tess_flow_modulate(exec, config->io_blocks + config->blocks + i, 2,
-                                    res.sizes->outputs, 1u << 0));
+    const struct tess_flow_config *config = &exec->job->flow->config;
+    size_t count = config->io_blocks;
+    for (size_t b = 0; b < count; b++) {
+        size_t skip = count - 1 - b; // last in, first out
+        TESS_TRY(tess_flow_modulate(exec, count + config->blocks + b, 2,
+                                    exec->job->flow->res_blocks[count + b].outputs,
+                                    1u << 0));
         TESS_TRY(tess_flow_next_block(exec));
-        for (size_t run = 0; run < exec->step->runs; run++) {
-            struct tess_tensor *before = outs[run];
-            res.a = i == 0 ? exec->transformer.features : before;
-            res.a_row0 = i == 0 ? run * job->tokens : 0;
-            outs[run] = NULL;
-            enum tess_status status = run_res(&res, &outs[run]);
-            tess_tensor_destroy(&before);
-            TESS_TRY(status);
-        }
-        tess_tensor_destroy(&skips[skip]);
+        for (size_t run = 0; run < exec->step->runs; run++)
+            TESS_TRY(run_output_block(
+                exec, b, run, skips[(size_t)exec->step->run[run].item * count + skip],
+                &outs[run]));
+        for (size_t i = 0; i < exec->job->params.item_count; i++)
+            tess_tensor_destroy(&skips[i * count + skip]);
     }
     return TESS_OK;
 }

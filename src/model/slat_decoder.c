@@ -332,7 +332,7 @@ enum tess_status tess_slat_decode_stage(struct tess_stage *stage, void *user)
     const struct tess_slat_job *job = user;
     struct tess_weights *weights = NULL;
     TESS_TRY(tess_weights_create(&weights, stage, job->decoder->blocks,
-                                 job->decoder->block_count, false));
+                                 job->decoder->block_count, 1));
     enum tess_status status = run_decoder(stage, job, weights);
     tess_weights_destroy(&weights);
     return status;

@@ -328,7 +328,7 @@ enum tess_status tess_structure_stage(struct tess_stage *stage, void *user)
     TESS_TRY(tess_mat_take(&exec.zeros, stage, 1, widest, TESS_F32, "zeros"));
     TESS_TRY(tess_slice_fill(tess_stage_device(stage), exec.zeros.data, 0));
     TESS_TRY(tess_weights_create(&exec.weights, stage, job->decoder->blocks,
-                                 job->decoder->block_count, false));
+                                 job->decoder->block_count, 1));
     enum tess_status status = run_levels(&exec, &h);
     tess_tensor_destroy(&h);
     tess_weights_destroy(&exec.weights);

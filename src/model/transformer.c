@@ -1,8 +1,8 @@
 // Transformer blocks over all tokens.
 #include "model/transformer.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "op/attention.h"
@@ -13,10 +13,13 @@
 // Keys that are brought together at a time: a multiple of what attention asks for.
 #define KEY_ROWS 1024
 
+// A run at work.
 struct run {
-    struct tess_transformer *transformer;
+    const struct tess_transformer *transformer;
     const struct tess_transformer_block *block;
-    size_t index; // of the run
+    size_t index, row0;
+    const struct tess_transformer_sequence *sequence;
+    struct tess_tensor *qkv; // [longest][3 C]
 };
 
 // ---- units ----
@@ -43,30 +46,35 @@ static enum tess_status upload_units(struct tess_mat *out, struct tess_stage *st
     return status;
 }
 
-enum tess_status tess_transformer_create(struct tess_transformer *out,
-                                         struct tess_stage *stage, size_t tokens,
-                                         size_t channels, size_t heads, size_t runs_max,
-                                         size_t condition_tokens)
+static enum tess_status prepare(struct tess_transformer *t,
+                                const struct tess_transformer_params *params)
 {
-    struct tess_transformer t = {.stage = stage,
-                                 .tokens = tokens,
-                                 .channels = channels,
-                                 .heads = heads,
-                                 .runs = runs_max};
-    struct tess_tensor_params params = {.rows = runs_max * tokens,
-                                        .cols = channels,
-                                        .dtype = TESS_F32,
-                                        .tag = "token features",
-                                        .may_spill = true};
-    enum tess_status status = tess_tensor_create(&t.features, stage, &params);
-    params.cols = 3 * channels;
-    params.tag = "queries, keys and values";
-    if (!status)
-        status = tess_tensor_create(&t.qkv, stage, &params);
-    if (!status)
-        status = upload_units(&t.units, stage, tokens, tokens);
-    if (!status && condition_tokens)
-        status = upload_units(&t.condition_units, stage, tokens, condition_tokens);
+    TESS_TRY(tess_tensor_create(&t->features, t->stage,
+                                &(struct tess_tensor_params){.rows = params->rows,
+                                                             .cols = params->channels,
+                                                             .dtype = TESS_F32,
+                                                             .tag = "token features",
+                                                             .may_spill = true}));
+    for (size_t i = 0; i < params->sequence_count; i++) {
+        struct tess_transformer_sequence *sequence = &t->sequences[i];
+        size_t tokens = sequence->tokens = params->tokens[i];
+        t->longest = tokens > t->longest ? tokens : t->longest;
+        TESS_TRY(upload_units(&sequence->units, t->stage, tokens, tokens));
+        if (params->condition_tokens)
+            TESS_TRY(upload_units(&sequence->condition_units, t->stage, tokens,
+                                  params->condition_tokens));
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_transformer_create(struct tess_transformer *out,
+                                         struct tess_stage *stage,
+                                         const struct tess_transformer_params *params)
+{
+    struct tess_transformer t = {
+        .stage = stage, .channels = params->channels, .heads = params->heads};
+    assert(params->sequence_count <= TESS_SEQUENCES_MAX);
+    enum tess_status status = prepare(&t, params);
     if (status) {
         tess_transformer_clear(&t);
         return status;
@@ -78,7 +86,19 @@ enum tess_status tess_transformer_create(struct tess_transformer *out,
 void tess_transformer_clear(struct tess_transformer *transformer)
 {
     tess_tensor_destroy(&transformer->features);
-    tess_tensor_destroy(&transformer->qkv);
+}
+
+void tess_transformer_set_runs(struct tess_transformer *transformer,
+                               const size_t *sequence, size_t count)
+{
+    size_t row0 = 0;
+    assert(count <= TESS_RUNS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        transformer->runs[i] = (struct tess_transformer_run){sequence[i], row0};
+        row0 += transformer->sequences[sequence[i]].tokens;
+    }
+    assert(row0 <= tess_tensor_rows(transformer->features));
+    transformer->run_count = count;
 }
 
 // ---- spans ----
@@ -90,7 +110,7 @@ static enum tess_status qkv_span(struct tess_stage *stage, void *user,
     const struct tess_transformer *t = run->transformer;
     const struct tess_transformer_block *block = run->block;
     struct tess_mat x, qkv;
-    TESS_TRY(tess_tensor_load(&x, stage, t->features, tile.row0, tile.rows));
+    TESS_TRY(tess_tensor_load(&x, stage, t->features, run->row0 + tile.row0, tile.rows));
     TESS_TRY(tess_mat_take(&qkv, stage, tile.rows, 3 * t->channels, TESS_F32, "QKV"));
     TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = x,
                                                             .in = x,
@@ -108,13 +128,13 @@ static enum tess_status qkv_span(struct tess_stage *stage, void *user,
     if (block->k_gamma)
         TESS_TRY(
             tess_normalise_heads(stage, qkv, t->channels, t->heads, D, block->k_gamma));
-    return tess_tensor_store(stage, t->qkv, qkv, tile.row0);
+    return tess_tensor_store(stage, run->qkv, qkv, tile.row0);
 }
 
-// Attention of some queries over all rows [key0, key0 + keys) of a tensor, part by part.
+// Attention of some queries over the first `keys` rows of a tensor, part by part.
 struct source {
     const struct tess_tensor *tensor;
-    size_t key0, keys, k_col, v_col;
+    size_t keys, k_col, v_col;
 };
 
 static enum tess_status attend_part(struct tess_stage *stage, const struct source *source,
@@ -122,8 +142,7 @@ static enum tess_status attend_part(struct tess_stage *stage, const struct sourc
 {
     size_t keys = source->keys - key < KEY_ROWS ? source->keys - key : KEY_ROWS;
     size_t mark = tess_arena_mark(tess_stage_arena(stage));
-    TESS_TRY(
-        tess_tensor_load(&params.kv, stage, source->tensor, source->key0 + key, keys));
+    TESS_TRY(tess_tensor_view(&params.kv, stage, source->tensor, key, keys));
     params.k_col = source->k_col;
     params.v_col = source->v_col;
     params.key0 = key;
@@ -181,15 +200,14 @@ static enum tess_status self_attention(struct tess_stage *stage, const struct ru
                                        struct tess_tile tile)
 {
     const struct tess_transformer *t = run->transformer;
-    size_t row0 = run->index * t->tokens, mark = tess_arena_mark(tess_stage_arena(stage));
-    struct source source = {.tensor = t->qkv,
-                            .key0 = row0,
-                            .keys = t->tokens,
+    size_t mark = tess_arena_mark(tess_stage_arena(stage));
+    struct source source = {.tensor = run->qkv,
+                            .keys = run->sequence->tokens,
                             .k_col = t->channels,
                             .v_col = 2 * t->channels};
     struct tess_mat q;
-    TESS_TRY(tess_tensor_load(&q, stage, t->qkv, row0 + tile.row0, tile.rows));
-    TESS_TRY(attend(stage, t, u, q, t->units, &source, tile));
+    TESS_TRY(tess_tensor_view(&q, stage, run->qkv, tile.row0, tile.rows));
+    TESS_TRY(attend(stage, t, u, q, run->sequence->units, &source, tile));
     tess_arena_release(tess_stage_arena(stage), mark);
     return add_product(stage, x, u, run->block->out, run->block->out_bias,
                        run->block->gate1);
@@ -219,7 +237,7 @@ static enum tess_status cross_attention(struct tess_stage *stage, const struct r
                                                       .weight = block->to_q,
                                                       .bias = block->to_q_bias,
                                                       .rows = tile.rows}));
-    TESS_TRY(attend(stage, t, u, q, t->condition_units, &source, tile));
+    TESS_TRY(attend(stage, t, u, q, run->sequence->condition_units, &source, tile));
     tess_arena_release(tess_stage_arena(stage), mark);
     return add_product(stage, x, u, block->cross_out, block->cross_out_bias, NULL);
 }
@@ -250,7 +268,7 @@ static enum tess_status block_span(struct tess_stage *stage, void *user,
 {
     const struct run *run = user;
     const struct tess_transformer *t = run->transformer;
-    size_t row0 = run->index * t->tokens + tile.row0;
+    size_t row0 = run->row0 + tile.row0;
     struct tess_mat x, u;
     TESS_TRY(tess_tensor_load(&x, stage, t->features, row0, tile.rows));
     TESS_TRY(tess_mat_take(&u, stage, x.rows, x.cols, TESS_F32, "normalised features"));
@@ -261,28 +279,40 @@ static enum tess_status block_span(struct tess_stage *stage, void *user,
     return tess_tensor_store(stage, t->features, x, row0);
 }
 
+static enum tess_status run_spans(struct run *run)
+{
+    struct tess_stage *stage = run->transformer->stage;
+    struct tess_span span = {.name = "queries, keys and values",
+                             .rows = run->sequence->tokens,
+                             .comfortable = COMFORTABLE_ROWS,
+                             .run = qkv_span,
+                             .user = run};
+    TESS_TRY(tess_span_run(stage, &span));
+    span.name = "transformer block";
+    span.row_align = tess_attention_queries(tess_stage_device(stage));
+    span.run = block_span;
+    return tess_span_run(stage, &span);
+}
+
 enum tess_status tess_transformer_run(struct tess_transformer *transformer,
                                       const struct tess_transformer_block *block)
 {
-    struct run run = {transformer, block, 0};
+    struct run run = {.transformer = transformer, .block = block};
     TESS_TRY(
-        tess_span_run(transformer->stage,
-                      &(struct tess_span){.name = "queries, keys and values",
-                                          .rows = transformer->runs * transformer->tokens,
-                                          .comfortable = COMFORTABLE_ROWS,
-                                          .run = qkv_span,
-                                          .user = &run}));
-    for (run.index = 0; run.index < transformer->runs; run.index++)
-        TESS_TRY(
-            tess_span_run(transformer->stage,
-                          &(struct tess_span){.name = "transformer block",
-                                              .rows = transformer->tokens,
-                                              .row_align = tess_attention_queries(
-                                                  tess_stage_device(transformer->stage)),
-                                              .comfortable = COMFORTABLE_ROWS,
-                                              .run = block_span,
-                                              .user = &run}));
-    return TESS_OK;
+        tess_tensor_create(&run.qkv, transformer->stage,
+                           &(struct tess_tensor_params){.rows = transformer->longest,
+                                                        .cols = 3 * transformer->channels,
+                                                        .dtype = TESS_F32,
+                                                        .tag = "queries, keys and values",
+                                                        .may_spill = true}));
+    enum tess_status status = TESS_OK;
+    for (; run.index < transformer->run_count && !status; run.index++) {
+        run.row0 = transformer->runs[run.index].row0;
+        run.sequence = &transformer->sequences[transformer->runs[run.index].sequence];
+        status = run_spans(&run);
+    }
+    tess_tensor_destroy(&run.qkv);
+    return status;
 }
 
 enum tess_status tess_transformer_unconditional(struct tess_mat *out,

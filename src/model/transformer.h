@@ -5,17 +5,18 @@
 //   h += cross_out(attention(to_q(norm2(h)), condition))         where there is one
 //   h += gate3 * mlp2(act(mlp0(norm3(h))))
 //
-// M tokens of C channels, H heads. Several runs of M tokens go through a block together,
-// so that its weights are read once: they share all but the condition. Between two
-// barriers lie the QKV of all tokens, and everything else for a tile of queries; keys
-// pass by in parts.
+// H heads, C channels. A sequence is M tokens that see each other; a run is a pass of a
+// sequence under one condition. All runs go through a block before the next block, so
+// that its weights are read once. Between two barriers lie the QKV of a run's tokens, and
+// everything else for a tile of queries; keys pass by in parts.
 #ifndef TESS_TRANSFORMER_H
 #define TESS_TRANSFORMER_H
 
 #include "mem/tensor.h"
 #include "op/matmul.h"
 
-#define TESS_RUNS_MAX 9
+#define TESS_SEQUENCES_MAX 8
+#define TESS_RUNS_MAX      72 // nine of each sequence
 
 // Parameters of one block, on the device. Slices of C floats may be NULL: no affine part,
 // no gate.
@@ -41,19 +42,36 @@ struct tess_transformer_block {
 
 struct tess_transformer {
     struct tess_stage *stage;
-    size_t tokens, channels, heads;
-    size_t runs;                  // in use
-    struct tess_tensor *features; // [runs_max * tokens][C]: h
-    struct tess_tensor *qkv;      // [runs_max * tokens][3 C]
-    struct tess_mat units, condition_units;
+    size_t channels, heads;
+    struct tess_transformer_sequence {
+        size_t tokens;
+        struct tess_mat units, condition_units; // of attention
+    } sequences[TESS_SEQUENCES_MAX];
+    struct tess_transformer_run {
+        size_t sequence, row0; // of its features
+    } runs[TESS_RUNS_MAX];
+    size_t run_count;
+    size_t longest;               // tokens of the longest sequence
+    struct tess_tensor *features; // h of each run, one after the other: [rows][C]
 };
 
-// `condition_tokens` 0: no cross attention. Features are undefined yet.
+struct tess_transformer_params {
+    size_t channels, heads;
+    const size_t *tokens; // of each sequence
+    size_t sequence_count;
+    size_t rows;             // of the features: the most that runs have together
+    size_t condition_tokens; // 0: no cross attention
+};
+
+// Features are undefined yet, and there is no run.
 enum tess_status tess_transformer_create(struct tess_transformer *out,
-                                         struct tess_stage *stage, size_t tokens,
-                                         size_t channels, size_t heads, size_t runs_max,
-                                         size_t condition_tokens);
+                                         struct tess_stage *stage,
+                                         const struct tess_transformer_params *params);
 void tess_transformer_clear(struct tess_transformer *transformer);
+
+// The runs of the next blocks: sequence[i] is that of run i.
+void tess_transformer_set_runs(struct tess_transformer *transformer,
+                               const size_t *sequence, size_t count);
 
 enum tess_status tess_transformer_run(struct tess_transformer *transformer,
                                       const struct tess_transformer_block *block);

@@ -23,7 +23,8 @@ struct tess_weights {
     const struct tess_weight_block *blocks;
     size_t count;
     struct tess_ring *ring;
-    bool reused, resident;
+    size_t rounds; // that are left, with the one in progress
+    bool resident;
     struct slot *slots; // all blocks if resident, else two
     size_t slot_count, current;
 };
@@ -80,15 +81,15 @@ static size_t slot_bytes(const struct tess_weight_block *blocks, size_t count)
 
 enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
                                      const struct tess_weight_block *blocks, size_t count,
-                                     bool reused)
+                                     size_t rounds)
 {
     struct tess_weights *weights = NULL;
     TESS_TRY(tess_alloc(&weights, tess_stage_env(stage), 1, sizeof *weights, "weights"));
     weights->stage = stage;
     weights->blocks = blocks;
     weights->count = count;
-    weights->reused = reused;
-    weights->resident = reused && tess_stage_resident(stage);
+    weights->rounds = rounds;
+    weights->resident = rounds > 1 && tess_stage_resident(stage);
     weights->slot_count = weights->resident ? count : 2;
     enum tess_status status =
         tess_alloc(&weights->slots, tess_stage_env(stage), weights->slot_count,
@@ -269,9 +270,10 @@ enum tess_status tess_weights_use(const struct tess_weight **items,
     weights->current = !weights->current;
     struct slot *next = &weights->slots[!weights->current];
     empty_slot(weights, next);
+    if (index + 1 == weights->count)
+        weights->rounds--;
     size_t following = index + 1 < weights->count ? index + 1 : 0;
-    if ((following || weights->reused) && following != index &&
-        tess_stage_prefetch(weights->stage))
+    if (weights->rounds && following != index && tess_stage_prefetch(weights->stage))
         TESS_TRY(fill_slot(weights, next, following));
     *items = weights->slots[weights->current].items;
     return TESS_OK;

@@ -43,11 +43,11 @@ struct tess_weight_block {
 
 struct tess_weights;
 
-// `blocks` must outlive it. `reused`: after the last block the first is used again; then
-// blocks stay on the device where the plan has room for all of them.
+// `blocks` must outlive it. All of them are used `rounds` times, one round after the
+// other; with several rounds they stay on the device where the plan has room for all.
 enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
                                      const struct tess_weight_block *blocks, size_t count,
-                                     bool reused);
+                                     size_t rounds);
 void tess_weights_destroy(struct tess_weights **weights);
 
 // *items: the weights of block `index`, in order, valid until the next call. Blocks are

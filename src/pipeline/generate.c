@@ -156,6 +156,7 @@ static enum tess_status sample(struct generation *g, const struct tess_flow *flo
                                size_t rows, float *x)
 {
     struct tess_sampler *sampler = NULL;
+    struct tess_flow_item item = {coords, rows, x};
     TESS_TRY(check_config(g, config, flow));
     TESS_TRY(tess_sampler_create(
         &sampler, g->ctx->device, flow,
@@ -163,12 +164,11 @@ static enum tess_status sample(struct generation *g, const struct tess_flow *flo
                                       .multi = g->params->multi_diffusion
                                                    ? TESS_MULTI_DIFFUSION
                                                    : TESS_MULTI_STOCHASTIC,
-                                      .coords = coords,
-                                      .rows = rows,
+                                      .items = &item,
+                                      .item_count = 1,
                                       .conditions = g->conditions,
                                       .condition_count = g->condition_count,
                                       .condition_tokens = g->tokens,
-                                      .x = x,
                                       .guide_apart = g->params->guide_apart}));
     enum tess_status status = tess_context_run(
         g->ctx, tess_flow_stage_name(flow), tess_flow_stage, tess_sampler_job(sampler));

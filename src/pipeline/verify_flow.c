@@ -178,11 +178,12 @@ struct step_sink {
     size_t count;
 };
 
-static enum tess_status keep_velocity(void *user, size_t step, const float *velocity)
+static enum tess_status keep_velocity(void *user, size_t step,
+                                      const float *const *velocity)
 {
     const struct step_sink *sink = user;
     (void)step;
-    memcpy(sink->velocity, velocity, sink->count * sizeof *velocity);
+    memcpy(sink->velocity, velocity[0], sink->count * sizeof **velocity);
     return TESS_OK;
 }
 
@@ -190,21 +191,21 @@ static enum tess_status run_step(struct tess_verifier *v, const struct flow_inpu
                                  float t)
 {
     size_t channels = tess_flow_config(input->flow)->out_channels;
-    struct tess_flow_step step = {.timestep = 1000 * t, .runs = 1, .condition = {0}};
+    struct tess_flow_step step = {.timestep = 1000 * t, .runs = 1};
+    struct tess_flow_item item = {input->coords, input->rows, input->x};
     struct step_sink sink = {NULL, input->rows * channels};
     struct tess_flow_job *job = NULL;
     TESS_TRY(
         tess_alloc(&sink.velocity, &v->ctx->env, sink.count, sizeof(float), "velocity"));
     enum tess_status status =
         tess_flow_job_create(&job, v->ctx->device, input->flow,
-                             &(struct tess_flow_params){.coords = input->coords,
-                                                        .rows = input->rows,
+                             &(struct tess_flow_params){.items = &item,
+                                                        .item_count = 1,
                                                         .conditions = input->condition,
                                                         .condition_count = 1,
                                                         .condition_tokens = input->tokens,
                                                         .steps = &step,
                                                         .step_count = 1,
-                                                        .x = input->x,
                                                         .velocity = keep_velocity,
                                                         .user = &sink});
     if (!status)
@@ -260,6 +261,7 @@ static enum tess_status run_sampler(struct tess_verifier *v,
 {
     const struct tess_sampler_config *sampler =
         is_structure(v) ? &config->structure_sampler : &config->latent_sampler;
+    struct tess_flow_item item = {input->coords, input->rows, input->x};
     struct tess_sampler *run = NULL;
     if (!sampler->present)
         return tess_fail(&v->ctx->env, TESS_ERR_FILE,
@@ -273,12 +275,11 @@ static enum tess_status run_sampler(struct tess_verifier *v,
                                              .guidance = sampler->cfg_strength,
                                              .interval = {sampler->cfg_interval[0],
                                                           sampler->cfg_interval[1]}},
-                                .coords = input->coords,
-                                .rows = input->rows,
+                                .items = &item,
+                                .item_count = 1,
                                 .conditions = input->condition,
                                 .condition_count = 1,
-                                .condition_tokens = input->tokens,
-                                .x = input->x});
+                                .condition_tokens = input->tokens});
     if (!status)
         status = tess_context_run(v->ctx, tess_flow_stage_name(input->flow),
                                   tess_flow_stage, tess_sampler_job(run));
