@@ -18,7 +18,7 @@
 
 // One policy: what may be given up to fit.
 struct policy {
-    size_t spills; // how many of the largest spillable tensors live on the host
+    size_t spills; // how many kinds of spillable tensors live on the host
     bool prefetch, resident;
     bool small_tiles;
 };
@@ -29,12 +29,15 @@ struct tess_stage {
     struct policy policy;
     bool fixed; // tile sizes are decided: the last dry run and the real one
     struct tess_stage_report *report;
-    // Tensors that may live on the host, by tag and size: those of one kind go together.
-    struct {
+    // Kinds of tensors that may live on the host, from the first dry run.
+    struct kind {
         const char *tag;
-        size_t bytes;
+        size_t bytes;      // of one
+        size_t live, most; // how many there are, and were at a time
+        double traffic;    // bytes read and written
     } spillable[SPILLABLE_MAX];
     size_t spillable_count;
+    bool measuring; // the first dry run
 };
 
 struct tess_env *tess_stage_env(const struct tess_stage *stage)
@@ -62,37 +65,64 @@ bool tess_stage_resident(const struct tess_stage *stage)
     return stage->policy.resident;
 }
 
-// How many kinds of spillable tensors come before number `index` in order of size, equal
-// ones in order of creation.
+// Bytes over the bus for each byte that is saved by having a kind on the host.
+static double spill_cost(const struct kind *kind)
+{
+    return kind->traffic / ((double)kind->bytes * (double)kind->most);
+}
+
+// How many kinds are spilled before number `index`: those that cost less, equal ones in
+// order of creation.
 static size_t spill_rank(const struct tess_stage *stage, size_t index)
 {
-    size_t rank = 0, bytes = stage->spillable[index].bytes;
-    for (size_t i = 0; i < stage->spillable_count; i++)
-        if (stage->spillable[i].bytes > bytes ||
-            (stage->spillable[i].bytes == bytes && i < index))
+    double cost = spill_cost(&stage->spillable[index]);
+    size_t rank = 0;
+    for (size_t i = 0; i < stage->spillable_count; i++) {
+        double other = spill_cost(&stage->spillable[i]);
+        if (other < cost || (other == cost && i < index))
             rank++;
+    }
     return rank;
 }
 
-bool tess_stage_spills(struct tess_stage *stage, const char *tag, size_t bytes)
+bool tess_stage_spills(struct tess_stage *stage, size_t *kind, const char *tag,
+                       size_t bytes)
 {
     size_t index = 0;
     while (index < stage->spillable_count &&
            (stage->spillable[index].bytes != bytes ||
             strcmp(stage->spillable[index].tag, tag) != 0))
         index++;
-    if (index == stage->spillable_count) { // the first dry run
+    *kind = index;
+    if (stage->measuring) {
         assert(index < SPILLABLE_MAX);
-        stage->spillable[index].tag = tag;
-        stage->spillable[index].bytes = bytes;
-        stage->spillable_count++;
+        struct kind *made = &stage->spillable[index];
+        if (index == stage->spillable_count) {
+            *made = (struct kind){.tag = tag, .bytes = bytes};
+            stage->spillable_count++;
+        }
+        made->live++;
+        made->most = made->live > made->most ? made->live : made->most;
         return false;
     }
+    assert(index < stage->spillable_count);
     if (spill_rank(stage, index) >= stage->policy.spills)
         return false;
     stage->report->spilled_bytes += bytes;
     stage->report->spilled_tensors++;
     return true;
+}
+
+void tess_stage_count_use(struct tess_stage *stage, size_t kind, size_t bytes)
+{
+    if (stage->measuring)
+        stage->spillable[kind].traffic += (double)bytes;
+}
+
+void tess_stage_count_end(struct tess_stage *stage, size_t kind)
+{
+    if (stage->measuring)
+        stage->spillable[kind].live--;
 }
 
 // ---- spans ----
@@ -270,18 +300,20 @@ static enum tess_status plan_policy(struct tess_stage_report *report,
     return TESS_OK;
 }
 
-// Sizes of the spillable tensors, from a dry run without limits.
+// Sizes and use of the spillable tensors, from a dry run without limits.
 static enum tess_status measure(struct tess_stage *out, const struct job *job)
 {
     struct tess_stage_report report;
     struct tess_budget unlimited = {SIZE_MAX / 2, SIZE_MAX / 4, 1};
-    *out = (struct tess_stage){.dev = job->dev, .policy = {.prefetch = true}};
+    *out = (struct tess_stage){
+        .dev = job->dev, .policy = {.prefetch = true}, .measuring = true};
     report = (struct tess_stage_report){.name = job->name};
     out->report = &report;
     TESS_TRY(tess_arena_create(&out->arena, job->dev, &unlimited));
     enum tess_status status = run_once(out, job);
     tess_arena_destroy(&out->arena);
     out->report = NULL;
+    out->measuring = false;
     return status;
 }
 

@@ -7,8 +7,8 @@
 //
 // Policies are tried in this order until one fits the budget: comfortable tiles before
 // small ones; everything on the device, weights that are used again included; then
-// weights streamed, with the next ones on their way or not, and the largest spillable
-// tensors on the host, one after the other.
+// weights streamed, with the next ones on their way or not, and spillable tensors on the
+// host, those first that cost the least traffic for the memory.
 #ifndef TESS_STAGE_H
 #define TESS_STAGE_H
 
@@ -44,9 +44,17 @@ bool tess_stage_prefetch(const struct tess_stage *stage);
 // Whether weights that are used again and again stay on the device.
 bool tess_stage_resident(const struct tess_stage *stage);
 
-// Called by tensors that could live on the host: true if this one has to. Those of one
-// tag (a constant string) and size go together. Adds to the report.
-bool tess_stage_spills(struct tess_stage *stage, const char *tag, size_t bytes);
+// For tensors that could live on the host. Those of one tag (a constant string) and size
+// are of one kind and go together, the least used first.
+//
+// One is made: true if it has to live on the host, which adds to the report. *kind names
+// its kind to the two calls below.
+bool tess_stage_spills(struct tess_stage *stage, size_t *kind, const char *tag,
+                       size_t bytes);
+// Bytes of it were read or written.
+void tess_stage_count_use(struct tess_stage *stage, size_t kind, size_t bytes);
+// It is gone.
+void tess_stage_count_end(struct tess_stage *stage, size_t kind);
 
 struct tess_tile {
     size_t row0, rows;

@@ -26,6 +26,7 @@ struct tess_tensor {
     struct chunk *chunks; // on the device, or
     size_t chunk_count;
     unsigned char *host; // on the host; NULL in a dry run too
+    size_t kind;         // of those that may be on the host
     bool spilled;
 };
 
@@ -70,7 +71,8 @@ enum tess_status tess_tensor_create(struct tess_tensor **out, struct tess_stage 
     tensor->group_bytes = group * params->cols * tess_dtype_size(params->dtype);
     assert(tensor->group_bytes % 4 == 0);
     size_t bytes = tensor->groups * tensor->group_bytes;
-    tensor->spilled = params->may_spill && tess_stage_spills(stage, params->tag, bytes);
+    tensor->spilled =
+        params->may_spill && tess_stage_spills(stage, &tensor->kind, params->tag, bytes);
     enum tess_status status = TESS_OK;
     if (!tensor->spilled)
         status = create_chunks(tensor);
@@ -92,6 +94,8 @@ void tess_tensor_destroy(struct tess_tensor **tensor)
         if ((*tensor)->chunks[i].piece)
             tess_arena_give(tess_stage_arena((*tensor)->stage),
                             (*tensor)->chunks[i].piece);
+    if ((*tensor)->params.may_spill)
+        tess_stage_count_end((*tensor)->stage, (*tensor)->kind);
     free((*tensor)->chunks);
     free((*tensor)->host);
     free(*tensor);
@@ -176,10 +180,17 @@ static enum tess_status move_host_groups(struct tess_stage *stage,
     return status;
 }
 
+static void count_use(const struct tess_tensor *tensor, size_t groups)
+{
+    if (tensor->params.may_spill)
+        tess_stage_count_use(tensor->stage, tensor->kind, groups * tensor->group_bytes);
+}
+
 static enum tess_status move_any(struct tess_stage *stage,
                                  const struct tess_tensor *tensor, struct tess_mat mat,
                                  const uint32_t *ids, size_t count, bool forward)
 {
+    count_use(tensor, count);
     return (tensor->spilled ? move_host_groups : move_groups)(stage, tensor, mat, ids,
                                                               count, forward);
 }
@@ -244,6 +255,7 @@ enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage
                                  .dtype = tensor->params.dtype};
         out->data.offset += offset;
         out->data.bytes = count * tensor->group_bytes;
+        count_use(tensor, count);
         return TESS_OK;
     }
     return tess_tensor_load(out, stage, tensor, group0, count);
