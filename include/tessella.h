@@ -416,13 +416,24 @@ TESS_API void tess_image_destroy(struct tess_image **image);
 // Plans, reports, checks
 // ---------------------------------------------------------------------------------------------
 
+#define TESS_COUNTER_KERNELS 48
+
+// Launches of one kernel, as queued: one that was asked for may be cut into several.
+struct tess_kernel_times {
+    const char *name; // "matmul"; valid until the context is destroyed
+    uint64_t launches, ns, longest_ns;
+};
+
 // Sums over a stage.
 struct tess_counters {
     uint64_t launches;
     double flop;
     uint64_t uploaded, downloaded; // bytes to and from the device
     uint64_t kernel_ns;            // time in kernels; 0 where none ran
-    uint64_t longest_ns;           // of one launch
+    uint64_t longest_ns;           // of one launch, as queued
+    // Kernels that ran, in the order of their first end.
+    struct tess_kernel_times kernels[TESS_COUNTER_KERNELS];
+    uint32_t kernel_count;
 };
 
 #define TESS_STAGE_SPANS 32

@@ -10,6 +10,20 @@ static void add_number(cJSON *object, const char *key, double value)
     cJSON_AddNumberToObject(object, key, value);
 }
 
+static void add_kernels(cJSON *stage, const struct tess_counters *counters)
+{
+    cJSON *kernels = cJSON_AddArrayToObject(stage, "kernels");
+    for (uint32_t i = 0; i < counters->kernel_count; i++) {
+        const struct tess_kernel_times *times = &counters->kernels[i];
+        cJSON *kernel = cJSON_CreateObject();
+        cJSON_AddItemToArray(kernels, kernel);
+        cJSON_AddStringToObject(kernel, "name", times->name);
+        add_number(kernel, "launches", (double)times->launches);
+        add_number(kernel, "seconds", (double)times->ns * 1e-9);
+        add_number(kernel, "longest_seconds", (double)times->longest_ns * 1e-9);
+    }
+}
+
 static cJSON *add_object(cJSON *parent, const char *key)
 {
     return cJSON_AddObjectToObject(parent, key);
@@ -63,6 +77,7 @@ static void add_stage(cJSON *stages, const struct tess_stage_report *report, boo
         add_number(stage, "kernel_seconds", (double)report->counters.kernel_ns * 1e-9);
         add_number(stage, "longest_launch_seconds",
                    (double)report->counters.longest_ns * 1e-9);
+        add_kernels(stage, &report->counters);
     }
     add_spans(stage, report);
 }

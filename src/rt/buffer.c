@@ -94,7 +94,9 @@ static enum tess_status write_slice(struct tess_device *dev, struct tess_slice s
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "writing %zu bytes to %s",
                             slice.bytes, slice.buffer->tag);
     }
-    return small ? tess_pending_add(dev, event, copy) : TESS_OK;
+    return small ? tess_pending_add(dev,
+                                    (struct tess_pending){.event = event, .host = copy})
+                 : TESS_OK;
 }
 
 enum tess_status tess_slice_write(struct tess_device *dev, struct tess_slice slice,

@@ -216,14 +216,14 @@ static enum tess_status open_queues(struct tess_device *dev)
     return TESS_OK;
 }
 
-// Arithmetic that surely ends within `ns`: counted low, per clock and compute unit, as
+// FLOP per ns that any kernel surely reaches: counted low, per clock and compute unit, as
 // launches that are short cost little and launches that are long freeze a desktop.
-static double launch_flop(const struct tess_device_info *info, uint64_t ns)
+static double guess_speed(const struct tess_device_info *info)
 {
     double per_clock = info->cpu ? 16 : 32;
     double units = info->compute_units ? info->compute_units : 1;
     double clock_hz = 1e6 * (info->clock_mhz ? info->clock_mhz : 1000);
-    return units * clock_hz * per_clock * (double)ns * 1e-9;
+    return units * clock_hz * per_clock * 1e-9;
 }
 
 static enum tess_status open_real(struct tess_device *dev,
@@ -284,8 +284,9 @@ enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env
     dev->variant = params->variant ? params->variant : suited_variant(dev);
     dev->budget = (size_t)dev->info.budget;
     dev->max_buffer = (size_t)dev->info.max_buffer;
-    dev->max_launch_flop = launch_flop(
-        &dev->info, params->max_launch_ns ? params->max_launch_ns : 100 * 1000 * 1000);
+    dev->max_launch_ns =
+        params->max_launch_ns ? params->max_launch_ns : 100 * 1000 * 1000;
+    dev->guessed_speed = guess_speed(&dev->info);
     tess_log(env, TESS_LOG_DEBUG, "device %u: %s (%s, driver %s)", dev->info.index,
              dev->info.name, dev->info.platform, dev->info.driver);
     *out = dev;

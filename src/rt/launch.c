@@ -3,25 +3,28 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "rt/opencl.h"
 
-// Events that may wait before finished ones are looked for.
+// Events that may wait: so far is the host ahead of the device.
 #define PENDING_MAX 512
+// Launches that count no FLOP move data: as long as this much arithmetic, at most.
+#define FLOP_PER_MOVE 256
 
-enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void *host)
+enum tess_status tess_pending_add(struct tess_device *dev, struct tess_pending pending)
 {
     enum tess_status status =
         tess_grow(&dev->pending, &dev->pending_capacity, dev->env, dev->pending_count + 1,
                   sizeof *dev->pending, "events");
     if (status) {
-        clWaitForEvents(1, &event);
-        clReleaseEvent(event);
-        free(host);
+        clWaitForEvents(1, &pending.event);
+        clReleaseEvent(pending.event);
+        free(pending.host);
         return status;
     }
-    dev->pending[dev->pending_count++] = (struct tess_pending){event, host};
+    dev->pending[dev->pending_count++] = pending;
     if (dev->pending_count < PENDING_MAX)
         return TESS_OK;
     // Far ahead of the device: let it catch up to the older half.
@@ -31,8 +34,22 @@ enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void 
     return tess_pending_collect(dev, false);
 }
 
-static void count_time(struct tess_device *dev, cl_event event)
+static struct tess_kernel_times *times_of(struct tess_counters *counters,
+                                          const char *name)
 {
+    uint32_t i = 0;
+    while (i < counters->kernel_count && strcmp(counters->kernels[i].name, name) != 0)
+        i++;
+    assert(i < TESS_COUNTER_KERNELS);
+    if (i == counters->kernel_count)
+        counters->kernels[counters->kernel_count++] =
+            (struct tess_kernel_times){.name = name};
+    return &counters->kernels[i];
+}
+
+static void count_time(struct tess_device *dev, const struct tess_pending *pending)
+{
+    cl_event event = pending->event;
     cl_ulong start = 0, end = 0;
     if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start,
                                 NULL) ||
@@ -40,9 +57,36 @@ static void count_time(struct tess_device *dev, cl_event event)
                                 NULL) ||
         end < start)
         return;
-    dev->counters.kernel_ns += end - start;
-    if (end - start > dev->counters.longest_ns)
-        dev->counters.longest_ns = end - start;
+    uint64_t ns = end - start;
+    struct tess_kernel_times *times = times_of(&dev->counters, pending->kernel->name);
+    times->launches++;
+    times->ns += ns;
+    times->longest_ns = ns > times->longest_ns ? ns : times->longest_ns;
+    dev->counters.kernel_ns += ns;
+    if (ns > dev->counters.longest_ns)
+        dev->counters.longest_ns = ns;
+    tess_speed_learn(&pending->kernel->speed, pending->work, ns, dev->max_launch_ns);
+}
+
+// Count and forget the oldest events, as far as they are done. A failed command is left
+// for tess_pending_collect() to tell.
+static void collect_oldest(struct tess_device *dev)
+{
+    size_t done = 0;
+    for (; done < dev->pending_count; done++) {
+        struct tess_pending *pending = &dev->pending[done];
+        cl_int state = CL_QUEUED;
+        clGetEventInfo(pending->event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state,
+                       &state, NULL);
+        if (state != CL_COMPLETE)
+            break;
+        if (pending->kernel)
+            count_time(dev, pending);
+        clReleaseEvent(pending->event);
+        free(pending->host);
+    }
+    dev->pending_count -= done;
+    memmove(dev->pending, dev->pending + done, dev->pending_count * sizeof *dev->pending);
 }
 
 enum tess_status tess_pending_collect(struct tess_device *dev, bool all)
@@ -61,8 +105,8 @@ enum tess_status tess_pending_collect(struct tess_device *dev, bool all)
         if (state < 0 && !status)
             status =
                 tess_cl_fail(dev, TESS_ERR_DEVICE, state, "running a queued command");
-        if (!pending.host)
-            count_time(dev, pending.event);
+        if (pending.kernel && state == CL_COMPLETE)
+            count_time(dev, &pending);
         clReleaseEvent(pending.event);
         free(pending.host);
     }
@@ -173,7 +217,41 @@ static enum tess_status bind_args(struct bound *bound, struct tess_device *dev,
     return TESS_OK;
 }
 
-static enum tess_status enqueue(struct tess_device *dev, cl_kernel kernel,
+// Queue the groups [group, group + count) along dimension `cut`.
+static enum tess_status enqueue_piece(struct tess_device *dev, struct tess_kernel *kernel,
+                                      unsigned cut, size_t group, size_t count,
+                                      const size_t global[3], const size_t local[3],
+                                      double work)
+{
+    size_t offset[3] = {0, 0, 0};
+    size_t part[3] = {global[0], global[1], global[2]};
+    offset[cut] = group * local[cut];
+    part[cut] = count * local[cut];
+    cl_event event = NULL;
+    cl_int code = clEnqueueNDRangeKernel(dev->queues[dev->queue], kernel->handle, 3,
+                                         offset, part, local, 0, NULL, &event);
+    if (code != CL_SUCCESS)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code,
+                            "launching kernel %s with %zu x %zu x %zu work-items",
+                            kernel->name, part[0], part[1], part[2]);
+    return tess_pending_add(
+        dev, (struct tess_pending){.event = event, .kernel = kernel, .work = work});
+}
+
+// Wait for what was queued last, to learn from it.
+static enum tess_status wait_for_piece(struct tess_device *dev)
+{
+    if (dev->pending_count == 0) // it is done and counted
+        return TESS_OK;
+    cl_int code = clWaitForEvents(1, &dev->pending[dev->pending_count - 1].event);
+    if (code != CL_SUCCESS)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "waiting for the device");
+    return tess_pending_collect(dev, false);
+}
+
+// A kernel that was not measured is waited for before more of a long launch is queued: at
+// its first pieces, once in the life of a device.
+static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *kernel,
                                 const struct tess_launch *launch)
 {
     static const size_t grid[3] = {TESS_GRID_X, TESS_GRID_Y, 1};
@@ -188,22 +266,19 @@ static enum tess_status enqueue(struct tess_device *dev, cl_kernel kernel,
     }
     unsigned cut = launch->cut;
     size_t groups = global[cut] / local[cut];
-    size_t pieces = (size_t)(launch->flop / dev->max_launch_flop) + 1;
-    size_t step = (groups + pieces - 1) / pieces;
-    for (size_t group = 0; group < groups; group += step) {
-        size_t count = group + step < groups ? step : groups - group;
-        size_t offset[3] = {0, 0, 0};
-        size_t part[3] = {global[0], global[1], global[2]};
-        offset[cut] = group * local[cut];
-        part[cut] = count * local[cut];
-        cl_event event = NULL;
-        cl_int code = clEnqueueNDRangeKernel(dev->queues[dev->queue], kernel, 3, offset,
-                                             part, local, 0, NULL, &event);
-        if (code != CL_SUCCESS)
-            return tess_cl_fail(dev, TESS_ERR_DEVICE, code,
-                                "launching kernel %s with %zu x %zu x %zu work-items",
-                                launch->kernel, part[0], part[1], part[2]);
-        TESS_TRY(tess_pending_add(dev, event, NULL));
+    double items = (double)global[0] * (double)global[1] * (double)global[2];
+    double work = launch->flop > 0 ? launch->flop : FLOP_PER_MOVE * items;
+    double group_work = work / (double)groups;
+    collect_oldest(dev);
+    for (size_t group = 0; group < groups;) {
+        size_t count = tess_cut_groups(&kernel->speed, group_work, dev->guessed_speed,
+                                       dev->max_launch_ns);
+        count = group + count < groups ? count : groups - group;
+        TESS_TRY(enqueue_piece(dev, kernel, cut, group, count, global, local,
+                               group_work * (double)count));
+        group += count;
+        if (group < groups && !tess_speed_known(&kernel->speed))
+            TESS_TRY(wait_for_piece(dev));
     }
     return TESS_OK;
 }
@@ -215,11 +290,11 @@ enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *
     if (dev->dry)
         return TESS_OK;
     TESS_TRY(tess_env_check(dev->env));
-    cl_kernel kernel;
+    struct tess_kernel *kernel;
     TESS_TRY(
         tess_program_kernel(&kernel, dev, launch->file, launch->kernel, launch->defines));
     struct bound bound = {.count = 0};
-    enum tess_status status = bind_args(&bound, dev, kernel, launch);
+    enum tess_status status = bind_args(&bound, dev, kernel->handle, launch);
     if (!status)
         status = enqueue(dev, kernel, launch);
     release_views(&bound);

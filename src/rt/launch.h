@@ -43,14 +43,15 @@ struct tess_launch {
     size_t local[3];     // work-items a group; divides `global`. All zeros: groups of
                      // TESS_GRID_X x TESS_GRID_Y, and `global` is rounded up to them: the
                      // kernel has to check its place against what it was meant for
-    double flop;  // arithmetic of the whole launch, for counting and for cutting it
+    double flop; // arithmetic of the whole launch, for counting and for cutting it; 0: it
+                 // moves data
     unsigned cut; // the dimension along which a long launch is cut
     struct tess_arg args[TESS_LAUNCH_ARGS]; // up to the first of kind TESS_ARG_NONE
 };
 
 // Queue a launch. One that would take too long is cut along dimension `cut`, so a kernel
-// must find its place there by get_global_id(), not by get_group_id(). Checks for
-// cancellation.
+// must find its place there by get_global_id(), not by get_group_id(). May wait for the
+// first pieces of a kernel whose speed is not known. Checks for cancellation.
 enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch);
 
 #endif

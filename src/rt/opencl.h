@@ -6,25 +6,29 @@
 #include <CL/cl.h>
 
 #include "rt/buffer.h"
+#include "rt/cut.h"
 #include "rt/device.h"
 #include "rt/launch.h"
 
 struct tess_kernel {
     char *name;
     cl_kernel handle;
+    struct tess_speed speed;
 };
 
 struct tess_program {
     char *file, *defines;
     cl_program handle;
-    struct tess_kernel *kernels;
+    struct tess_kernel **kernels; // they stay where they are
     size_t kernel_count, kernel_capacity;
 };
 
-// A small host block that a queued write still reads.
+// What is queued: a launch, or a write that still reads a small host block.
 struct tess_pending {
     cl_event event;
-    void *host; // NULL for a kernel launch
+    void *host;                 // NULL for a launch
+    struct tess_kernel *kernel; // NULL for a write
+    double work;                // of the launch
 };
 
 struct tess_device {
@@ -45,7 +49,8 @@ struct tess_device {
     struct tess_pending *pending;
     size_t pending_count, pending_capacity;
     struct tess_counters counters;
-    double max_launch_flop;
+    uint64_t max_launch_ns;
+    double guessed_speed; // work per ns of kernels that were not measured yet
 };
 
 struct tess_buffer {
@@ -63,14 +68,13 @@ __attribute__((format(printf, 4, 5))) enum tess_status
 tess_cl_fail(struct tess_device *dev, enum tess_status status, cl_int code,
              const char *format, ...);
 
-// Remember an event until the queue has passed it; takes `host` (malloc'ed, may be NULL)
-// over.
-enum tess_status tess_pending_add(struct tess_device *dev, cl_event event, void *host);
+// Remember an event until the queue has passed it; takes `host` (malloc'ed) over.
+enum tess_status tess_pending_add(struct tess_device *dev, struct tess_pending pending);
 // Release finished events; all of them if `all` (the queues must be empty then).
 enum tess_status tess_pending_collect(struct tess_device *dev, bool all);
 
 // The kernel `launch` names, built if need be.
-enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev,
+enum tess_status tess_program_kernel(struct tess_kernel **out, struct tess_device *dev,
                                      const char *file, const char *kernel,
                                      const char *defines);
 void tess_program_release_all(struct tess_device *dev);

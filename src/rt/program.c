@@ -168,31 +168,41 @@ static enum tess_status find_program(struct tess_program **out, struct tess_devi
     return TESS_OK;
 }
 
-enum tess_status tess_program_kernel(cl_kernel *out, struct tess_device *dev,
+static void release_kernel(struct tess_kernel *kernel)
+{
+    if (kernel->handle)
+        clReleaseKernel(kernel->handle);
+    free(kernel->name);
+    free(kernel);
+}
+
+enum tess_status tess_program_kernel(struct tess_kernel **out, struct tess_device *dev,
                                      const char *file, const char *kernel,
                                      const char *defines)
 {
     struct tess_program *program;
     TESS_TRY(find_program(&program, dev, file, defines));
     for (size_t i = 0; i < program->kernel_count; i++)
-        if (strcmp(program->kernels[i].name, kernel) == 0) {
-            *out = program->kernels[i].handle;
+        if (strcmp(program->kernels[i]->name, kernel) == 0) {
+            *out = program->kernels[i];
             return TESS_OK;
         }
     TESS_TRY(tess_grow(&program->kernels, &program->kernel_capacity, dev->env,
                        program->kernel_count + 1, sizeof *program->kernels, "kernels"));
+    struct tess_kernel *made = NULL;
+    TESS_TRY(tess_alloc(&made, dev->env, 1, sizeof *made, "a kernel"));
     cl_int code;
-    struct tess_kernel made = {.handle = clCreateKernel(program->handle, kernel, &code)};
-    if (!made.handle)
-        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating kernel %s of cl/%s.cl",
-                            kernel, file);
-    enum tess_status status = tess_strdup(&made.name, dev->env, kernel);
+    made->handle = clCreateKernel(program->handle, kernel, &code);
+    enum tess_status status =
+        made->handle ? tess_strdup(&made->name, dev->env, kernel)
+                     : tess_cl_fail(dev, TESS_ERR_DEVICE, code,
+                                    "creating kernel %s of cl/%s.cl", kernel, file);
     if (status) {
-        clReleaseKernel(made.handle);
+        release_kernel(made);
         return status;
     }
     program->kernels[program->kernel_count++] = made;
-    *out = made.handle;
+    *out = made;
     return TESS_OK;
 }
 
@@ -200,10 +210,8 @@ void tess_program_release_all(struct tess_device *dev)
 {
     for (size_t i = 0; i < dev->program_count; i++) {
         struct tess_program *program = &dev->programs[i];
-        for (size_t k = 0; k < program->kernel_count; k++) {
-            clReleaseKernel(program->kernels[k].handle);
-            free(program->kernels[k].name);
-        }
+        for (size_t k = 0; k < program->kernel_count; k++)
+            release_kernel(program->kernels[k]);
         free(program->kernels);
         clReleaseProgram(program->handle);
         free(program->file);

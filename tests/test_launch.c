@@ -1,0 +1,94 @@
+// Launches in many pieces make the same bytes as launches in one, count the same, and are
+// told by kernel.
+#include "ops_common.h"
+
+#include "op/layout.h"
+#include "op/norm.h"
+
+#define ROWS 331
+#define COLS 70
+#define BOTH (2 * COLS)
+
+struct work {
+    const float *x, *y;
+    float *out; // [ROWS][BOTH]
+};
+
+// Kernels that count FLOP (layernorm) and kernels that do not (place_columns).
+static enum tess_status run_work(struct tess_stage *stage, void *user)
+{
+    const struct work *w = user;
+    struct tess_mat x = ops_upload(stage, ROWS, COLS, w->x),
+                    y = ops_upload(stage, ROWS, COLS, w->y),
+                    out = ops_take(stage, ROWS, BOTH);
+    for (int i = 0; i < 2; i++) {
+        TESS_TRY(tess_layernorm(
+            stage, &(struct tess_layernorm){.out = x, .in = x, .eps = 1e-5f}));
+        TESS_TRY(tess_add(stage, x, y));
+    }
+    TESS_TRY(tess_place_columns(stage, out, x, 0));
+    TESS_TRY(tess_place_columns(stage, out, y, COLS));
+    ops_download(stage, out, w->out);
+    return TESS_OK;
+}
+
+static struct tess_counters run_with(struct work *work, enum tess_variant variant,
+                                     uint64_t max_launch_ns)
+{
+    struct ops *ops = calloc(1, sizeof *ops);
+    struct tess_stage_report report;
+    assert_int_equal(
+        tess_device_open(&ops->dev, &ops->env,
+                         &(struct tess_device_params){.variant = variant,
+                                                      .max_launch_ns = max_launch_ns}),
+        TESS_OK);
+    assert_int_equal(tess_budget_init(&ops->budget, ops->dev, 0, 0), TESS_OK);
+    memset(work->out, 0xff, ROWS * BOTH * sizeof(float));
+    assert_int_equal(
+        tess_stage_run(&report, ops->dev, &ops->budget, "test", run_work, work), TESS_OK);
+    // The names go with the device.
+    static const char *const names[] = {"layernorm", "add", "place_columns"};
+    uint64_t ns = 0, longest = 0;
+    assert_int_equal(report.counters.kernel_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct tess_kernel_times *times = &report.counters.kernels[i];
+        assert_string_equal(times->name, names[i]);
+        assert_true(times->launches >= 2 && times->longest_ns <= times->ns);
+        times->name = names[i];
+        ns += times->ns;
+        longest = times->longest_ns > longest ? times->longest_ns : longest;
+    }
+    assert_true(ns == report.counters.kernel_ns);
+    assert_true(longest == report.counters.longest_ns);
+    ops_close(ops);
+    return report.counters;
+}
+
+static void cut_launches(enum tess_variant variant)
+{
+    float *x = ops_floats(ROWS * COLS, 1), *y = ops_floats(ROWS * COLS, 2),
+          *whole = malloc(ROWS * BOTH * sizeof *whole),
+          *cut = malloc(ROWS * BOTH * sizeof *cut);
+    struct work work = {x, y, whole};
+    struct tess_counters in_one = run_with(&work, variant, 0);
+    work.out = cut;
+    struct tess_counters in_many = run_with(&work, variant, 1); // a group each
+    assert_memory_equal(cut, whole, ROWS * BOTH * sizeof *cut);
+    assert_true(in_one.launches == 6 && in_many.launches == 6);
+    assert_true(in_one.flop == in_many.flop);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(in_one.kernels[i].launches == 2);
+        assert_true(in_many.kernels[i].launches >= 2 * (ROWS / TESS_GRID_Y));
+    }
+    free(x);
+    free(y);
+    free(whole);
+    free(cut);
+}
+OPS_TEST(cut_launches)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {OPS_BOTH(cut_launches)};
+    return cmocka_run_group_tests_name("launch", tests, NULL, NULL);
+}
