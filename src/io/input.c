@@ -12,8 +12,15 @@
 
 #include "base/alloc.h"
 
+// Of a link that leads nowhere, as an unfinished download leaves it, tell where it leads.
 static enum tess_status fail_read(struct tess_env *env, const char *path, int error)
 {
+    char target[512];
+    ssize_t length = error == ENOENT ? readlink(path, target, sizeof target) : -1;
+    if (length > 0)
+        return tess_fail(env, TESS_ERR_FILE,
+                         "cannot read %s: No such file as %.*s, where this link leads",
+                         path, (int)length, target);
     return tess_fail(env, TESS_ERR_FILE, "cannot read %s: %s", path, strerror(error));
 }
 
