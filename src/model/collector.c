@@ -116,9 +116,8 @@ enum tess_status tess_collector_refuse_surplus(const struct tess_collector *coll
             known = strcmp(collector->names[k], name) == 0;
         if (!known)
             return tess_fail(collector->env, TESS_ERR_FILE,
-                             "%s: tensor %s is not one that this network has: the file "
-                             "and its .json do "
-                             "not belong together",
+                             "%s: tensor %s is not one that this network has: is it "
+                             "another network's file?",
                              tess_checkpoint_path(collector->file), name);
     }
     return TESS_OK;

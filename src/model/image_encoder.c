@@ -120,8 +120,8 @@ static enum tess_status find_sizes(struct tess_image_encoder *encoder,
         TESS_COLLECT_FLOATS, 3, (const size_t[]){1, 0, positions->shape[2]}));
     size_t patches = positions->shape[1] - 1;
     size_t side = (size_t)lround(sqrt((double)patches)), C = positions->shape[2];
-    if (positions->shape[1] < 2 || side * side != patches || side > 1024 || C > 16384 ||
-        C % HEAD_CHANNELS || registers->shape[1] > 1024)
+    if (positions->shape[1] < 2 || side * side != patches || side > 1024 || C == 0 ||
+        C > 16384 || C % HEAD_CHANNELS || registers->shape[1] > 1024)
         return tess_fail(
             env, TESS_ERR_FILE,
             "%s: the tensor of positions is [1,%zu,%zu], expected 1 more than a square "
