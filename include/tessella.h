@@ -166,18 +166,27 @@ struct tess_model;
 
 // Open a model directory in the published layout: pipeline.json and
 // ckpts/NAME.{json,safetensors}; OWNER/NAME that is no directory is looked for in the
-// cache of Hugging Face. Tensors are mapped, not read. Only pipeline.json is
-// required here; what is missing is an error where it is needed. TESS_ERR_FILE names file
-// and field.
+// cache of Hugging Face ($HF_HUB_CACHE, $HF_HOME/hub, huggingface/hub in the user's
+// cache), in the snapshot that refs/main names. Nothing is downloaded. Tensors are
+// mapped, not read. Only pipeline.json is required here; what is missing is an error
+// where it is needed. TESS_ERR_FILE names file and field.
 TESS_API enum tess_status
 tess_model_open(struct tess_model **out, struct tess_context *ctx, const char *directory);
-// Take the image encoder from this file, .pth or safetensors; NULL: look in the model
-// directory and in the caches of torch-hub and Hugging Face, which is the default. It is
-// opened where it is needed. Not to be called while a result of the model is made.
+// Take the image encoder from this file, .pth or safetensors. NULL, the default: from the
+// first place that has it. In the model directory: ckpts/dinov2_reg.safetensors,
+// ckpts/dinov2_vitl14_reg4_pretrain.pth, the same as .safetensors, these two without
+// ckpts/, dinov2-with-registers-large/model.safetensors, model.safetensors. Then
+// torch-hub's cache ($TORCH_HOME, torch in the user's cache), then
+// facebook/dinov2-with-registers-large in that of Hugging Face. A file that is found and
+// bad is an error, and no reason to look further. It is opened where it is needed. Not to
+// be called while a result of the model is made.
 TESS_API enum tess_status tess_model_set_encoder(struct tess_model *model,
                                                  struct tess_context *ctx,
                                                  const char *path);
 TESS_API void tess_model_destroy(struct tess_model **model);
+
+// Where the model is, valid until it is destroyed.
+TESS_API const char *tess_model_directory(const struct tess_model *model);
 
 enum tess_part_state {
     TESS_PART_READY,
@@ -186,9 +195,20 @@ enum tess_part_state {
     TESS_PART_UNUSED
 };
 
+// A file that is published for a part.
+struct tess_part_source {
+    const char *file; // "ckpts/ss_dec_conv3d_16l8_fp16.{json,safetensors}"
+    const char *put;  // where to, in the model directory; NULL: where pipeline.json says
+    const char *url;
+    const char *licence; // "MIT"
+    uint64_t bytes;      // of the weights
+};
+
 struct tess_model_part {
     const char *role;    // "slat_decoder_mesh", as pipeline.json names it
-    const char *path;    // of the checkpoint, without extension
+    const char *path;    // of the checkpoint, without extension; the image encoder's file
+    const char *place;   // "model directory", "given", "torch-hub cache", "Hugging Face
+                         // cache"; "" if the image encoder was not found
     const char *network; // "SLatMeshDecoder"; "" if unknown
     const char *problem; // what is wrong or missing; "" when ready
     const char
@@ -196,14 +216,21 @@ struct tess_model_part {
     uint64_t bytes, parameters;
     uint32_t resolution, channels; // of the latents that it takes; 0 if unknown
     enum tess_part_state state;
+    const struct tess_part_source *sources; // [source_count], any of which will do
+    size_t source_count;
 };
 
-// The parts that pipeline.json names, checked against what their networks need: every
-// tensor's name, shape and dtype. *parts is valid until the model is destroyed.
+// The parts that pipeline.json names, the image encoder last as "image_cond_model",
+// checked against what their networks need: every tensor's name, shape and dtype. *parts
+// is valid until the model is destroyed or its encoder is set.
 TESS_API enum tess_status tess_model_parts(struct tess_model *model,
                                            struct tess_context *ctx,
                                            const struct tess_model_part **parts,
                                            size_t *count);
+
+// The same as a JSON object, described in docs/design.md. Free *json with tess_free().
+TESS_API enum tess_status tess_model_json(char **json, struct tess_context *ctx,
+                                          struct tess_model *model);
 
 // ---------------------------------------------------------------------------------------------
 // Structured latents

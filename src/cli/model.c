@@ -4,30 +4,23 @@
 
 #include "cli/cli.h"
 
-static const char source[] = "https://huggingface.co/microsoft/TRELLIS-image-large";
-
-// Where the published weights of a part are, their size in bytes and their licence.
-static void print_source(const struct tess_model_part *part)
+// Which file to put where, and where it is published.
+static void print_sources(const struct tess_model_part *part, const char *directory)
 {
-    static const struct {
-        const char *role, *file;
-        uint64_t bytes;
-    } published[] = {
-        {"sparse_structure_flow_model", "ss_flow_img_dit_L_16l8_fp16", 1130770840},
-        {"sparse_structure_decoder", "ss_dec_conv3d_16l8_fp16", 147591972},
-        {"slat_flow_model", "slat_flow_img_dit_L_64l8p2_fp16", 1203755136},
-        {"slat_decoder_gs", "slat_dec_gs_swin8_B_64l8gs32_fp16", 171450952},
-        {"slat_decoder_mesh", "slat_dec_mesh_swin8_B_64l8m256c_fp16", 181903412},
-    };
     char size[32];
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
-        if (strcmp(published[i].role, part->role) == 0)
-            printf("    published as ckpts/%s.{json,safetensors} (%s, MIT) at %s\n",
-                   published[i].file, cli_bytes(size, sizeof size, published[i].bytes),
-                   source);
+    for (size_t i = 0; i < part->source_count; i++) {
+        const struct tess_part_source *source = &part->sources[i];
+        printf("    %s%s (%s, %s)\n        from %s\n", i ? "or put " : "put ",
+               source->file, cli_bytes(size, sizeof size, source->bytes), source->licence,
+               source->url);
+        if (source->put)
+            printf("        as %s/%s\n", directory, source->put);
+        else
+            printf("        as %s.{json,safetensors}\n", part->path);
+    }
 }
 
-static void print_part(const struct tess_model_part *part)
+static void print_part(const struct tess_model_part *part, const char *directory)
 {
     static const char *const states[] = {
         [TESS_PART_READY] = "ready",
@@ -37,18 +30,33 @@ static void print_part(const struct tess_model_part *part)
     };
     char size[32];
     printf("%s: %s\n", part->role, states[part->state]);
-    printf("    %s%s%s", part->path, *part->network ? ", " : "", part->network);
-    if (part->bytes)
+    if (*part->path)
+        printf("    %s (%s)\n", part->path, part->place);
+    if (*part->network)
+        printf("    %s", part->network);
+    if (*part->network && part->bytes)
         printf(", %s", cli_bytes(size, sizeof size, part->bytes));
-    if (part->parameters)
+    if (*part->network && part->parameters)
         printf(", %" PRIu64 " parameters", part->parameters);
-    printf("\n");
+    if (*part->network)
+        printf("\n");
     if (*part->summary)
         printf("    %s\n", part->summary);
     if (*part->problem)
         printf("    %s\n", part->problem);
     if (part->state == TESS_PART_MISSING || part->state == TESS_PART_BAD)
-        print_source(part);
+        print_sources(part, directory);
+}
+
+static int print_json(struct cli *cli, struct tess_model *model)
+{
+    char *json = NULL;
+    enum tess_status status = tess_model_json(&json, cli->ctx, model);
+    if (status)
+        return cli_fail(cli, status);
+    printf("%s\n", json);
+    tess_free(json);
+    return EXIT_DONE;
 }
 
 static int print_parts(struct cli *cli, struct tess_model *model)
@@ -58,9 +66,10 @@ static int print_parts(struct cli *cli, struct tess_model *model)
     enum tess_status status = tess_model_parts(model, cli->ctx, &parts, &count);
     if (status)
         return cli_fail(cli, status);
-    int exit_status = EXIT_DONE;
+    int exit_status = cli->json ? print_json(cli, model) : EXIT_DONE;
     for (size_t i = 0; i < count; i++) {
-        print_part(&parts[i]);
+        if (!cli->json)
+            print_part(&parts[i], tess_model_directory(model));
         if (parts[i].state == TESS_PART_MISSING || parts[i].state == TESS_PART_BAD)
             exit_status = EXIT_INPUT;
     }

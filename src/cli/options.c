@@ -185,9 +185,12 @@ static const struct {
     {"verify", "DIR",
      "Compare golden data in DIR/io with what DIR/model makes on this device.\n", 1, 1,
      false, false},
-    {"model", "[DIR]",
-     "Tell what a model directory holds and what is missing or wrong.\n", 0, 1, false,
-     false},
+    {"model", "[DIR | OWNER/NAME]",
+     "Tell what a model directory holds, what is missing or wrong, and where that is "
+     "published.\n"
+     "\n"
+     "  --json             as JSON\n",
+     0, 1, false, false},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

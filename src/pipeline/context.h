@@ -24,13 +24,15 @@ enum { TESS_DECODER_GAUSSIAN, TESS_DECODER_MESH, TESS_DECODER_COUNT };
 
 struct tess_model {
     char *directory;
+    const char *place;  // where it was found
     char *encoder_path; // given or found; NULL before that
+    const char *encoder_place;
     struct tess_pipeline_config config;
     struct tess_slat_decoder *decoders[TESS_DECODER_COUNT]; // opened when first needed
     struct tess_image_encoder *encoder;
     struct tess_flow *flows[2]; // of the structure, of latents
     struct tess_structure_decoder *structure_decoder;
-    struct tess_model_part *parts; // made when first asked for
+    struct tess_model_part *parts; // made when first asked for: the config's, the encoder
 };
 
 struct tess_asset {
@@ -69,6 +71,8 @@ enum tess_status tess_model_flow(const struct tess_flow **out, struct tess_model
 enum tess_status tess_model_structure_decoder(const struct tess_structure_decoder **out,
                                               struct tess_model *model,
                                               struct tess_context *ctx);
+// Of tess_model_parts().
+void tess_model_forget_parts(struct tess_model *model);
 // Whether pipeline.json names one.
 bool tess_model_has(const struct tess_model *model,
                     enum tess_representation representation);

@@ -1,8 +1,6 @@
 // Model directories and latents.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "pipeline/context.h"
@@ -14,7 +12,10 @@ enum tess_status tess_model_open(struct tess_model **out, struct tess_context *c
     tess_context_begin(ctx);
     struct tess_model *model = NULL;
     TESS_TRY(tess_alloc(&model, &ctx->env, 1, sizeof *model, "a model"));
-    enum tess_status status = tess_places_model(&model->directory, &ctx->env, directory);
+    struct tess_place place = {0};
+    enum tess_status status = tess_places_model(&place, &ctx->env, directory);
+    model->directory = place.path;
+    model->place = place.name;
     if (!status)
         status = tess_pipeline_config_read(&model->config, &ctx->env, model->directory);
     if (status) {
@@ -35,25 +36,16 @@ enum tess_status tess_model_set_encoder(struct tess_model *model,
     tess_image_encoder_close(&model->encoder);
     free(model->encoder_path);
     model->encoder_path = copy;
+    model->encoder_place = copy ? "given" : NULL;
+    tess_model_forget_parts(model);
     return TESS_OK;
-}
-
-static void destroy_parts(struct tess_model *model)
-{
-    for (size_t i = 0; model->parts && i < model->config.part_count; i++) {
-        free((char *)(uintptr_t)model->parts[i].network);
-        free((char *)(uintptr_t)model->parts[i].problem);
-        free((char *)(uintptr_t)model->parts[i].summary);
-    }
-    free(model->parts);
-    model->parts = NULL;
 }
 
 void tess_model_destroy(struct tess_model **model)
 {
     if (!*model)
         return;
-    destroy_parts(*model);
+    tess_model_forget_parts(*model);
     for (int i = 0; i < TESS_DECODER_COUNT; i++)
         tess_slat_decoder_close(&(*model)->decoders[i]);
     tess_image_encoder_close(&(*model)->encoder);
@@ -65,6 +57,11 @@ void tess_model_destroy(struct tess_model **model)
     free((*model)->encoder_path);
     free(*model);
     *model = NULL;
+}
+
+const char *tess_model_directory(const struct tess_model *model)
+{
+    return model->directory;
 }
 
 // ---- decoders ----
@@ -141,13 +138,23 @@ static enum tess_status need_part(const char **path, struct tess_model *model,
     return TESS_OK;
 }
 
+// Where the image encoder is, unless that is known.
+static enum tess_status find_encoder(struct tess_model *model, struct tess_env *env)
+{
+    struct tess_place place = {0};
+    if (model->encoder_path)
+        return TESS_OK;
+    TESS_TRY(tess_places_encoder(&place, env, model->directory));
+    model->encoder_path = place.path;
+    model->encoder_place = place.name;
+    return TESS_OK;
+}
+
 enum tess_status tess_model_encoder(const struct tess_image_encoder **out,
                                     struct tess_model *model, struct tess_context *ctx)
 {
     if (!model->encoder) {
-        if (!model->encoder_path)
-            TESS_TRY(
-                tess_places_encoder(&model->encoder_path, &ctx->env, model->directory));
+        TESS_TRY(find_encoder(model, &ctx->env));
         TESS_TRY(
             tess_image_encoder_open(&model->encoder, &ctx->env, model->encoder_path));
     }
@@ -185,164 +192,6 @@ enum tess_status tess_model_structure_decoder(const struct tess_structure_decode
         TESS_TRY(tess_structure_decoder_open(&model->structure_decoder, &ctx->env, path));
     }
     *out = model->structure_decoder;
-    return TESS_OK;
-}
-
-// ---- parts ----
-
-static enum tess_status summarise(char **out, struct tess_env *env,
-                                  const struct tess_slat_decoder_config *config)
-{
-    return tess_strf(
-        out, env, "%u blocks, %u channels, %u heads, window %u, resolution %u",
-        (unsigned)config->blocks, (unsigned)config->channels, (unsigned)config->heads,
-        (unsigned)config->window_size, (unsigned)config->resolution);
-}
-
-static uint64_t file_bytes(struct tess_env *env, const char *path, const char *suffix)
-{
-    char *name = NULL;
-    struct stat info;
-    if (tess_strf(&name, env, "%s%s", path, suffix))
-        return 0;
-    uint64_t bytes = stat(name, &info) == 0 ? (uint64_t)info.st_size : 0;
-    free(name);
-    return bytes;
-}
-
-// A part whose network this version does not run: only that its files are there is looked
-// at.
-static enum tess_status describe_other(struct tess_model_part *part, struct tess_env *env,
-                                       const char *path)
-{
-    part->state = TESS_PART_UNUSED;
-    part->bytes = file_bytes(env, path, ".safetensors");
-    return TESS_OK;
-}
-
-// What opening a part came to: files that are missing or bad are a state, not a failure.
-static enum tess_status take_state(struct tess_model_part *part, struct tess_env *env,
-                                   const char *path, enum tess_status opened)
-{
-    part->state = TESS_PART_READY;
-    if (opened != TESS_ERR_FILE)
-        return opened;
-    bool there = file_bytes(env, path, ".json") && file_bytes(env, path, ".safetensors");
-    part->state = there ? TESS_PART_BAD : TESS_PART_MISSING;
-    return tess_strdup((char **)(uintptr_t)&part->problem, env, env->message);
-}
-
-static enum tess_status describe_decoder(struct tess_model_part *part,
-                                         struct tess_env *env, const char *path)
-{
-    struct tess_slat_decoder *decoder = NULL;
-    TESS_TRY(take_state(part, env, path, tess_slat_decoder_open(&decoder, env, path)));
-    if (!decoder)
-        return TESS_OK;
-    part->parameters = tess_slat_decoder_parameters(decoder);
-    part->bytes = tess_slat_decoder_bytes(decoder);
-    part->resolution = tess_slat_decoder_config(decoder)->resolution;
-    part->channels = tess_slat_decoder_config(decoder)->latent_channels;
-    enum tess_status status = summarise((char **)(uintptr_t)&part->summary, env,
-                                        tess_slat_decoder_config(decoder));
-    tess_slat_decoder_close(&decoder);
-    return status;
-}
-
-static enum tess_status describe_flow(struct tess_model_part *part, struct tess_env *env,
-                                      const char *path)
-{
-    struct tess_flow *flow = NULL;
-    TESS_TRY(take_state(part, env, path, tess_flow_open(&flow, env, path)));
-    if (!flow)
-        return TESS_OK;
-    const struct tess_flow_config *config = tess_flow_config(flow);
-    part->parameters = tess_flow_parameters(flow);
-    part->bytes = tess_flow_bytes(flow);
-    enum tess_status status =
-        tess_strf((char **)(uintptr_t)&part->summary, env,
-                  "%u blocks, %u channels, %u heads, resolution %u",
-                  (unsigned)config->blocks, (unsigned)config->channels,
-                  (unsigned)config->heads, (unsigned)config->resolution);
-    tess_flow_close(&flow);
-    return status;
-}
-
-static enum tess_status describe_structure_decoder(struct tess_model_part *part,
-                                                   struct tess_env *env, const char *path)
-{
-    struct tess_structure_decoder *decoder = NULL;
-    TESS_TRY(
-        take_state(part, env, path, tess_structure_decoder_open(&decoder, env, path)));
-    if (!decoder)
-        return TESS_OK;
-    const struct tess_structure_decoder_config *config =
-        tess_structure_decoder_config(decoder);
-    part->parameters = tess_structure_decoder_parameters(decoder);
-    part->bytes = tess_structure_decoder_bytes(decoder);
-    enum tess_status status =
-        tess_strf((char **)(uintptr_t)&part->summary, env, "%u levels, %u to %u channels",
-                  (unsigned)config->levels, (unsigned)config->channels[0],
-                  (unsigned)config->channels[config->levels - 1]);
-    tess_structure_decoder_close(&decoder);
-    return status;
-}
-
-static bool decodes(const char *role)
-{
-    for (int i = 0; i < TESS_DECODER_COUNT; i++)
-        if (strcmp(decoder_roles[i].role, role) == 0)
-            return true;
-    return false;
-}
-
-static enum tess_status describe_part(struct tess_model_part *part, struct tess_env *env,
-                                      const struct tess_pipeline_part *config)
-{
-    char *json = NULL, *network = NULL;
-    part->role = config->role;
-    part->path = config->path;
-    TESS_TRY(tess_strf(&json, env, "%s.json", config->path));
-    if (tess_network_name_read(&network, env, json) != TESS_OK)
-        network = NULL;
-    free(json);
-    part->network = network;
-    enum tess_status status;
-    if (decodes(config->role))
-        status = describe_decoder(part, env, config->path);
-    else if (strcmp(config->role, "sparse_structure_flow_model") == 0 ||
-             strcmp(config->role, "slat_flow_model") == 0)
-        status = describe_flow(part, env, config->path);
-    else if (strcmp(config->role, "sparse_structure_decoder") == 0)
-        status = describe_structure_decoder(part, env, config->path);
-    else
-        status = describe_other(part, env, config->path);
-    const char **texts[] = {&part->network, &part->problem, &part->summary};
-    for (size_t i = 0; i < 3 && !status; i++)
-        if (!*texts[i])
-            status = tess_strdup((char **)(uintptr_t)texts[i], env, "");
-    return status;
-}
-
-enum tess_status tess_model_parts(struct tess_model *model, struct tess_context *ctx,
-                                  const struct tess_model_part **parts, size_t *count)
-{
-    tess_context_begin(ctx);
-    if (!model->parts) {
-        TESS_TRY(tess_alloc(&model->parts, &ctx->env, model->config.part_count,
-                            sizeof *model->parts, "a model's parts"));
-        for (size_t i = 0; i < model->config.part_count; i++) {
-            enum tess_status status =
-                describe_part(&model->parts[i], &ctx->env, &model->config.parts[i]);
-            if (status) {
-                destroy_parts(model);
-                return status;
-            }
-        }
-        tess_context_begin(ctx);
-    }
-    *parts = model->parts;
-    *count = model->config.part_count;
     return TESS_OK;
 }
 

@@ -1,20 +1,26 @@
 // Where files lie.
 #include "pipeline/places.h"
 
-#include <glob.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "pipeline/hub_cache.h"
+
+static const char in_directory[] = "model directory", in_torch_hub[] = "torch-hub cache",
+                  in_hugging_face[] = "Hugging Face cache";
 
 static const char hub_file[] = "dinov2_vitl14_reg4_pretrain.pth";
+static const char hub_repository[] = "facebook/dinov2-with-registers-large";
 
+// A link that leads nowhere counts: opening it tells so.
 static bool is_file(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+    if (stat(path, &info) == 0)
+        return !S_ISDIR(info.st_mode);
+    return lstat(path, &info) == 0;
 }
 
 static bool is_folder(const char *path)
@@ -23,86 +29,23 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-// Of the user's cache: $XDG_CACHE_HOME/NAME or ~/.cache/NAME, as both projects have it.
-static enum tess_status cache_folder(char **out, struct tess_env *env, const char *name)
-{
-    const char *cache = variable("XDG_CACHE_HOME"), *home = variable("HOME");
-    if (cache)
-        return tess_strf(out, env, "%s/%s", cache, name);
-    return tess_strf(out, env, "%s/.cache/%s", home ? home : "", name);
-}
-
-static enum tess_status torch_folder(char **out, struct tess_env *env)
-{
-    const char *torch = variable("TORCH_HOME");
-    return torch ? tess_strdup(out, env, torch) : cache_folder(out, env, "torch");
-}
-
-static enum tess_status hugging_face_folder(char **out, struct tess_env *env)
-{
-    const char *hub = variable("HF_HUB_CACHE"), *home = variable("HF_HOME");
-    if (hub)
-        return tess_strdup(out, env, hub);
-    return home ? tess_strf(out, env, "%s/hub", home)
-                : cache_folder(out, env, "huggingface/hub");
-}
-
-// The folder of OWNER/NAME in the cache, its snapshots/REVISION: that of the branch main,
-// else the first there is. *out stays NULL if there is none.
-static enum tess_status find_snapshot(char **out, struct tess_env *env, const char *name)
-{
-    char *hub = NULL, *path = NULL, revision[128] = "";
-    const char *slash = strchr(name, '/');
-    if (!slash || slash == name || !slash[1] || strchr(slash + 1, '/') || *name == '.')
-        return TESS_OK;
-    TESS_TRY(hugging_face_folder(&hub, env));
-    enum tess_status status = tess_strf(&path, env, "%s/models--%.*s--%s", hub,
-                                        (int)(slash - name), name, slash + 1);
-    free(hub);
-    TESS_TRY(status);
-    char *main_path = NULL, *pattern = NULL;
-    status = tess_strf(&main_path, env, "%s/refs/main", path);
-    FILE *file = status ? NULL : fopen(main_path, "r");
-    if (file && fscanf(file, "%127[0-9a-zA-Z]", revision) != 1)
-        revision[0] = '\0';
-    if (file)
-        fclose(file);
-    free(main_path);
-    if (!status)
-        status =
-            tess_strf(&pattern, env, "%s/snapshots/%s", path, *revision ? revision : "*");
-    glob_t found = {0};
-    if (!status && glob(pattern, 0, NULL, &found) == 0 && is_folder(found.gl_pathv[0]))
-        status = tess_strdup(out, env, found.gl_pathv[0]);
-    globfree(&found);
-    free(pattern);
-    free(path);
-    return status;
-}
-
-// *out becomes FOLDER/NAME if that is a file.
-static enum tess_status try_file(char **out, struct tess_env *env, const char *folder,
-                                 const char *name)
+// *out becomes FOLDER/NAME if that is a file and nothing was found before.
+static enum tess_status try_file(struct tess_place *out, struct tess_env *env,
+                                 const char *place, const char *folder, const char *name)
 {
     char *path = NULL;
-    if (!folder || *out)
+    if (out->path)
         return TESS_OK;
     TESS_TRY(tess_strf(&path, env, "%s/%s", folder, name));
     if (is_file(path))
-        *out = path;
+        *out = (struct tess_place){path, place};
     else
         free(path);
     return TESS_OK;
 }
 
-static enum tess_status search(char **out, struct tess_env *env, const char *directory,
-                               const char *torch, const char *snapshot)
+static enum tess_status search_directory(struct tess_place *out, struct tess_env *env,
+                                         const char *directory)
 {
     static const char *const names[] = {
         "ckpts/dinov2_reg.safetensors",
@@ -114,42 +57,95 @@ static enum tess_status search(char **out, struct tess_env *env, const char *dir
         "model.safetensors",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        TESS_TRY(try_file(out, env, directory, names[i]));
-    TESS_TRY(
-        try_file(out, env, torch, "hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth"));
-    return try_file(out, env, snapshot, "model.safetensors");
+        TESS_TRY(try_file(out, env, in_directory, directory, names[i]));
+    return TESS_OK;
 }
 
-enum tess_status tess_places_encoder(char **out, struct tess_env *env,
-                                     const char *directory)
+static enum tess_status search_torch_hub(struct tess_place *out, struct tess_env *env)
 {
-    char *torch = NULL, *snapshot = NULL, *path = NULL;
-    enum tess_status status = torch_folder(&torch, env);
-    if (!status)
-        status = find_snapshot(&snapshot, env, "facebook/dinov2-with-registers-large");
-    if (!status)
-        status = search(&path, env, directory, torch, snapshot);
-    if (!status && !path)
-        status = tess_fail(
-            env, TESS_ERR_FILE,
-            "no image encoder: put %s into %s, or model.safetensors of "
-            "facebook/dinov2-with-registers-large, or give one with --encoder FILE "
-            "(looked there, in %s/hub/checkpoints and in Hugging Face's cache)",
-            hub_file, directory, torch);
-    free(torch);
-    free(snapshot);
-    if (!status)
-        *out = path;
+    char *folder = NULL;
+    if (out->path)
+        return TESS_OK;
+    TESS_TRY(tess_torch_checkpoints(&folder, env));
+    enum tess_status status = try_file(out, env, in_torch_hub, folder, hub_file);
+    free(folder);
     return status;
 }
 
-enum tess_status tess_places_model(char **out, struct tess_env *env, const char *name)
+static enum tess_status search_hugging_face(struct tess_place *out, struct tess_env *env)
+{
+    char *snapshot = NULL;
+    if (out->path)
+        return TESS_OK;
+    TESS_TRY(tess_hugging_face_snapshot(&snapshot, env, hub_repository));
+    if (!snapshot)
+        return TESS_OK;
+    enum tess_status status =
+        try_file(out, env, in_hugging_face, snapshot, "model.safetensors");
+    if (!status && !out->path)
+        status = tess_fail(env, TESS_ERR_FILE,
+                           "%s: no model.safetensors of %s in it: download it again",
+                           snapshot, hub_repository);
+    free(snapshot);
+    return status;
+}
+
+static enum tess_status fail_nowhere(struct tess_env *env, const char *directory)
+{
+    char *torch = NULL, *hub = NULL;
+    enum tess_status status = tess_torch_checkpoints(&torch, env);
+    if (!status)
+        status = tess_hugging_face_folder(&hub, env);
+    if (!status)
+        status =
+            tess_fail(env, TESS_ERR_FILE,
+                      "no image encoder: put %s into %s/ckpts or %s, or "
+                      "model.safetensors of %s into %s/dinov2-with-registers-large, or "
+                      "give one with --encoder FILE (nor is one in %s)",
+                      hub_file, directory, torch, hub_repository, directory, hub);
+    free(torch);
+    free(hub);
+    return status;
+}
+
+enum tess_status tess_places_encoder(struct tess_place *out, struct tess_env *env,
+                                     const char *directory)
+{
+    struct tess_place found = {0};
+    TESS_TRY(search_directory(&found, env, directory));
+    TESS_TRY(search_torch_hub(&found, env));
+    TESS_TRY(search_hugging_face(&found, env));
+    if (!found.path)
+        return fail_nowhere(env, directory);
+    *out = found;
+    return TESS_OK;
+}
+
+static enum tess_status fail_not_cached(struct tess_env *env, const char *name)
+{
+    char *hub = NULL;
+    TESS_TRY(tess_hugging_face_folder(&hub, env));
+    enum tess_status status =
+        tess_fail(env, TESS_ERR_FILE,
+                  "%s: no such directory, and nothing of it in Hugging Face's cache %s: "
+                  "download it from https://huggingface.co/%s",
+                  name, hub, name);
+    free(hub);
+    return status;
+}
+
+enum tess_status tess_places_model(struct tess_place *out, struct tess_env *env,
+                                   const char *name)
 {
     char *path = NULL;
-    if (!is_folder(name))
-        TESS_TRY(find_snapshot(&path, env, name));
+    if (is_folder(name) || !tess_hugging_face_is_name(name)) {
+        TESS_TRY(tess_strdup(&path, env, name));
+        *out = (struct tess_place){path, in_directory};
+        return TESS_OK;
+    }
+    TESS_TRY(tess_hugging_face_snapshot(&path, env, name));
     if (!path)
-        return tess_strdup(out, env, name);
-    *out = path;
+        return fail_not_cached(env, name);
+    *out = (struct tess_place){path, in_hugging_face};
     return TESS_OK;
 }
