@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/fetch.h"
 
 #define PANEL 32 // output columns, as in cl/matmul.cl
 // A tensor is uploaded in parts of this size, or a row where that is more.
 #define SLOT_BYTES (1u << 20)
+// Blocks that are read from the disk before they are uploaded, which is a block before
+// they are used.
+#define FETCH_BLOCKS 3
 
 struct slot {
     bool loaded;
@@ -27,6 +31,8 @@ struct tess_weights {
     bool resident;
     struct slot *slots; // all blocks if resident, else two
     size_t slot_count, current;
+    struct tess_fetch *fetch; // NULL in dry runs
+    size_t wanted;            // blocks that it was told of, of this round and the next
 };
 
 static size_t taps_of(enum tess_weight_layout layout)
@@ -79,6 +85,31 @@ static size_t slot_bytes(const struct tess_weight_block *blocks, size_t count)
     return bytes;
 }
 
+static size_t file_rows(const struct tess_weight_source *source)
+{
+    return source->layout == TESS_WEIGHT_TRANSPOSED ? source->inputs : source->outputs;
+}
+
+// Have the blocks up to FETCH_BLOCKS behind `index` read from the disk.
+static void fetch_ahead(struct tess_weights *weights, size_t index)
+{
+    // What stays on the device is read in the first round only.
+    size_t rounds = weights->resident ? 1 : weights->rounds;
+    while (weights->wanted <= index + FETCH_BLOCKS) {
+        size_t next = weights->wanted++;
+        if (next >= rounds * weights->count)
+            continue;
+        const struct tess_weight_block *block = &weights->blocks[next % weights->count];
+        for (size_t i = 0; i < block->count; i++) {
+            const struct tess_weight_source *item = &block->items[i];
+            size_t bytes = item->layout == TESS_WEIGHT_VECTOR
+                               ? item->outputs * tess_dtype_size(item->dtype)
+                               : file_rows(item) * row_bytes(item);
+            tess_fetch_want(weights->fetch, item->data, bytes);
+        }
+    }
+}
+
 enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stage *stage,
                                      const struct tess_weight_block *blocks, size_t count,
                                      size_t rounds)
@@ -100,6 +131,9 @@ enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stag
         tess_weights_destroy(&weights);
         return status;
     }
+    if (!tess_device_dry(tess_stage_device(stage)))
+        weights->fetch = tess_fetch_create();
+    fetch_ahead(weights, 0);
     *out = weights;
     return TESS_OK;
 }
@@ -119,6 +153,7 @@ void tess_weights_destroy(struct tess_weights **weights)
     for (size_t i = 0; (*weights)->slots && i < (*weights)->slot_count; i++)
         empty_slot(*weights, &(*weights)->slots[i]);
     free((*weights)->slots);
+    tess_fetch_destroy(&(*weights)->fetch);
     tess_ring_destroy(&(*weights)->ring);
     free(*weights);
     *weights = NULL;
@@ -201,9 +236,8 @@ static enum tess_status upload_matrix(struct tess_weights *weights,
                                       const struct tess_weight_source *source,
                                       struct tess_slice to)
 {
-    size_t total =
-        source->layout == TESS_WEIGHT_TRANSPOSED ? source->inputs : source->outputs;
-    size_t bytes = row_bytes(source), step = tess_ring_slot_bytes(weights->ring) / bytes;
+    size_t total = file_rows(source), bytes = row_bytes(source),
+           step = tess_ring_slot_bytes(weights->ring) / bytes;
     for (size_t row = 0; row < total; row += step) {
         size_t rows = total - row < step ? total - row : step;
         struct tess_slice part;
@@ -259,6 +293,7 @@ enum tess_status tess_weights_use(const struct tess_weight **items,
                                   struct tess_weights *weights, size_t index)
 {
     assert(index < weights->count);
+    fetch_ahead(weights, index);
     if (weights->resident)
         return use_resident(items, weights, index);
     struct slot *other = &weights->slots[!weights->current];
@@ -270,8 +305,10 @@ enum tess_status tess_weights_use(const struct tess_weight **items,
     weights->current = !weights->current;
     struct slot *next = &weights->slots[!weights->current];
     empty_slot(weights, next);
-    if (index + 1 == weights->count)
+    if (index + 1 == weights->count) {
         weights->rounds--;
+        weights->wanted -= weights->count;
+    }
     size_t following = index + 1 < weights->count ? index + 1 : 0;
     if (weights->rounds && following != index && tess_stage_prefetch(weights->stage))
         TESS_TRY(fill_slot(weights, next, following));

@@ -1,0 +1,134 @@
+// The thread that reads ahead.
+#include "base/fetch.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RANGES_MAX 1024
+// The kernel is told of pages this far before they are touched, so that a disk has
+// several requests at a time; in parts, as it forgets what is beyond its own read-ahead.
+#define AHEAD_BYTES ((size_t)2 << 20)
+#define PART_BYTES  ((size_t)128 << 10)
+
+struct range {
+    uintptr_t start, end;
+};
+
+struct tess_fetch {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool end;
+    struct range ranges[RANGES_MAX];
+    size_t first, count;
+};
+
+static bool take(struct range *out, struct tess_fetch *fetch)
+{
+    pthread_mutex_lock(&fetch->lock);
+    while (!fetch->count && !fetch->end)
+        pthread_cond_wait(&fetch->changed, &fetch->lock);
+    bool taken = !fetch->end;
+    if (taken) {
+        *out = fetch->ranges[fetch->first];
+        fetch->first = (fetch->first + 1) % RANGES_MAX;
+        fetch->count--;
+    }
+    pthread_mutex_unlock(&fetch->lock);
+    return taken;
+}
+
+static bool ends(struct tess_fetch *fetch)
+{
+    pthread_mutex_lock(&fetch->lock);
+    bool end = fetch->end;
+    pthread_mutex_unlock(&fetch->lock);
+    return end;
+}
+
+static void read_range(struct tess_fetch *fetch, struct range range)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t at = range.start / page * page, told = at;
+    while (at < range.end && !ends(fetch)) {
+        for (; told < range.end && told < at + AHEAD_BYTES; told += PART_BYTES)
+            madvise((void *)told, // what lies beyond the range is of the same file
+                    range.end - told < PART_BYTES ? range.end - told : PART_BYTES,
+                    MADV_WILLNEED);
+        uintptr_t stop = range.end - at < PART_BYTES ? range.end : at + PART_BYTES;
+        for (; at < stop; at += page)
+            (void)*(const volatile unsigned char *)(at < range.start ? range.start : at);
+    }
+}
+
+static void *run(void *user)
+{
+    struct tess_fetch *fetch = user;
+    struct range range;
+    while (take(&range, fetch))
+        read_range(fetch, range);
+    return NULL;
+}
+
+// The program's signals are for its own threads; those that a touch may raise are not.
+static int start(struct tess_fetch *fetch)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int failed = pthread_create(&fetch->thread, NULL, run, fetch);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+struct tess_fetch *tess_fetch_create(void)
+{
+    struct tess_fetch *fetch = calloc(1, sizeof *fetch);
+    if (!fetch)
+        return NULL;
+    pthread_mutex_init(&fetch->lock, NULL);
+    pthread_cond_init(&fetch->changed, NULL);
+    if (start(fetch) == 0)
+        return fetch;
+    pthread_cond_destroy(&fetch->changed);
+    pthread_mutex_destroy(&fetch->lock);
+    free(fetch);
+    return NULL;
+}
+
+void tess_fetch_destroy(struct tess_fetch **fetch)
+{
+    struct tess_fetch *self = *fetch;
+    if (!self)
+        return;
+    pthread_mutex_lock(&self->lock);
+    self->end = true;
+    pthread_cond_signal(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+    pthread_join(self->thread, NULL);
+    pthread_cond_destroy(&self->changed);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+    *fetch = NULL;
+}
+
+void tess_fetch_want(struct tess_fetch *fetch, const void *data, size_t bytes)
+{
+    if (!fetch || !bytes)
+        return;
+    pthread_mutex_lock(&fetch->lock);
+    if (fetch->count < RANGES_MAX) {
+        size_t last = (fetch->first + fetch->count++) % RANGES_MAX;
+        uintptr_t start = (uintptr_t)data;
+        fetch->ranges[last] = (struct range){start, start + bytes};
+        pthread_cond_signal(&fetch->changed);
+    }
+    pthread_mutex_unlock(&fetch->lock);
+}
