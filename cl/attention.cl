@@ -191,6 +191,47 @@ attention(global float *out, global const float *q, global const float *kv,
 
 #define QUERIES 64
 #define KEYS    16 // in local memory at a time
+// Channels are gone through in steps that are written out, filled up with zeros. Mesa's
+// llvmpipe leaves every loop once a work-item has been through 65,535 iterations of loops
+// that are not unrolled, and says nothing: LP_MAX_TGSI_LOOP_ITERATIONS in
+// src/gallium/auxiliary/gallivm/lp_limits.h. In loops over single channels that is less
+// than 512 keys of 64.
+#define STEPS   ((D + 15) / 16)
+#define WIDTH   (STEPS * 16)
+#define EACH_STEP(X)                                                                     \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+// query . key
+static inline float score_key(private const float *query, local const float *key)
+{
+    float s = 0;
+    for (u32 d = 0; d < WIDTH; d += 16) {
+#define STEP(i) s = fma(query[d + i], key[d + i], s);
+        EACH_STEP(STEP)
+#undef STEP
+    }
+    return s;
+}
+
+// sums *= factor
+static inline void scale_sums(private float *sums, float factor)
+{
+    for (u32 d = 0; d < WIDTH; d += 16) {
+#define STEP(i) sums[d + i] *= factor;
+        EACH_STEP(STEP)
+#undef STEP
+    }
+}
+
+// sums += weight value
+static inline void add_value(private float *sums, float weight, local const float *value)
+{
+    for (u32 d = 0; d < WIDTH; d += 16) {
+#define STEP(i) sums[d + i] = fma(weight, value[d + i], sums[d + i]);
+        EACH_STEP(STEP)
+#undef STEP
+    }
+}
 
 // One work-item a query. Work-items: (units * 64, H), groups of 64. `keys` and `stride`
 // are not used.
@@ -201,47 +242,42 @@ attention(global float *out, global const float *q, global const float *kv,
           u32 q_col, u32 kv_stride, u32 k_col, u32 v_col, u32 H, float scale, u32 first,
           u32 last)
 {
-    local float local_k[KEYS * D], local_v[KEYS * D];
+    local float local_k[KEYS * WIDTH], local_v[KEYS * WIDTH];
     const u32 lane = get_local_id(0), head = get_global_id(1), C = H * D;
     const uint4 unit = units[unit0 + get_global_id(0) / QUERIES];
     const u32 count = unit.s1;
     const u32 start = max(unit.s2, key0) - key0;
     const u32 end = min(unit.s2 + unit.s3, key0 + key_rows) - key0;
     const size_t row = unit.s0 - query0 + min(lane, count - 1);
-    float query[D], sums[D];
-    for (u32 d = 0; d < D; d++) {
-        query[d] = q[row * q_stride + q_col + head * D + d] * scale;
-        sums[d] = first ? 0.0f : out[row * C + head * D + d];
+    float query[WIDTH], sums[WIDTH];
+    for (u32 d = 0; d < WIDTH; d++) {
+        query[d] = d < D ? q[row * q_stride + q_col + head * D + d] * scale : 0.0f;
+        sums[d] = first || d >= D ? 0.0f : out[row * C + head * D + d];
     }
     const float2 old = first ? (float2)(NEGATIVE, 0.0f) : state[row * H + head];
     float top = old.s0, total = old.s1;
     for (u32 k = start; k < end; k += KEYS) {
         const u32 here = min(end - k, (u32)KEYS);
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (u32 i = lane; i < here * D; i += QUERIES) {
+        for (u32 i = lane; i < here * WIDTH; i += QUERIES) {
             global const float *from =
-                kv + (size_t)(k + i / D) * kv_stride + head * D + i % D;
-            local_k[i] = from[k_col];
-            local_v[i] = from[v_col];
+                kv + (size_t)(k + i / WIDTH) * kv_stride + head * D + i % WIDTH;
+            local_k[i] = i % WIDTH < D ? from[k_col] : 0.0f;
+            local_v[i] = i % WIDTH < D ? from[v_col] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         float scores[KEYS], next = top;
         for (u32 j = 0; j < here; j++) {
-            float s = 0;
-            for (u32 d = 0; d < D; d++)
-                s = fma(query[d], local_k[j * D + d], s);
-            scores[j] = s;
-            next = fmax(next, s);
+            scores[j] = score_key(query, local_k + j * WIDTH);
+            next = fmax(next, scores[j]);
         }
         const float shrink = tess_exp_float(top - next);
         total *= shrink;
-        for (u32 d = 0; d < D; d++)
-            sums[d] *= shrink;
+        scale_sums(sums, shrink);
         for (u32 j = 0; j < here; j++) {
             const float p = tess_exp_float(scores[j] - next);
             total += p;
-            for (u32 d = 0; d < D; d++)
-                sums[d] = fma(p, local_v[j * D + d], sums[d]);
+            add_value(sums, p, local_v + j * WIDTH);
         }
         top = next;
     }

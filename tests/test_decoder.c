@@ -399,13 +399,19 @@ static void golden_data_agrees(void **state)
     tess_context_destroy(&ctx);
 }
 
-// The same for the decoders' files alone, in a folder of links, where all would take
-// minutes.
-static void golden_decoders_agree(void **state)
+// The same for single passes of the networks and for extraction, in a folder of links,
+// where samplers would take minutes.
+static void golden_passes_agree(void **state)
 {
-    static const char *const links[] = {
-        "model", "io/slat_dec_gs.safetensors", "io/slat_dec_mesh.safetensors",
-        "io/flexicubes_smooth.safetensors", "io/flexicubes_noisy.safetensors"};
+    static const char *const links[] = {"model",
+                                        "io/dinov2.safetensors",
+                                        "io/ss_flow_step.safetensors",
+                                        "io/ss_dec.safetensors",
+                                        "io/slat_flow_step.safetensors",
+                                        "io/slat_dec_gs.safetensors",
+                                        "io/slat_dec_mesh.safetensors",
+                                        "io/flexicubes_smooth.safetensors",
+                                        "io/flexicubes_noisy.safetensors"};
     struct tmp *tmp = *state;
     struct tess_context *ctx = open_context(0);
     char folder[512], from[512], full[4096], to[700], name[64];
@@ -429,7 +435,7 @@ static void golden_decoders_agree(void **state)
     rmdir(to);
     rmdir(folder);
     expect_ok(ctx, status);
-    assert_int_equal(checks, 15);
+    assert_int_equal(checks, 21);
     tess_context_destroy(&ctx);
 }
 
@@ -443,7 +449,7 @@ int main(void)
     };
     static const struct CMUnitTest tiny_tests[] = {
         cmocka_unit_test(gaussian_decoders_of_any_size),
-        cmocka_unit_test(golden_decoders_agree),
+        cmocka_unit_test(golden_passes_agree),
     };
     if (ops_tiny())
         return cmocka_run_group_tests(tiny_tests, tmp_setup, tmp_teardown);

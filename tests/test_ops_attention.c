@@ -241,6 +241,32 @@ static void large_scores(enum tess_variant variant)
 }
 OPS_TEST(large_scores)
 
+// As many keys for a query as networks bring at a time, and heads as wide as theirs: more
+// steps for one work-item than some devices take in loops (see cl/attention.cl). One
+// unit, so that it is short where work-items are slow.
+static void many_keys(enum tess_variant variant)
+{
+    struct ops *ops = ops_open(variant);
+    size_t length = 1024;
+    struct attention a = {.heads = 1, .D = 64, .split = 1};
+    struct tess_attention_unit *units =
+        make_units(&a.unit_count, &a.rows, &length, 1, tess_attention_queries(ops->dev));
+    a.unit_count = 1;
+    float *qkv = ops_floats(a.rows * 3 * a.D, 9);
+    a.qkv = qkv;
+    a.units = units;
+    a.out = malloc(a.rows * a.D * sizeof(float));
+    ops_run(ops, run_attention, &a);
+    double *reference = attention_reference(&a);
+    ops_expect(a.out, reference, units->queries * a.D, TOLERANCE * (1 + sqrt(64)));
+    free(a.out);
+    free(reference);
+    free(qkv);
+    free(units);
+    ops_close(ops);
+}
+OPS_TEST(many_keys)
+
 static void bench(void)
 {
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
@@ -273,9 +299,7 @@ static void bench(void)
 }
 
 static const struct CMUnitTest tests[] = {
-    OPS_BOTH(windows),
-    OPS_BOTH(odd_heads),
-    OPS_BOTH(keys_in_parts),
-    OPS_BOTH(large_scores),
+    OPS_BOTH(windows),      OPS_BOTH(odd_heads), OPS_BOTH(keys_in_parts),
+    OPS_BOTH(large_scores), OPS_BOTH(many_keys),
 };
 OPS_MAIN(tests, bench)
