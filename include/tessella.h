@@ -86,10 +86,15 @@ enum tess_log_level {
 };
 typedef void tess_log_fn(void *user, enum tess_log_level level, const char *text);
 
-// `stage` is a short name, e.g. "mesh decoder"; done <= total, both in units of the
-// stage's own.
-typedef void tess_progress_fn(void *user, const char *stage, uint64_t done,
-                              uint64_t total);
+// How far a stage is.
+struct tess_progress {
+    const char *stage;    // a short name, e.g. "mesh decoder"
+    uint64_t done, total; // in units of the stage's own; done <= total
+    uint32_t step, steps; // of a sampler, from 1; zeros elsewhere
+    double elapsed;       // seconds since the stage began
+    double remaining;     // seconds, a guess from the share that is done; below 0: none
+};
+typedef void tess_progress_fn(void *user, const struct tess_progress *progress);
 
 struct tess_context_params {
     const char *device; // "gpu", "cpu", "N" (as listed), "P:D" (platform:device), or part
@@ -106,6 +111,8 @@ struct tess_context_params {
     enum tess_log_level log_level;
     tess_progress_fn *progress; // may be NULL
     void *progress_user;
+    bool hash_files; // for reports: take the SHA-256 of all files read and written, and
+                     // note parameters
 };
 
 #define TESS_MESSAGE_MAX 1024 // bytes of the longest message, its end included
@@ -368,6 +375,12 @@ struct tess_generate_params {
                           // memory, more weights over the bus, the same bytes
     // Not NULL: take these voxels, and run the latents' stage only.
     const struct tess_latent *structure_coords;
+    // Not NULL: a safetensors file with `noise_ss` [1,C,R,R,R], `noise_slat` [N,C] (N
+    // voxels in raster order) or both, F32, instead of what the seed draws.
+    const char *noise_path;
+    unsigned representations; // or-ed enum tess_representation that will be decoded: a
+                              // budget too small for them is told before features are
+                              // sampled
     const char *keep_dir; // not NULL: write each stage's result here, with what made it
     const char *from_dir; // not NULL: go on from the last result here that these
                           // parameters made; the log says which was reused
@@ -380,6 +393,16 @@ TESS_API enum tess_status tess_generate(struct tess_latent **out,
                                         struct tess_model *model,
                                         struct tess_image *const *images, size_t count,
                                         const struct tess_generate_params *params);
+
+// The same for several seeds, at most 8; params->seed is not used. out[i] is NULL for a
+// seed whose structure came out empty, which the log says, unless all did. Pictures are
+// encoded once, and each block of weights is read once for as many variants as the budget
+// takes together.
+TESS_API enum tess_status
+tess_generate_variants(struct tess_latent **out, struct tess_context *ctx,
+                       struct tess_model *model, struct tess_image *const *images,
+                       size_t count, const struct tess_generate_params *params,
+                       const uint64_t *seeds, size_t seed_count);
 
 // The voxels of a mesh (.glb, .obj, .ply, .stl), centred and scaled to the unit cube, for
 // structure_coords. They have no features.
@@ -496,6 +519,15 @@ TESS_API enum tess_status tess_plan(struct tess_stage_report **stages, size_t *c
                                     struct tess_context *ctx, struct tess_model *model,
                                     const struct tess_latent *latent,
                                     const struct tess_decode_params *params);
+
+// What tess_generate() and tess_decode() after it would do for `pictures` pictures and
+// the voxels of `latent`: as tess_plan(). Representations 0: all that the model has.
+TESS_API enum tess_status tess_plan_generate(struct tess_stage_report **stages,
+                                             size_t *count, struct tess_context *ctx,
+                                             struct tess_model *model,
+                                             const struct tess_latent *latent,
+                                             size_t pictures,
+                                             const struct tess_generate_params *params);
 
 // A plan's stages, or with NULL what this context did so far, as a JSON object with
 // device and budget, described in docs/design.md. Free *json with tess_free().

@@ -44,10 +44,15 @@ void tess_log(struct tess_env *env, enum tess_log_level level, const char *forma
     env->log(env->log_user, level, text);
 }
 
-void tess_progress(struct tess_env *env, const char *stage, uint64_t done, uint64_t total)
+void tess_progress_tell(struct tess_env *env, struct tess_progress progress)
 {
-    if (env->progress)
-        env->progress(env->progress_user, stage, done < total ? done : total, total);
+    if (!env->progress)
+        return;
+    if (progress.done > progress.total)
+        progress.done = progress.total;
+    double share = progress.total ? (double)progress.done / (double)progress.total : 1;
+    progress.remaining = share > 0 ? progress.elapsed * (1 - share) / share : -1;
+    env->progress(env->progress_user, &progress);
 }
 
 void tess_env_cancel(struct tess_env *env)

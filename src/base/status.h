@@ -33,9 +33,9 @@ tess_fail_within(struct tess_env *env, enum tess_status status, const char *form
 __attribute__((format(printf, 3, 4))) void
 tess_log(struct tess_env *env, enum tess_log_level level, const char *format, ...);
 
-// Tell the caller how far a stage is. Nothing happens where no one asked.
-void tess_progress(struct tess_env *env, const char *stage, uint64_t done,
-                   uint64_t total);
+// Tell the caller how far a stage is: `remaining` is filled in here. Nothing happens
+// where no one asked.
+void tess_progress_tell(struct tess_env *env, struct tess_progress progress);
 
 // Safe to call from a signal handler and from other threads.
 void tess_env_cancel(struct tess_env *env);

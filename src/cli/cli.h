@@ -38,6 +38,9 @@ struct cli {
         bool has_guidance, has_interval;
         double guidance, interval[2], rescale_t;
     } sampling[2];
+    const char *noise;
+    bool tells_stages; // of a command that takes long
+    size_t pictures;   // to plan for; 0: no generation
     struct tess_context *ctx;
     bool progress_shown; // a line of progress stands on the terminal
 };
@@ -56,8 +59,9 @@ int cli_choose(unsigned *representations, const struct cli *cli, bool latents);
 // Decode a latent and write all outputs.
 int cli_decode_latent(struct cli *cli, struct tess_model *model,
                       const struct tess_latent *latent, unsigned representations);
+struct tess_sampling cli_sampling(const struct cli_sampling *asked);
 // Device, budget, peak, seconds per stage.
-void cli_summarise(struct cli *cli, size_t voxels);
+void cli_summarise(struct cli *cli);
 bool cli_is_latent(const char *path);
 int cli_render(struct cli *cli);
 int cli_devices(struct cli *cli);

@@ -55,6 +55,15 @@ int cli_fail(struct cli *cli, enum tess_status status)
     return tell_failure(cli, status, tess_context_message(cli->ctx));
 }
 
+// Where no bar is drawn, a long run tells a line a stage.
+static enum tess_log_level log_level(const struct cli *cli)
+{
+    int level = cli->verbose > TESS_LOG_DEBUG ? TESS_LOG_DEBUG : cli->verbose;
+    if (level < TESS_LOG_INFO && cli->tells_stages && !isatty(STDERR_FILENO))
+        level = TESS_LOG_INFO;
+    return (enum tess_log_level)level;
+}
+
 int cli_open(struct cli *cli)
 {
     char message[TESS_MESSAGE_MAX] = "";
@@ -69,9 +78,10 @@ int cli_open(struct cli *cli)
             .kernel_dir = cli->kernel_dir,
             .log = cli->quiet ? NULL : cli_log,
             .log_user = cli,
-            .log_level = (enum tess_log_level)(cli->verbose > 2 ? 2 : cli->verbose),
+            .log_level = log_level(cli),
             .progress = cli->quiet || !isatty(STDERR_FILENO) ? NULL : cli_progress,
             .progress_user = cli,
+            .hash_files = cli->report != NULL,
         },
         message);
     if (status)
@@ -127,17 +137,36 @@ void cli_log(void *user, enum tess_log_level level, const char *text)
             text);
 }
 
-void cli_progress(void *user, const char *stage, uint64_t done, uint64_t total)
+static void print_time(double seconds)
 {
-    enum { WIDTH = 30 };
+    unsigned long total = (unsigned long)(seconds + 0.5);
+    if (total >= 3600)
+        fprintf(stderr, "%lu:%02lu:%02lu", total / 3600, total / 60 % 60, total % 60);
+    else
+        fprintf(stderr, "%lu:%02lu", total / 60, total % 60);
+}
+
+void cli_progress(void *user, const struct tess_progress *progress)
+{
+    enum { WIDTH = 24 };
     struct cli *cli = user;
-    int filled = total ? (int)((double)done / (double)total * WIDTH) : WIDTH;
+    double share = progress->total ? (double)progress->done / (double)progress->total : 1;
+    int filled = (int)(share * WIDTH);
     const char *on = use_colour() ? "\033[32m" : "", *off = use_colour() ? "\033[0m" : "";
-    fprintf(stderr, "\r\033[K%-18s [%s", stage, on);
+    fprintf(stderr, "\r\033[K%-18s [%s", progress->stage, on);
     for (int i = 0; i < WIDTH; i++)
         fputc(i < filled ? '#' : '.', stderr);
-    fprintf(stderr, "%s] %3d %%", off,
-            total ? (int)(100.0 * (double)done / (double)total) : 100);
+    fprintf(stderr, "%s] %3d %%", off, (int)(100 * share));
+    if (progress->steps)
+        fprintf(stderr, "  step %u/%u", (unsigned)progress->step,
+                (unsigned)progress->steps);
+    fputs("  ", stderr);
+    print_time(progress->elapsed);
+    if (progress->remaining >= 0) {
+        fputs(", ", stderr);
+        print_time(progress->remaining);
+        fputs(" left", stderr);
+    }
     fflush(stderr);
     cli->progress_shown = true;
 }

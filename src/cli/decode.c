@@ -52,7 +52,7 @@ static int save(struct cli *cli, const struct tess_asset *asset)
     return EXIT_DONE;
 }
 
-void cli_summarise(struct cli *cli, size_t voxels)
+void cli_summarise(struct cli *cli)
 {
     struct tess_device_info info;
     const struct tess_stage_report *stages;
@@ -65,7 +65,6 @@ void cli_summarise(struct cli *cli, size_t voxels)
     printf("device   %s\n", info.name);
     printf("memory   %s of a budget of %s\n", cli_bytes(used, sizeof used, peak),
            cli_bytes(budget, sizeof budget, info.budget));
-    printf("voxels   %zu\n", voxels);
     for (size_t i = 0; i < count; i++)
         printf("stage    %-18s %8.3f s\n", stages[i].name, stages[i].seconds);
 }
@@ -103,7 +102,8 @@ int cli_decode(struct cli *cli)
     exit_status = status ? cli_fail(cli, status)
                          : cli_decode_latent(cli, model, latent, representations);
     if (exit_status == EXIT_DONE && !cli->quiet) {
-        cli_summarise(cli, tess_latent_voxels(latent));
+        cli_summarise(cli);
+        printf("voxels   %zu\n", tess_latent_voxels(latent));
         for (size_t i = 0; i < cli->output_count; i++)
             printf("wrote    %s\n", cli->outputs[i]);
     }

@@ -9,7 +9,10 @@ struct job {
     struct tess_image *images[8];
     struct tess_latent *structure;
     unsigned representations;
+    bool empty; // a seed's structure was
 };
+
+#define SEEDS_AT_ONCE 8 // as tess_generate_variants() takes
 
 // OUT.glb with seed 7 of several: OUT-7.glb
 static char *seeded_path(const char *path, uint64_t seed)
@@ -23,7 +26,7 @@ static char *seeded_path(const char *path, uint64_t seed)
     return text;
 }
 
-static struct tess_sampling sampling(const struct cli_sampling *asked)
+struct tess_sampling cli_sampling(const struct cli_sampling *asked)
 {
     return (struct tess_sampling){
         .steps = asked->steps,
@@ -44,56 +47,92 @@ static int save_latents(struct cli *cli, const struct tess_latent *latent)
     return EXIT_DONE;
 }
 
-// Everything for one seed, into cli->outputs.
-static int generate_one(struct cli *cli, struct job *job)
+static void tell_result(struct cli *cli, const struct tess_latent *latent)
 {
-    struct tess_latent *latent = NULL;
-    enum tess_status status = tess_generate(
-        &latent, cli->ctx, job->model, job->images, cli->input_count,
-        &(struct tess_generate_params){.seed = cli->seed,
-                                       .structure = sampling(&cli->sampling[0]),
-                                       .latent = sampling(&cli->sampling[1]),
+    printf("seed     %llu\n", (unsigned long long)cli->seed);
+    printf("voxels   %zu\n", tess_latent_voxels(latent));
+    for (size_t i = 0; i < cli->output_count; i++)
+        printf("wrote    %s\n", cli->outputs[i]);
+}
+
+// All outputs of a latent. The latent's file first: decoding may fail for want of memory,
+// and what was long in the making is kept.
+static int write_outputs(struct cli *cli, struct job *job,
+                         const struct tess_latent *latent)
+{
+    int status = save_latents(cli, latent);
+    if (status == EXIT_DONE && job->representations)
+        status = cli_decode_latent(cli, job->model, latent, job->representations);
+    if (status == EXIT_DONE && !cli->quiet)
+        tell_result(cli, latent);
+    return status;
+}
+
+// The same for a latent of cli->seed, which is one of several if `several`.
+static int write_seed(struct cli *cli, struct job *job, const struct tess_latent *latent,
+                      bool several)
+{
+    const char *outputs[CLI_OUTPUTS_MAX];
+    char *names[CLI_OUTPUTS_MAX] = {NULL};
+    memcpy(outputs, cli->outputs, sizeof outputs);
+    for (size_t i = 0; i < cli->output_count && several; i++) {
+        names[i] = seeded_path(outputs[i], cli->seed);
+        cli->outputs[i] = names[i] ? names[i] : outputs[i];
+    }
+    int status = write_outputs(cli, job, latent);
+    for (size_t i = 0; i < cli->output_count; i++)
+        free(names[i]);
+    memcpy(cli->outputs, outputs, sizeof outputs);
+    return status;
+}
+
+// Latents of `count` seeds from cli->seed on, and their outputs.
+static int generate_some(struct cli *cli, struct job *job, size_t count, bool several)
+{
+    struct tess_latent *latents[SEEDS_AT_ONCE] = {NULL};
+    uint64_t seeds[SEEDS_AT_ONCE];
+    for (size_t i = 0; i < count; i++)
+        seeds[i] = cli->seed + i;
+    enum tess_status status = tess_generate_variants(
+        latents, cli->ctx, job->model, job->images, cli->input_count,
+        &(struct tess_generate_params){.structure = cli_sampling(&cli->sampling[0]),
+                                       .latent = cli_sampling(&cli->sampling[1]),
                                        .multi_diffusion = cli->multi_diffusion,
                                        .guide_apart = cli->guide_apart,
                                        .structure_coords = job->structure,
+                                       .noise_path = cli->noise,
+                                       .representations = job->representations,
                                        .keep_dir = cli->keep,
-                                       .from_dir = cli->from});
-    if (status)
-        return cli_fail(cli, status);
-    // The latent first: decoding may fail for want of memory, and what was long in the
-    // making is kept.
-    int exit_status = save_latents(cli, latent);
-    if (exit_status == EXIT_DONE && job->representations)
-        exit_status = cli_decode_latent(cli, job->model, latent, job->representations);
-    if (exit_status == EXIT_DONE && !cli->quiet) {
-        cli_summarise(cli, tess_latent_voxels(latent));
-        printf("seed     %llu\n", (unsigned long long)cli->seed);
-        for (size_t i = 0; i < cli->output_count; i++)
-            printf("wrote    %s\n", cli->outputs[i]);
+                                       .from_dir = cli->from},
+        seeds, count);
+    int exit_status = status ? cli_fail(cli, status) : EXIT_DONE;
+    for (size_t i = 0; i < count && exit_status == EXIT_DONE; i++) {
+        cli->seed = seeds[i];
+        if (latents[i])
+            exit_status = write_seed(cli, job, latents[i], several);
+        else
+            job->empty = true;
     }
-    tess_latent_destroy(&latent);
+    for (size_t i = 0; i < count; i++)
+        tess_latent_destroy(&latents[i]);
     return exit_status;
 }
 
 static int generate_all(struct cli *cli, struct job *job)
 {
-    const char *outputs[CLI_OUTPUTS_MAX];
     uint64_t first = cli->seed, last = cli->last_seed;
     int status = EXIT_DONE;
-    memcpy(outputs, cli->outputs, sizeof outputs);
-    for (uint64_t seed = first; seed <= last && !status; seed++) {
-        char *names[CLI_OUTPUTS_MAX] = {NULL};
+    for (uint64_t seed = first; seed <= last && !status; seed += SEEDS_AT_ONCE) {
+        uint64_t left = last - seed + 1;
         cli->seed = seed;
-        for (size_t i = 0; i < cli->output_count && last > first; i++) {
-            names[i] = seeded_path(outputs[i], seed);
-            cli->outputs[i] = names[i] ? names[i] : outputs[i];
-        }
-        status = generate_one(cli, job);
-        for (size_t i = 0; i < cli->output_count; i++)
-            free(names[i]);
+        status = generate_some(cli, job, left < SEEDS_AT_ONCE ? left : SEEDS_AT_ONCE,
+                               last > first);
+        if (last - seed < SEEDS_AT_ONCE)
+            break;
     }
-    memcpy(cli->outputs, outputs, sizeof outputs);
-    return status;
+    if (status == EXIT_DONE && !cli->quiet)
+        cli_summarise(cli);
+    return status == EXIT_DONE && job->empty ? EXIT_INPUT : status;
 }
 
 static enum tess_status open_images(struct cli *cli, struct job *job)
@@ -119,6 +158,10 @@ int cli_generate(struct cli *cli)
     int exit_status = cli_choose(&job.representations, cli, true);
     if (exit_status >= 0)
         return exit_status;
+    if (cli->noise && cli->last_seed > cli->seed)
+        return cli_usage(cli,
+                         "generate: --noise makes one variant, --seed names several");
+    cli->tells_stages = true;
     exit_status = cli_open(cli);
     if (exit_status)
         return exit_status;

@@ -38,6 +38,8 @@ enum {
     OPTION_STRUCTURE,
     OPTION_MULTI_IMAGE,
     OPTION_GUIDE_APART,
+    OPTION_NOISE,
+    OPTION_PICTURES,
     // For both samplers, for the structure's, for the latents': in this order for each.
     OPTION_STEPS,
     OPTION_GUIDANCE = OPTION_STEPS + 3,
@@ -80,6 +82,8 @@ static const struct option options[] = {
     {"structure", required_argument, NULL, OPTION_STRUCTURE},
     {"multi-image", required_argument, NULL, OPTION_MULTI_IMAGE},
     {"guide-apart", no_argument, NULL, OPTION_GUIDE_APART},
+    {"noise", required_argument, NULL, OPTION_NOISE},
+    {"pictures", required_argument, NULL, OPTION_PICTURES},
     {"steps", required_argument, NULL, OPTION_STEPS + 0},
     {"structure-steps", required_argument, NULL, OPTION_STEPS + 1},
     {"latent-steps", required_argument, NULL, OPTION_STEPS + 2},
@@ -136,6 +140,9 @@ static const struct {
      "  -o, --output FILE  may be given several times\n"
      "  --seed N | N..M    of the noise, as the original draws it (42); several: "
      "OUT-N.glb ...\n"
+     "  --noise FILE       take the noise from a .safetensors with noise_ss, noise_slat "
+     "or "
+     "both\n"
      "  --background B     of pictures without alpha: keep, key, or a colour RRGGBB to "
      "key out\n"
      "                     (else a plain one is keyed out, and any other is an error)\n"
@@ -173,10 +180,14 @@ static const struct {
      "List the OpenCL devices and what the budget on each would be.\n", 0, 0, false,
      false},
     {"plan", "[LATENT.safetensors | --voxels N]",
-     "Tell what `decode` would do, in bytes and FLOP, without running it.\n"
+     "Tell what each stage would do, in bytes and FLOP, without running it: those of "
+     "`decode` for a\n"
+     "latent, those of `generate` for a number of voxels.\n"
      "\n"
-     "  --voxels N         a latent of N voxels, a shell as objects are, instead of a "
-     "file\n"
+     "  --voxels N         what a structure of N voxels would take, a shell as objects "
+     "are (10240)\n"
+     "  --pictures N       how many pictures of the object (1); --steps and the like as "
+     "for generate\n"
      "  --resolution N     of the latent's grid (the model's)\n"
      "  --described        plan for a device that is not here: --memory and --max-buffer "
      "tell\n"
@@ -497,6 +508,14 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         return cli->multi_diffusion || strcmp(text, "stochastic") == 0;
     case OPTION_GUIDE_APART:
         cli->guide_apart = true;
+        return true;
+    case OPTION_NOISE:
+        cli->noise = text;
+        return true;
+    case OPTION_PICTURES:
+        if (!parse_count(&count, text, 1, 8))
+            return false;
+        cli->pictures = (size_t)count;
         return true;
     default:
         return option >= OPTION_STEPS && option < OPTION_SAMPLING_END

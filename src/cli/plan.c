@@ -1,5 +1,6 @@
 // tessella plan: what a run would do.
 #include <inttypes.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -21,8 +22,10 @@ static void print_stage(const struct tess_stage_report *stage)
     printf("  bus      %s to the device, %s from it\n",
            cli_bytes(up, sizeof up, stage->counters.uploaded),
            cli_bytes(down, sizeof down, stage->counters.downloaded));
-    printf("  weights  streamed%s\n",
-           stage->prefetch ? ", the next block while one is used" : "");
+    printf("  weights  %s\n", stage->resident ? "stay on the device"
+                              : stage->prefetch
+                                  ? "streamed, the next block while one is used"
+                                  : "streamed, a block at a time");
     if (stage->spilled_tensors)
         printf("  host     %u tensors, %s\n", stage->spilled_tensors,
                cli_bytes(spilled, sizeof spilled, stage->spilled_bytes));
@@ -76,6 +79,43 @@ static enum tess_status open_shell(struct tess_latent **out, struct cli *cli,
         out, cli->ctx, cli->voxels ? cli->voxels : DEFAULT_VOXELS, resolution, channels);
 }
 
+// Whether all networks from a picture to a latent are there; else says which is not.
+static bool can_generate(struct cli *cli, struct tess_model *model)
+{
+    static const char *const roles[] = {"image_cond_model", "sparse_structure_flow_model",
+                                        "sparse_structure_decoder", "slat_flow_model"};
+    const struct tess_model_part *parts;
+    size_t count, found = 0;
+    if (tess_model_parts(model, cli->ctx, &parts, &count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < 4; k++) {
+            if (strcmp(parts[i].role, roles[k]) != 0)
+                continue;
+            found++;
+            if (parts[i].state == TESS_PART_READY)
+                continue;
+            fprintf(stderr, "tessella: %s: %s; planning what decode does\n",
+                    parts[i].role, parts[i].problem);
+            return false;
+        }
+    return found == 4;
+}
+
+static enum tess_status plan(struct tess_stage_report **stages, size_t *count,
+                             struct cli *cli, struct tess_model *model,
+                             const struct tess_latent *latent)
+{
+    if (cli->input_count || !can_generate(cli, model))
+        return tess_plan(stages, count, cli->ctx, model, latent, NULL);
+    return tess_plan_generate(
+        stages, count, cli->ctx, model, latent, cli->pictures ? cli->pictures : 1,
+        &(struct tess_generate_params){.structure = cli_sampling(&cli->sampling[0]),
+                                       .latent = cli_sampling(&cli->sampling[1]),
+                                       .multi_diffusion = cli->multi_diffusion,
+                                       .guide_apart = cli->guide_apart});
+}
+
 int cli_plan(struct cli *cli)
 {
     if (cli->input_count && cli->voxels)
@@ -88,11 +128,13 @@ int cli_plan(struct cli *cli)
     struct tess_stage_report *stages = NULL;
     size_t count = 0;
     enum tess_status status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
+    if (!status && cli->encoder)
+        status = tess_model_set_encoder(model, cli->ctx, cli->encoder);
     if (!status)
         status = cli->input_count ? tess_latent_open(&latent, cli->ctx, cli->inputs[0])
                                   : open_shell(&latent, cli, model);
     if (!status)
-        status = tess_plan(&stages, &count, cli->ctx, model, latent, NULL);
+        status = plan(&stages, &count, cli, model, latent);
     exit_status = status ? cli_fail(cli, status) : print_plan(cli, stages, count);
     tess_free(stages);
     tess_latent_destroy(&latent);

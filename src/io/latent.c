@@ -1,4 +1,4 @@
-// Structured latents: reading, and the synthetic torus shell.
+// Structured latents: reading, writing, and the synthetic torus shell.
 #include "io/latent.h"
 
 #include <math.h>
@@ -10,25 +10,29 @@
 
 enum { MAX_CHANNELS = 16384 };
 
-static enum tess_status latent_create(struct tess_latent **out, struct tess_env *env,
-                                      size_t voxels, size_t channels, const char *path)
+enum tess_status tess_latent_create(struct tess_latent **out, struct tess_env *env,
+                                    size_t voxels, const char *path)
 {
     struct tess_latent *latent = NULL;
     TESS_TRY(tess_alloc(&latent, env, 1, sizeof *latent, "a latent"));
     latent->voxels = voxels;
-    latent->channels = channels;
     enum tess_status status = tess_strdup(&latent->path, env, path);
     if (!status)
         status = tess_alloc(&latent->coords, env, voxels, 3 * sizeof(int32_t), "voxels");
-    if (!status)
-        status =
-            tess_alloc(&latent->feats, env, voxels, channels * sizeof(float), "features");
     if (status) {
         tess_latent_free(&latent);
         return status;
     }
     *out = latent;
     return TESS_OK;
+}
+
+static enum tess_status create_feats(struct tess_latent *latent, struct tess_env *env,
+                                     size_t channels)
+{
+    latent->channels = channels;
+    return tess_alloc(&latent->feats, env, latent->voxels, channels * sizeof(float),
+                      "features");
 }
 
 void tess_latent_free(struct tess_latent **latent)
@@ -120,44 +124,71 @@ static enum tess_status check_finite(const struct tess_latent *latent,
     return TESS_OK;
 }
 
-static enum tess_status read_latent(struct tess_latent **out, struct tess_env *env,
-                                    const struct tess_safetensors *file)
+static enum tess_status refuse_others(const struct tess_safetensors *file,
+                                      struct tess_env *env,
+                                      const struct tess_file_tensor *coords,
+                                      const struct tess_file_tensor *feats)
 {
-    const struct tess_file_tensor *coords, *feats;
-    const char *path = tess_safetensors_path(file);
-    TESS_TRY(tess_safetensors_require(&coords, file, env, "coords", 1u << TESS_I32, 2,
-                                      (const size_t[]){0, 4}));
-    size_t N = coords->shape[0];
-    TESS_TRY(tess_safetensors_require(&feats, file, env, "feats", 1u << TESS_F32, 2,
-                                      (const size_t[]){N, 0}));
-    size_t C = feats->shape[1];
     for (size_t i = 0; i < tess_safetensors_count(file); i++) {
         const struct tess_file_tensor *tensor = tess_safetensors_at(file, i);
         if (tensor != coords && tensor != feats)
             return tess_fail(env, TESS_ERR_FILE,
                              "%s: tensor %.200s is not part of a latent, expected coords "
                              "and feats only",
-                             path, tensor->name);
+                             tess_safetensors_path(file), tensor->name);
     }
+    return TESS_OK;
+}
+
+static enum tess_status check_sizes(const char *path, struct tess_env *env,
+                                    const struct tess_file_tensor *coords,
+                                    const struct tess_file_tensor *feats)
+{
+    size_t N = coords->shape[0];
     if (N == 0)
         return tess_fail(env, TESS_ERR_FILE, "%s: tensor coords has no voxel", path);
-    // More than the cube holds would have some twice; and rows must fit in 32 bits below.
+    // More than the cube holds would have some twice; and rows must fit in 32 bits.
     if (N > (size_t)1 << 30)
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: tensor coords has %zu voxels, expected at most %zu", path,
                          N, (size_t)1 << 30);
-    if (feats->shape[0] != N || C == 0 || C > MAX_CHANNELS)
+    if (feats &&
+        (feats->shape[0] != N || feats->shape[1] == 0 || feats->shape[1] > MAX_CHANNELS))
         return tess_fail(env, TESS_ERR_FILE,
                          "%s: tensor feats is F32 [%zu,%zu], expected [%zu,1..%d]", path,
-                         feats->shape[0], C, N, MAX_CHANNELS);
-    struct tess_latent *latent = NULL;
-    TESS_TRY(latent_create(&latent, env, N, C, path));
+                         feats->shape[0], feats->shape[1], N, MAX_CHANNELS);
+    return TESS_OK;
+}
+
+static enum tess_status fill(struct tess_latent *latent, struct tess_env *env,
+                             const struct tess_file_tensor *coords,
+                             const struct tess_file_tensor *feats)
+{
+    TESS_TRY(read_coords(latent, env, coords->data));
+    TESS_TRY(check_distinct(latent, env));
+    if (!feats)
+        return TESS_OK;
+    TESS_TRY(create_feats(latent, env, feats->shape[1]));
     tess_file_tensor_floats(latent->feats, feats);
-    enum tess_status status = read_coords(latent, env, coords->data);
-    if (!status)
-        status = check_distinct(latent, env);
-    if (!status)
-        status = check_finite(latent, env);
+    return check_finite(latent, env);
+}
+
+enum tess_status tess_latent_read(struct tess_latent **out, struct tess_env *env,
+                                  const struct tess_safetensors *file,
+                                  bool may_lack_feats)
+{
+    const struct tess_file_tensor *coords, *feats = NULL;
+    TESS_TRY(tess_safetensors_require(&coords, file, env, "coords", 1u << TESS_I32, 2,
+                                      (const size_t[]){0, 4}));
+    if (!may_lack_feats || tess_safetensors_find(file, "feats"))
+        TESS_TRY(tess_safetensors_require(&feats, file, env, "feats", 1u << TESS_F32, 2,
+                                          (const size_t[]){coords->shape[0], 0}));
+    TESS_TRY(refuse_others(file, env, coords, feats));
+    const char *path = tess_safetensors_path(file);
+    TESS_TRY(check_sizes(path, env, coords, feats));
+    struct tess_latent *latent = NULL;
+    TESS_TRY(tess_latent_create(&latent, env, coords->shape[0], path));
+    enum tess_status status = fill(latent, env, coords, feats);
     if (status) {
         tess_latent_free(&latent);
         return status;
@@ -171,9 +202,35 @@ enum tess_status tess_latent_load(struct tess_latent **out, struct tess_env *env
 {
     struct tess_safetensors *file = NULL;
     TESS_TRY(tess_safetensors_open(&file, env, path));
-    enum tess_status status = read_latent(out, env, file);
+    enum tess_status status = tess_latent_read(out, env, file, false);
     tess_safetensors_close(&file);
     return status;
+}
+
+// ---------------------------------------------------------------------------------------
+// Writing
+// ---------------------------------------------------------------------------------------
+
+enum tess_status tess_latent_tensors(struct tess_file_tensor tensors[2], int32_t **coords,
+                                     struct tess_env *env,
+                                     const struct tess_latent *latent)
+{
+    int32_t *rows = NULL;
+    TESS_TRY(tess_alloc(&rows, env, latent->voxels, 4 * sizeof *rows, "a latent"));
+    for (size_t i = 0; i < latent->voxels; i++)
+        memcpy(rows + 4 * i + 1, latent->coords + 3 * i, 3 * sizeof *rows);
+    tensors[0] = (struct tess_file_tensor){.name = "coords",
+                                           .dtype = TESS_I32,
+                                           .dims = 2,
+                                           .shape = {latent->voxels, 4},
+                                           .data = rows};
+    tensors[1] = (struct tess_file_tensor){.name = "feats",
+                                           .dtype = TESS_F32,
+                                           .dims = 2,
+                                           .shape = {latent->voxels, latent->channels},
+                                           .data = latent->feats};
+    *coords = rows;
+    return TESS_OK;
 }
 
 // ---------------------------------------------------------------------------------------
@@ -304,7 +361,12 @@ enum tess_status tess_latent_shell(struct tess_latent **out, struct tess_env *en
         return tess_fail(env, TESS_ERR_ARG, "a shell of %u channels, expected 1..%d",
                          channels, MAX_CHANNELS);
     struct tess_latent *latent = NULL;
-    TESS_TRY(latent_create(&latent, env, voxels, channels, "the shell"));
+    TESS_TRY(tess_latent_create(&latent, env, voxels, "the shell"));
+    enum tess_status status = create_feats(latent, env, channels);
+    if (status) {
+        tess_latent_free(&latent);
+        return status;
+    }
     struct torus inner, outer;
     torus_fit(&inner, &outer, (int32_t)resolution, voxels);
     torus_fill(latent, &inner, &outer, (int32_t)resolution);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 
 #define SPILLABLE_MAX   32
+#define STEP_KINDS_MAX  8
 #define FLOOR_STEP      ((size_t)1 << 10) // bytes; a floor is found to this
 #define FLOOR_STEPS_MAX ((size_t)1 << 34) // 16 TiB
 #define SHRINKS_MAX     4
@@ -38,7 +39,19 @@ struct tess_stage {
     } spillable[SPILLABLE_MAX];
     size_t spillable_count;
     bool measuring; // the first dry run
+    bool short_run; // steps of a kind that was seen are left out
+    uint64_t kinds[STEP_KINDS_MAX];
+    size_t kind_count;
+    uint32_t step, steps;
+    double start; // seconds, of the real run
 };
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 struct tess_env *tess_stage_env(const struct tess_stage *stage)
 {
@@ -62,6 +75,9 @@ bool tess_stage_prefetch(const struct tess_stage *stage)
 
 bool tess_stage_resident(const struct tess_stage *stage)
 {
+    // Only plans of stages that have such weights tell of them.
+    if (stage->policy.resident)
+        stage->report->resident = true;
     return stage->policy.resident;
 }
 
@@ -150,10 +166,16 @@ static size_t tile_end(const struct tess_span *span, size_t row0, size_t tile,
 // Progress is counted in MFLOP.
 static void tell_progress(const struct tess_stage *stage)
 {
-    if (!tess_device_dry(stage->dev))
-        tess_progress(tess_device_env(stage->dev), stage->report->name,
-                      (uint64_t)(tess_device_queued_flop(stage->dev) * 1e-6),
-                      (uint64_t)(stage->report->counters.flop * 1e-6));
+    if (tess_device_dry(stage->dev))
+        return;
+    tess_progress_tell(tess_device_env(stage->dev),
+                       (struct tess_progress){
+                           .stage = stage->report->name,
+                           .done = (uint64_t)(tess_device_queued_flop(stage->dev) * 1e-6),
+                           .total = (uint64_t)(stage->report->counters.flop * 1e-6),
+                           .step = stage->step,
+                           .steps = stage->steps,
+                           .elapsed = seconds_now() - stage->start});
 }
 
 static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_span *span,
@@ -249,6 +271,19 @@ enum tess_status tess_span_run(struct tess_stage *stage, const struct tess_span 
     return TESS_OK;
 }
 
+bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t steps,
+                           uint64_t kind)
+{
+    stage->step = (uint32_t)step;
+    stage->steps = (uint32_t)steps;
+    for (size_t i = 0; i < stage->kind_count && stage->short_run; i++)
+        if (stage->kinds[i] == kind)
+            return false;
+    if (stage->kind_count < STEP_KINDS_MAX)
+        stage->kinds[stage->kind_count++] = kind;
+    return true;
+}
+
 // ---- plans ----
 
 struct job {
@@ -263,21 +298,21 @@ static enum tess_status run_once(struct tess_stage *stage, const struct job *job
     stage->report->spilled_bytes = stage->report->spilled_tensors = 0;
     for (size_t i = 0; i < stage->report->span_count; i++)
         stage->report->spans[i].runs = 0;
+    stage->kind_count = 0;
     enum tess_status status = job->fn(stage, job->user);
     tess_arena_release(stage->arena, 0);
     return status;
 }
 
 // Try one policy dry. On success *report has the tiles, and the peak of a last dry run
-// with them.
+// with them, which goes through all steps if counters are wanted.
 static enum tess_status plan_policy(struct tess_stage_report *report,
                                     const struct job *job,
                                     const struct tess_budget *budget,
                                     struct policy policy,
-                                    const struct tess_stage *measured)
+                                    const struct tess_stage *measured, bool want_counters)
 {
-    *report = (struct tess_stage_report){
-        .name = job->name, .prefetch = policy.prefetch, .resident = policy.resident};
+    *report = (struct tess_stage_report){.name = job->name, .prefetch = policy.prefetch};
     struct tess_stage stage = *measured;
     stage.policy = policy;
     stage.report = report;
@@ -286,6 +321,7 @@ static enum tess_status plan_policy(struct tess_stage_report *report,
     // too.
     for (int pass = 0; pass < 2; pass++) {
         stage.fixed = pass == 1;
+        stage.short_run = pass == 0 || !want_counters;
         TESS_TRY(tess_arena_create(&stage.arena, job->dev, budget));
         struct tess_counters before;
         enum tess_status status = tess_device_take_counters(job->dev, &before);
@@ -305,15 +341,17 @@ static enum tess_status measure(struct tess_stage *out, const struct job *job)
 {
     struct tess_stage_report report;
     struct tess_budget unlimited = {SIZE_MAX / 2, SIZE_MAX / 4, 1};
-    *out = (struct tess_stage){
-        .dev = job->dev, .policy = {.prefetch = true}, .measuring = true};
+    *out = (struct tess_stage){.dev = job->dev,
+                               .policy = {.prefetch = true},
+                               .measuring = true,
+                               .short_run = true};
     report = (struct tess_stage_report){.name = job->name};
     out->report = &report;
     TESS_TRY(tess_arena_create(&out->arena, job->dev, &unlimited));
     enum tess_status status = run_once(out, job);
     tess_arena_destroy(&out->arena);
     out->report = NULL;
-    out->measuring = false;
+    out->measuring = out->short_run = false;
     return status;
 }
 
@@ -323,13 +361,13 @@ static enum tess_status plan_policies(struct tess_stage_report *report,
                                       const struct tess_stage *measured)
 {
     *chosen = (struct policy){.prefetch = true, .resident = true};
-    enum tess_status status = plan_policy(report, job, budget, *chosen, measured);
+    enum tess_status status = plan_policy(report, job, budget, *chosen, measured, true);
     for (int small = 0; small < 2; small++)
         for (size_t spills = 0; spills <= measured->spillable_count; spills++)
             for (int late = 0; late < 2 && status == TESS_ERR_BUDGET; late++) {
                 *chosen = (struct policy){
                     .spills = spills, .prefetch = !late, .small_tiles = small};
-                status = plan_policy(report, job, budget, *chosen, measured);
+                status = plan_policy(report, job, budget, *chosen, measured, true);
             }
     return status;
 }
@@ -346,7 +384,8 @@ static enum tess_status find_floor(size_t *out, const struct job *job,
     *out = 0;
     for (;; high *= 2) {
         *limit = high * FLOOR_STEP;
-        enum tess_status status = plan_policy(&report, job, trial, frugal, measured);
+        enum tess_status status =
+            plan_policy(&report, job, trial, frugal, measured, false);
         if (!status)
             break;
         if (status != TESS_ERR_BUDGET)
@@ -358,7 +397,8 @@ static enum tess_status find_floor(size_t *out, const struct job *job,
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         *limit = middle * FLOOR_STEP;
-        enum tess_status status = plan_policy(&report, job, trial, frugal, measured);
+        enum tess_status status =
+            plan_policy(&report, job, trial, frugal, measured, false);
         if (status && status != TESS_ERR_BUDGET)
             return status;
         *(status ? &low : &high) = middle;
@@ -431,13 +471,6 @@ enum tess_status tess_stage_plan(struct tess_stage_report *report,
     *report = (struct tess_stage_report){.name = name};
     return plan(report, &policy, &measured, &(struct job){dev, name, fn, user}, budget,
                 want_floor);
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 // An arena with the plan's memory behind it: the plan's dry run once more, then the
@@ -516,6 +549,7 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     double start = seconds_now();
     *report = (struct tess_stage_report){.name = name};
     TESS_TRY(plan_and_commit(&stage, report, &job, budget));
+    stage.start = seconds_now();
     struct tess_counters ignored;
     enum tess_status status = tess_device_take_counters(dev, &ignored);
     if (!status)

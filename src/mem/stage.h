@@ -56,6 +56,12 @@ void tess_stage_count_use(struct tess_stage *stage, size_t kind, size_t bytes);
 // It is gone.
 void tess_stage_count_end(struct tess_stage *stage, size_t kind);
 
+// Step `step` of `steps`, from 1, begins: progress tells of it. Steps of one `kind` need
+// the same memory. False: this dry run looks for memory only and has seen one of this
+// kind, so the step is left out.
+bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t steps,
+                           uint64_t kind);
+
 struct tess_tile {
     size_t row0, rows;
 };

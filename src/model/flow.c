@@ -433,6 +433,16 @@ static enum tess_status run_sparse(struct tess_flow_exec *exec)
     return status;
 }
 
+// What the memory of a step depends on: its runs, and which have a condition.
+static uint64_t kind_of(const struct tess_flow_step *step)
+{
+    uint64_t kind = step->runs;
+    for (size_t run = 0; run < step->runs; run++)
+        kind = kind * 31 + (uint64_t)step->run[run].item * 2 +
+               (step->run[run].condition >= 0);
+    return kind;
+}
+
 // The runs of step `index`.
 static void begin_step(struct tess_flow_exec *exec, size_t index)
 {
@@ -461,6 +471,9 @@ static enum tess_status run_steps(struct tess_flow_exec *exec)
         TESS_TRY(tess_position_table(&exec->positions, stage,
                                      (config->resolution + 1) / 2, config->channels));
     for (size_t s = 0; s < job->params.step_count; s++) {
+        if (!tess_stage_begin_step(stage, s + 1, job->params.step_count,
+                                   kind_of(&job->params.steps[s])))
+            continue;
         begin_step(exec, s);
         TESS_TRY(config->sparse ? run_sparse(exec) : run_dense(exec));
     }

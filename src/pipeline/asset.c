@@ -10,7 +10,7 @@
 #include "io/obj.h"
 #include "io/ply.h"
 #include "io/stl.h"
-#include "pipeline/context.h"
+#include "pipeline/provenance.h"
 
 enum format { FORMAT_NONE, FORMAT_GLB, FORMAT_OBJ, FORMAT_STL, FORMAT_PLY };
 
@@ -101,8 +101,10 @@ enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_con
         return tess_fail(&ctx->env, TESS_ERR_ARG,
                          "%s: unknown suffix, expected .glb, .obj, .stl or .ply", path);
     if (format == FORMAT_PLY && asset->has_splats)
-        return tess_ply_write_splats(&asset->splats, &ctx->env, path);
-    return save_mesh(asset, ctx, path, format);
+        TESS_TRY(tess_ply_write_splats(&asset->splats, &ctx->env, path));
+    else
+        TESS_TRY(save_mesh(asset, ctx, path, format));
+    return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }
 
 static enum tess_status read_into(struct tess_asset *asset, struct tess_context *ctx,
@@ -134,6 +136,8 @@ enum tess_status tess_asset_open(struct tess_asset **out, struct tess_context *c
     struct tess_asset *asset = NULL;
     TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
     enum tess_status status = read_into(asset, ctx, path);
+    if (!status)
+        status = tess_provenance_file(ctx, TESS_FILE_INPUT, path);
     if (status) {
         tess_asset_destroy(&asset);
         return status;

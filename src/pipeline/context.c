@@ -1,6 +1,7 @@
 // Contexts and devices.
 #include "pipeline/context.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,7 @@ enum tess_status tess_context_create(struct tess_context **out,
         return status;
     }
     ctx->env = env;
+    ctx->hash_files = params->hash_files;
     status = open_context(ctx, params);
     if (status) {
         if (message)
@@ -118,6 +120,7 @@ void tess_context_destroy(struct tess_context **ctx)
     if (!*ctx)
         return;
     tess_device_close(&(*ctx)->device);
+    cJSON_Delete((*ctx)->provenance);
     free((*ctx)->stages);
     free(*ctx);
     *ctx = NULL;

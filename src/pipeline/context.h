@@ -18,9 +18,18 @@ struct tess_context {
     // One for each stage that ran.
     struct tess_stage_report *stages;
     size_t stage_count, stage_capacity;
+    // For reports: whether files are hashed, and what is known (see provenance.h).
+    bool hash_files;
+    struct cJSON *provenance;
 };
 
 enum { TESS_DECODER_GAUSSIAN, TESS_DECODER_MESH, TESS_DECODER_COUNT };
+
+// What the image encoder made last, and of what.
+struct tess_condition_memory {
+    float *values;
+    char key[512];
+};
 
 struct tess_model {
     char *directory;
@@ -33,6 +42,7 @@ struct tess_model {
     struct tess_flow *flows[2]; // of the structure, of latents
     struct tess_structure_decoder *structure_decoder;
     struct tess_model_part *parts; // made when first asked for: the config's, the encoder
+    struct tess_condition_memory condition;
 };
 
 struct tess_asset {

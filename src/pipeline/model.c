@@ -55,6 +55,7 @@ void tess_model_destroy(struct tess_model **model)
     tess_pipeline_config_clear(&(*model)->config);
     free((*model)->directory);
     free((*model)->encoder_path);
+    free((*model)->condition.values);
     free(*model);
     *model = NULL;
 }
@@ -193,31 +194,4 @@ enum tess_status tess_model_structure_decoder(const struct tess_structure_decode
     }
     *out = model->structure_decoder;
     return TESS_OK;
-}
-
-// ---- latents ----
-
-enum tess_status tess_latent_open(struct tess_latent **out, struct tess_context *ctx,
-                                  const char *path)
-{
-    tess_context_begin(ctx);
-    return tess_latent_load(out, &ctx->env, path);
-}
-
-enum tess_status tess_latent_create_shell(struct tess_latent **out,
-                                          struct tess_context *ctx, size_t voxels,
-                                          uint32_t resolution, uint32_t channels)
-{
-    tess_context_begin(ctx);
-    return tess_latent_shell(out, &ctx->env, voxels, resolution, channels);
-}
-
-size_t tess_latent_voxels(const struct tess_latent *latent)
-{
-    return latent->voxels;
-}
-
-void tess_latent_destroy(struct tess_latent **latent)
-{
-    tess_latent_free(latent);
 }

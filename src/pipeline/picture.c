@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/png.h"
-#include "pipeline/context.h"
+#include "pipeline/provenance.h"
 #include "render/mesh.h"
 #include "render/sheet.h"
 #include "render/splat.h"
@@ -88,7 +88,8 @@ enum tess_status tess_image_save(const struct tess_image *image, struct tess_con
                                  const char *path)
 {
     tess_context_begin(ctx);
-    return tess_png_write(&image->picture, &ctx->env, path);
+    TESS_TRY(tess_png_write(&image->picture, &ctx->env, path));
+    return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }
 
 void tess_image_destroy(struct tess_image **image)

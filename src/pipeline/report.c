@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "pipeline/context.h"
+#include "pipeline/provenance.h"
 
 static void add_number(cJSON *object, const char *key, double value)
 {
@@ -111,7 +111,9 @@ enum tess_status tess_report_json(char **json, struct tess_context *ctx,
         floor = stages[i].floor_bytes > floor ? stages[i].floor_bytes : floor;
     }
     add_number(root, "peak_bytes", (double)peak);
-    if (!ran)
+    if (ran)
+        tess_provenance_add(root, ctx);
+    else
         add_number(root, "smallest_budget_bytes", (double)floor);
     return print(json, ctx, root);
 }

@@ -1,0 +1,139 @@
+// What made a result, as text that is compared whole when the result is taken up again.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/generation.h"
+#include "pipeline/keep.h"
+
+static void describe_sampler(char *text, size_t size,
+                             const struct tess_sampler_config *config,
+                             const struct tess_sampling *asked, uint64_t bytes)
+{
+    struct tess_schedule schedule = tess_generation_schedule(config, asked);
+    snprintf(text, size,
+             " steps %u guidance %.17g interval %.17g,%.17g rescale %.17g weights %llu",
+             (unsigned)schedule.steps, schedule.guidance, schedule.interval[0],
+             schedule.interval[1], schedule.rescale_t, (unsigned long long)bytes);
+}
+
+static void describe_condition(struct tess_generation *g)
+{
+    uint64_t hash = TESS_HASH_START;
+    for (size_t i = 0; i < g->condition_count; i++) {
+        const struct tess_picture *picture = &g->images[i]->picture;
+        hash = tess_hash(hash, picture->pixels,
+                         (size_t)picture->width * picture->height * 4);
+    }
+    snprintf(g->condition_key, sizeof g->condition_key,
+             "condition 1; pictures %zu %016llx; encoder %llu; device %.128s",
+             g->condition_count, (unsigned long long)hash,
+             (unsigned long long)tess_image_encoder_sizes(g->encoder).bytes,
+             tess_device_facts(g->ctx->device)->name);
+}
+
+// " noise 0123456789abcdef" of the tensors of a noise file, else "".
+static void describe_noise(char text[32], const struct tess_generation *g)
+{
+    static const char *const names[] = {"noise_ss", "noise_slat"};
+    uint64_t hash = TESS_HASH_START;
+    text[0] = '\0';
+    if (!g->noise_file)
+        return;
+    for (int i = 0; i < 2; i++) {
+        const struct tess_file_tensor *tensor =
+            tess_safetensors_find(g->noise_file, names[i]);
+        if (tensor)
+            hash = tess_hash(hash, tensor->data, tensor->elements * sizeof(float));
+    }
+    snprintf(text, 32, " noise %016llx", (unsigned long long)hash);
+}
+
+static void describe_variant(struct tess_generation *g, struct tess_seed_run *variant)
+{
+    const struct tess_generate_params *params = g->params;
+    const struct tess_pipeline_config *config = &g->model->config;
+    const struct tess_latent *given = params->structure_coords;
+    char noise[32];
+    describe_noise(noise, g);
+    size_t size = sizeof variant->structure_key;
+    int used =
+        snprintf(variant->structure_key, size,
+                 "%s; structure seed %llu%s multi %d decoder %llu", g->condition_key,
+                 (unsigned long long)variant->seed, noise, params->multi_diffusion,
+                 (unsigned long long)tess_structure_decoder_bytes(g->structure_decoder));
+    describe_sampler(variant->structure_key + used, size - (size_t)used,
+                     &config->structure_sampler, &params->structure,
+                     tess_flow_bytes(g->structure_flow));
+    size = sizeof variant->latent_key;
+    used = snprintf(variant->latent_key, size, "%s; latent", variant->structure_key);
+    if (given)
+        used +=
+            snprintf(variant->latent_key + used, size - (size_t)used,
+                     " of %zu given voxels %016llx", given->voxels,
+                     (unsigned long long)tess_hash(TESS_HASH_START, given->coords,
+                                                   given->voxels * 3 * sizeof(int32_t)));
+    describe_sampler(variant->latent_key + used, size - (size_t)used,
+                     &config->latent_sampler, &params->latent,
+                     tess_flow_bytes(g->latent_flow));
+    snprintf(variant->structure_name, sizeof variant->structure_name, "structure-%llu",
+             (unsigned long long)variant->seed);
+    snprintf(variant->latent_name, sizeof variant->latent_name, "latent-%llu",
+             (unsigned long long)variant->seed);
+}
+
+void tess_generation_describe(struct tess_generation *g)
+{
+    describe_condition(g);
+    for (size_t i = 0; i < g->variant_count; i++)
+        describe_variant(g, &g->variants[i]);
+}
+
+// ---- keeping and taking up ----
+
+enum tess_status tess_generation_keep(struct tess_generation *g, const char *name,
+                                      const char *key,
+                                      const struct tess_file_tensor *tensors,
+                                      size_t count)
+{
+    const char *dir = g->params->keep_dir;
+    return dir ? tess_keep_write(g->ctx, dir, name, key, tensors, count) : TESS_OK;
+}
+
+enum tess_status tess_generation_keep_latent(struct tess_generation *g,
+                                             const struct tess_latent *latent,
+                                             const char *name, const char *key)
+{
+    struct tess_file_tensor tensors[2];
+    int32_t *coords = NULL;
+    if (!g->params->keep_dir)
+        return TESS_OK;
+    TESS_TRY(tess_latent_tensors(tensors, &coords, &g->ctx->env, latent));
+    enum tess_status status =
+        tess_generation_keep(g, name, key, tensors, latent->feats ? 2 : 1);
+    free(coords);
+    return status;
+}
+
+enum tess_status tess_generation_look_for(struct tess_safetensors **out,
+                                          struct tess_generation *g, const char *name,
+                                          const char *key)
+{
+    const char *dir = g->params->from_dir;
+    *out = NULL;
+    return dir ? tess_keep_open(out, g->ctx, dir, name, key) : TESS_OK;
+}
+
+enum tess_status tess_generation_take_latent(struct tess_latent **out,
+                                             struct tess_generation *g, const char *name,
+                                             const char *key)
+{
+    struct tess_safetensors *kept = NULL;
+    *out = NULL;
+    TESS_TRY(tess_generation_look_for(&kept, g, name, key));
+    if (!kept)
+        return TESS_OK;
+    enum tess_status status = tess_latent_read(out, &g->ctx->env, kept, true);
+    tess_safetensors_close(&kept);
+    return status;
+}
