@@ -205,8 +205,8 @@ def check_memory(report, where):
     with report.check("too small a budget names one that works"):
         budget = 64
         for _ in STAGES:  # those that are planned when their turn comes name their own
-            result = run("generate", DUCK, *QUICK, "-o", where / "small.safetensors", "--memory",
-                         f"{budget}K")
+            result = run("generate", DUCK, *QUICK, "-q", "-o", where / "small.safetensors",
+                         "--memory", f"{budget}K")
             if result.status == 0:
                 break
             assert result.status == DEVICE, result

@@ -52,6 +52,7 @@ def check_progress(report, where, decode):
         for stage in ("gaussian decoder", "mesh decoder"):
             assert re.search(rf"\r\x1b\[K{stage} +\[", text), text[-300:]
         shares = [int(share) for share in re.findall(r"(\d+) %", text)]
+        assert re.search(r"%  \d+:\d\d, \d+:\d\d left", text), text[-300:]
         assert shares and max(shares) == 100 and min(shares) < 100, shares
         assert "\x1b[32m" in text, "no colour"
         assert text.endswith("\r\x1b[K"), f"the bar is left behind: {text[-80:]!r}"
@@ -69,7 +70,7 @@ def check_progress(report, where, decode):
         status, text = on_terminal("decode", decode[1], "-o", where / "none/a.glb")
         assert status == 1, text
         # Terminals add a carriage return to the end of a line.
-        assert re.search(r"%\r\x1b\[Ktessella: cannot write [^\r]*none/a\.glb[^\r]*\r\n$", text), \
+        assert re.search(r"left\r\x1b\[Ktessella: cannot write [^\r]*none/a\.glb[^\r]*\r\n$", text), \
             repr(text[-200:])
     with report.check("-q: nothing but errors"):
         result = done(*decode, "-q")
