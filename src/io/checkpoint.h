@@ -3,6 +3,7 @@
 #define TESS_CHECKPOINT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "io/file_tensor.h"
@@ -24,6 +25,10 @@ const struct tess_file_tensor *tess_checkpoint_at(const struct tess_checkpoint *
 const struct tess_file_tensor *tess_checkpoint_find(const struct tess_checkpoint *file,
                                                     const char *name);
 const char *tess_checkpoint_path(const struct tess_checkpoint *file);
+
+// A number that tells the contents of files apart: of the tensors' names and data. Reads
+// all of them.
+uint64_t tess_checkpoint_fingerprint(const struct tess_checkpoint *file);
 
 // Find a tensor that must be there, with a dtype and a shape as tess_file_tensor_check()
 // takes them.

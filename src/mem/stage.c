@@ -24,6 +24,32 @@ struct policy {
     bool small_tiles;
 };
 
+// What a stage counts, to be added up by steps.
+struct tally {
+    double flop;
+    uint64_t launches, uploaded, downloaded, spilled_bytes, spilled_tensors;
+    uint64_t runs[TESS_STAGE_SPANS];
+};
+
+// Steps of one kind are alike, so plans need not go through all of them: one of each kind
+// shows which tiles fit; to count, three of each and the last, as the first brings what
+// stays, and prefetched weights may lie in turn in two places.
+#define STEPS_TO_FIT   1
+#define STEPS_TO_COUNT 3
+
+struct steps {
+    size_t limit;         // of each kind that are gone through
+    uint32_t step, count; // in progress, of all
+    struct {
+        uint64_t kind;
+        size_t seen;
+        struct tally tally; // of the last that was gone through
+    } kinds[STEP_KINDS_MAX];
+    size_t kind_count, current; // current == kind_count: none
+    struct tally before;        // the current one
+    struct tally left_out;
+};
+
 struct tess_stage {
     struct tess_device *dev;
     struct tess_arena *arena;
@@ -39,10 +65,7 @@ struct tess_stage {
     } spillable[SPILLABLE_MAX];
     size_t spillable_count;
     bool measuring; // the first dry run
-    bool short_run; // steps of a kind that was seen are left out
-    uint64_t kinds[STEP_KINDS_MAX];
-    size_t kind_count;
-    uint32_t step, steps;
+    struct steps steps;
     double start; // seconds, of the real run
 };
 
@@ -168,14 +191,15 @@ static void tell_progress(const struct tess_stage *stage)
 {
     if (tess_device_dry(stage->dev))
         return;
-    tess_progress_tell(tess_device_env(stage->dev),
-                       (struct tess_progress){
-                           .stage = stage->report->name,
-                           .done = (uint64_t)(tess_device_queued_flop(stage->dev) * 1e-6),
-                           .total = (uint64_t)(stage->report->counters.flop * 1e-6),
-                           .step = stage->step,
-                           .steps = stage->steps,
-                           .elapsed = seconds_now() - stage->start});
+    tess_progress_tell(
+        tess_device_env(stage->dev),
+        (struct tess_progress){
+            .stage = stage->report->name,
+            .done = (uint64_t)(tess_device_counters(stage->dev)->flop * 1e-6),
+            .total = (uint64_t)(stage->report->counters.flop * 1e-6),
+            .step = stage->steps.step,
+            .steps = stage->steps.count,
+            .elapsed = seconds_now() - stage->start});
 }
 
 static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_span *span,
@@ -271,17 +295,94 @@ enum tess_status tess_span_run(struct tess_stage *stage, const struct tess_span 
     return TESS_OK;
 }
 
-bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t steps,
+static struct tally tally_now(const struct tess_stage *stage)
+{
+    const struct tess_counters *counters = tess_device_counters(stage->dev);
+    struct tally tally = {.flop = counters->flop,
+                          .launches = counters->launches,
+                          .uploaded = counters->uploaded,
+                          .downloaded = counters->downloaded,
+                          .spilled_bytes = stage->report->spilled_bytes,
+                          .spilled_tensors = stage->report->spilled_tensors};
+    for (uint32_t i = 0; i < stage->report->span_count; i++)
+        tally.runs[i] = stage->report->spans[i].runs;
+    return tally;
+}
+
+// a += sign * b
+static void tally_add(struct tally *a, const struct tally *b, int sign)
+{
+    uint64_t factor = (uint64_t)sign; // modulo 2^64
+    a->flop += sign * b->flop;
+    a->launches += factor * b->launches;
+    a->uploaded += factor * b->uploaded;
+    a->downloaded += factor * b->downloaded;
+    a->spilled_bytes += factor * b->spilled_bytes;
+    a->spilled_tensors += factor * b->spilled_tensors;
+    for (size_t i = 0; i < TESS_STAGE_SPANS; i++)
+        a->runs[i] += factor * b->runs[i];
+}
+
+static void end_step(struct tess_stage *stage, const struct tally *now)
+{
+    struct steps *steps = &stage->steps;
+    if (steps->current < steps->kind_count) {
+        struct tally *tally = &steps->kinds[steps->current].tally;
+        *tally = *now;
+        tally_add(tally, &steps->before, -1);
+    }
+    steps->current = steps->kind_count;
+}
+
+// The place of a kind; a new one is made while there is room.
+static size_t find_kind(struct steps *steps, uint64_t kind)
+{
+    size_t i = 0;
+    while (i < steps->kind_count && steps->kinds[i].kind != kind)
+        i++;
+    if (i == steps->kind_count && i < STEP_KINDS_MAX) {
+        steps->kinds[i].kind = kind;
+        steps->kinds[i].seen = 0;
+        steps->kind_count++;
+    }
+    return i;
+}
+
+bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t count,
                            uint64_t kind)
 {
-    stage->step = (uint32_t)step;
-    stage->steps = (uint32_t)steps;
-    for (size_t i = 0; i < stage->kind_count && stage->short_run; i++)
-        if (stage->kinds[i] == kind)
-            return false;
-    if (stage->kind_count < STEP_KINDS_MAX)
-        stage->kinds[stage->kind_count++] = kind;
+    struct steps *steps = &stage->steps;
+    steps->step = (uint32_t)step;
+    steps->count = (uint32_t)count;
+    if (!tess_device_dry(stage->dev))
+        return true;
+    struct tally now = tally_now(stage);
+    end_step(stage, &now);
+    size_t place = find_kind(steps, kind);
+    if (place == steps->kind_count)
+        return true;
+    bool last = step == count && steps->limit > STEPS_TO_FIT;
+    if (steps->kinds[place].seen >= steps->limit && !last) {
+        tally_add(&steps->left_out, &steps->kinds[place].tally, 1);
+        return false;
+    }
+    steps->kinds[place].seen++;
+    steps->current = place;
+    steps->before = now;
     return true;
+}
+
+// What steps that were left out would have counted.
+static void add_left_out(struct tess_stage_report *report, const struct tally *tally)
+{
+    report->counters.flop += tally->flop;
+    report->counters.launches += tally->launches;
+    report->counters.uploaded += tally->uploaded;
+    report->counters.downloaded += tally->downloaded;
+    report->spilled_bytes += tally->spilled_bytes;
+    report->spilled_tensors += (uint32_t)tally->spilled_tensors;
+    for (uint32_t i = 0; i < report->span_count; i++)
+        report->spans[i].runs += tally->runs[i];
 }
 
 // ---- plans ----
@@ -298,7 +399,7 @@ static enum tess_status run_once(struct tess_stage *stage, const struct job *job
     stage->report->spilled_bytes = stage->report->spilled_tensors = 0;
     for (size_t i = 0; i < stage->report->span_count; i++)
         stage->report->spans[i].runs = 0;
-    stage->kind_count = 0;
+    stage->steps = (struct steps){.limit = stage->steps.limit};
     enum tess_status status = job->fn(stage, job->user);
     tess_arena_release(stage->arena, 0);
     return status;
@@ -321,7 +422,7 @@ static enum tess_status plan_policy(struct tess_stage_report *report,
     // too.
     for (int pass = 0; pass < 2; pass++) {
         stage.fixed = pass == 1;
-        stage.short_run = pass == 0 || !want_counters;
+        stage.steps.limit = pass == 0 || !want_counters ? STEPS_TO_FIT : STEPS_TO_COUNT;
         TESS_TRY(tess_arena_create(&stage.arena, job->dev, budget));
         struct tess_counters before;
         enum tess_status status = tess_device_take_counters(job->dev, &before);
@@ -332,6 +433,8 @@ static enum tess_status plan_policy(struct tess_stage_report *report,
         struct tess_counters ignored;
         tess_device_take_counters(job->dev, pass == 1 ? &report->counters : &ignored);
         TESS_TRY(status);
+        if (pass == 1)
+            add_left_out(report, &stage.steps.left_out);
     }
     return TESS_OK;
 }
@@ -344,14 +447,15 @@ static enum tess_status measure(struct tess_stage *out, const struct job *job)
     *out = (struct tess_stage){.dev = job->dev,
                                .policy = {.prefetch = true},
                                .measuring = true,
-                               .short_run = true};
+                               .steps = {.limit = STEPS_TO_FIT}};
     report = (struct tess_stage_report){.name = job->name};
     out->report = &report;
     TESS_TRY(tess_arena_create(&out->arena, job->dev, &unlimited));
     enum tess_status status = run_once(out, job);
     tess_arena_destroy(&out->arena);
     out->report = NULL;
-    out->measuring = out->short_run = false;
+    out->measuring = false;
+    out->steps.limit = SIZE_MAX;
     return status;
 }
 

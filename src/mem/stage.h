@@ -56,10 +56,10 @@ void tess_stage_count_use(struct tess_stage *stage, size_t kind, size_t bytes);
 // It is gone.
 void tess_stage_count_end(struct tess_stage *stage, size_t kind);
 
-// Step `step` of `steps`, from 1, begins: progress tells of it. Steps of one `kind` need
-// the same memory. False: this dry run looks for memory only and has seen one of this
-// kind, so the step is left out.
-bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t steps,
+// Step `step` of `count`, from 1, begins: progress tells of it. Steps of one `kind` do
+// the same with the same memory. False: this dry run has seen enough of this kind, and
+// the step is left out; what it would have counted is added.
+bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t count,
                            uint64_t kind);
 
 struct tess_tile {

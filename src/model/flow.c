@@ -473,7 +473,10 @@ static enum tess_status run_steps(struct tess_flow_exec *exec)
     for (size_t s = 0; s < job->params.step_count; s++) {
         if (!tess_stage_begin_step(stage, s + 1, job->params.step_count,
                                    kind_of(&job->params.steps[s])))
+        {
+            tess_weights_skip_round(exec->weights);
             continue;
+        }
         begin_step(exec, s);
         TESS_TRY(config->sparse ? run_sparse(exec) : run_dense(exec));
     }

@@ -21,6 +21,7 @@ void tess_flow_close(struct tess_flow **flow);
 const struct tess_flow_config *tess_flow_config(const struct tess_flow *flow);
 uint64_t tess_flow_parameters(const struct tess_flow *flow);
 uint64_t tess_flow_bytes(const struct tess_flow *flow);
+const struct tess_checkpoint *tess_flow_file(const struct tess_flow *flow);
 
 // What is sampled. Items of one job have nothing in common but the weights, which are
 // read once for all of them.

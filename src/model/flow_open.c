@@ -215,6 +215,11 @@ uint64_t tess_flow_bytes(const struct tess_flow *flow)
     return flow->bytes;
 }
 
+const struct tess_checkpoint *tess_flow_file(const struct tess_flow *flow)
+{
+    return flow->file;
+}
+
 const char *tess_flow_stage_name(const struct tess_flow *flow)
 {
     return flow->config.sparse ? "latent flow" : "structure flow";

@@ -292,6 +292,12 @@ tess_image_encoder_sizes(const struct tess_image_encoder *encoder)
     return encoder->sizes;
 }
 
+const struct tess_checkpoint *
+tess_image_encoder_file(const struct tess_image_encoder *encoder)
+{
+    return encoder->file;
+}
+
 // ---- running ----
 
 struct exec {

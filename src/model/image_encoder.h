@@ -24,6 +24,9 @@ struct tess_image_encoder_sizes {
 struct tess_image_encoder_sizes
 tess_image_encoder_sizes(const struct tess_image_encoder *encoder);
 
+const struct tess_checkpoint *
+tess_image_encoder_file(const struct tess_image_encoder *encoder);
+
 // What tess_image_encoder_stage() is run on. Results are rows of tokens: the class token,
 // the registers, then patches, rows of the picture first.
 struct tess_image_encoder_job {

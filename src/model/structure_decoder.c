@@ -152,6 +152,12 @@ uint64_t tess_structure_decoder_bytes(const struct tess_structure_decoder *decod
     return decoder->bytes;
 }
 
+const struct tess_checkpoint *
+tess_structure_decoder_file(const struct tess_structure_decoder *decoder)
+{
+    return decoder->file;
+}
+
 // ---- running ----
 
 struct exec {

@@ -18,6 +18,8 @@ const struct tess_structure_decoder_config *
 tess_structure_decoder_config(const struct tess_structure_decoder *decoder);
 uint64_t tess_structure_decoder_parameters(const struct tess_structure_decoder *decoder);
 uint64_t tess_structure_decoder_bytes(const struct tess_structure_decoder *decoder);
+const struct tess_checkpoint *
+tess_structure_decoder_file(const struct tess_structure_decoder *decoder);
 
 // What tess_structure_stage() is run on. Rows of a grid are in raster order, x slowest.
 struct tess_structure_job {

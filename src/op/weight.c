@@ -315,3 +315,8 @@ enum tess_status tess_weights_use(const struct tess_weight **items,
     *items = weights->slots[weights->current].items;
     return TESS_OK;
 }
+
+void tess_weights_skip_round(struct tess_weights *weights)
+{
+    weights->rounds--;
+}

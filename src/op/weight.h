@@ -55,6 +55,9 @@ void tess_weights_destroy(struct tess_weights **weights);
 enum tess_status tess_weights_use(const struct tess_weight **items,
                                   struct tess_weights *weights, size_t index);
 
+// The next round is left out.
+void tess_weights_skip_round(struct tess_weights *weights);
+
 // Bytes of a source on the device.
 size_t tess_weight_bytes(const struct tess_weight_source *source);
 

@@ -1,4 +1,5 @@
 // Pictures to what the flow models see of them.
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,12 @@ static enum tess_status take_kept(bool *found, struct tess_generation *g,
                                  1u << TESS_F32, wanted->dims, wanted->shape);
     if (!status)
         tess_file_tensor_floats(g->conditions, tensor);
+    for (size_t i = 0; !status && i < tensor->elements; i++)
+        if (!isfinite(g->conditions[i]))
+            status = tess_fail(&g->ctx->env, TESS_ERR_FILE,
+                               "%s: tensor cond has %g at element %zu, expected finite "
+                               "numbers",
+                               tess_safetensors_path(kept), (double)g->conditions[i], i);
     tess_safetensors_close(&kept);
     return status;
 }

@@ -31,6 +31,13 @@ struct tess_condition_memory {
     char key[512];
 };
 
+// Of a checkpoint's contents.
+struct tess_fingerprint {
+    const struct tess_checkpoint *file;
+    uint64_t value;
+};
+#define TESS_FINGERPRINTS 4 // networks from a picture to a latent
+
 struct tess_model {
     char *directory;
     const char *place;  // where it was found
@@ -43,6 +50,7 @@ struct tess_model {
     struct tess_structure_decoder *structure_decoder;
     struct tess_model_part *parts; // made when first asked for: the config's, the encoder
     struct tess_condition_memory condition;
+    struct tess_fingerprint fingerprints[TESS_FINGERPRINTS];
 };
 
 struct tess_asset {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "pipeline/generation.h"
+#include "pipeline/keep.h"
 #include "pipeline/provenance.h"
 
 // ---- networks ----
@@ -110,6 +111,8 @@ static enum tess_status take_kept(struct tess_generation *g, bool *all)
 static enum tess_status run(struct tess_generation *g)
 {
     bool all;
+    if (g->params->keep_dir)
+        TESS_TRY(tess_keep_prepare(g->ctx, g->params->keep_dir));
     TESS_TRY(open_noise(g));
     TESS_TRY(tess_generation_open(g));
     tess_generation_describe(g);

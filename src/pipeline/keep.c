@@ -11,14 +11,22 @@
 
 #define KEY_FIELD "tessella.made_by"
 
+enum tess_status tess_keep_prepare(struct tess_context *ctx, const char *dir)
+{
+    struct stat info;
+    if ((mkdir(dir, 0777) && errno != EEXIST) || stat(dir, &info))
+        return tess_fail(&ctx->env, TESS_ERR_WRITE, "%s: %s", dir, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return tess_fail(&ctx->env, TESS_ERR_WRITE, "%s: no directory", dir);
+    return TESS_OK;
+}
+
 enum tess_status tess_keep_write(struct tess_context *ctx, const char *dir,
                                  const char *name, const char *key,
                                  const struct tess_file_tensor *tensors, size_t count)
 {
     const struct tess_metadata metadata = {KEY_FIELD, key};
     char *path = NULL;
-    if (mkdir(dir, 0777) && errno != EEXIST)
-        return tess_fail(&ctx->env, TESS_ERR_WRITE, "%s: %s", dir, strerror(errno));
     TESS_TRY(tess_strf(&path, &ctx->env, "%s/%s.safetensors", dir, name));
     enum tess_status status =
         tess_safetensors_write(&ctx->env, path, tensors, count, &metadata, 1);

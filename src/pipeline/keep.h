@@ -6,7 +6,11 @@
 #include "io/safetensors.h"
 #include "pipeline/context.h"
 
-// Write DIR/NAME.safetensors, with `key` in its metadata; makes DIR if need be. The file
+// Make the directory if need be, before anything runs. TESS_ERR_WRITE if it cannot be
+// one.
+enum tess_status tess_keep_prepare(struct tess_context *ctx, const char *dir);
+
+// Write DIR/NAME.safetensors, with `key` in its metadata. The file
 // appears whole or not at all.
 enum tess_status tess_keep_write(struct tess_context *ctx, const char *dir,
                                  const char *name, const char *key,

@@ -34,6 +34,9 @@ enum tess_status tess_model_set_encoder(struct tess_model *model,
     if (path)
         TESS_TRY(tess_strdup(&copy, &ctx->env, path));
     tess_image_encoder_close(&model->encoder);
+    free(model->condition.values);
+    model->condition.values = NULL;
+    memset(model->fingerprints, 0, sizeof model->fingerprints);
     free(model->encoder_path);
     model->encoder_path = copy;
     model->encoder_place = copy ? "given" : NULL;

@@ -356,9 +356,9 @@ size_t tess_device_peak(const struct tess_device *dev)
     return dev->peak;
 }
 
-double tess_device_queued_flop(const struct tess_device *dev)
+const struct tess_counters *tess_device_counters(const struct tess_device *dev)
 {
-    return dev->counters.flop;
+    return &dev->counters;
 }
 
 void tess_device_set_queue(struct tess_device *dev, enum tess_queue queue)

@@ -51,8 +51,8 @@ void tess_device_set_budget(struct tess_device *dev, size_t bytes, size_t max_bu
 size_t tess_device_used(const struct tess_device *dev);
 size_t tess_device_peak(const struct tess_device *dev);
 
-// Arithmetic that was queued since the counters were taken last.
-double tess_device_queued_flop(const struct tess_device *dev);
+// What was counted since the counters were taken last; kernel times lag behind.
+const struct tess_counters *tess_device_counters(const struct tess_device *dev);
 
 // What was counted since the device was opened, or since the last call. Waits for the
 // device so that kernel times are complete.
