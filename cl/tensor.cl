@@ -26,3 +26,12 @@ kernel void scatter_groups(global u32 *chunk, global const u32 *in, global const
     if (group < groups)
         chunk[(size_t)group * words + w] = in[i * words + w];
 }
+
+// out[out0 + i] = in[in0 + i] for `count` groups: rows that follow one another.
+kernel void copy_groups(global u32 *out, global const u32 *in, u32 out0, u32 in0,
+                        u32 words, u32 count)
+{
+    size_t i = get_global_id(1), w = get_global_id(0);
+    if (i < count && w < words)
+        out[(out0 + i) * words + w] = in[(in0 + i) * words + w];
+}

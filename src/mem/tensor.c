@@ -215,27 +215,73 @@ enum tess_status tess_tensor_scatter(struct tess_stage *stage, struct tess_tenso
     return move_any(stage, tensor, in, ids, count, false);
 }
 
-// ids = group0, group0 + 1, ...
-static enum tess_status count_up(uint32_t **out, struct tess_stage *stage, size_t group0,
-                                 size_t count)
+// ---- groups that follow one another ----
+
+// Groups [in0, in0 + count) of `in` to those from out0 on of `out`.
+static enum tess_status copy_part(struct tess_stage *stage,
+                                  const struct tess_tensor *tensor, struct tess_slice out,
+                                  size_t out0, struct tess_slice in, size_t in0,
+                                  size_t count)
 {
-    uint32_t *ids = NULL;
-    TESS_TRY(tess_alloc(&ids, tess_stage_env(stage), count, sizeof *ids, "row numbers"));
-    for (size_t i = 0; i < count; i++)
-        ids[i] = (uint32_t)(group0 + i);
-    *out = ids;
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){
+            .file = "tensor",
+            .kernel = "copy_groups",
+            .global = {tensor->group_bytes / 4, count},
+            .cut = 1,
+            .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_U32ARG(out0), TESS_U32ARG(in0),
+                     TESS_U32ARG(tensor->group_bytes / 4), TESS_U32ARG(count)}});
+}
+
+// Groups [group0, group0 + count) to (`forward`) or from a matrix.
+static enum tess_status copy_chunks(struct tess_stage *stage,
+                                    const struct tess_tensor *tensor, struct tess_mat mat,
+                                    size_t group0, size_t count, bool forward)
+{
+    for (size_t i = 0; i < tensor->chunk_count; i++) {
+        const struct chunk *chunk = &tensor->chunks[i];
+        size_t end = chunk->group0 + chunk->groups, first = group0;
+        if (first < chunk->group0)
+            first = chunk->group0;
+        if (end > group0 + count)
+            end = group0 + count;
+        if (first >= end)
+            continue;
+        size_t in_chunk = first - chunk->group0, in_mat = first - group0;
+        TESS_TRY(forward ? copy_part(stage, tensor, mat.data, in_mat, chunk->data,
+                                     in_chunk, end - first)
+                         : copy_part(stage, tensor, chunk->data, in_chunk, mat.data,
+                                     in_mat, end - first));
+    }
     return TESS_OK;
+}
+
+static enum tess_status copy_any(struct tess_stage *stage,
+                                 const struct tess_tensor *tensor, struct tess_mat mat,
+                                 size_t group0, size_t count, bool forward)
+{
+    struct tess_device *dev = tess_stage_device(stage);
+    assert(group0 + count <= tensor->groups);
+    count_use(tensor, count);
+    if (!tensor->spilled)
+        return copy_chunks(stage, tensor, mat, group0, count, forward);
+    unsigned char *host =
+        tensor->host ? tensor->host + group0 * tensor->group_bytes : NULL;
+    return forward ? tess_slice_write_now(dev, mat.data, host)
+                   : tess_slice_read(dev, mat.data, host);
 }
 
 enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count)
 {
-    uint32_t *ids = NULL;
-    TESS_TRY(count_up(&ids, stage, group0, count));
-    enum tess_status status = tess_tensor_gather(out, stage, tensor, ids, count);
-    free(ids);
-    return status;
+    struct tess_mat mat;
+    TESS_TRY(tess_mat_take(&mat, stage, count * group_rows(tensor), tensor->params.cols,
+                           tensor->params.dtype, tensor->params.tag));
+    TESS_TRY(copy_any(stage, tensor, mat, group0, count, true));
+    *out = mat;
+    return TESS_OK;
 }
 
 enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
@@ -264,10 +310,6 @@ enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage
 enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
                                    struct tess_mat in, size_t group0)
 {
-    size_t count = in.rows / group_rows(tensor);
-    uint32_t *ids = NULL;
-    TESS_TRY(count_up(&ids, stage, group0, count));
-    enum tess_status status = tess_tensor_scatter(stage, tensor, in, ids, count);
-    free(ids);
-    return status;
+    assert(in.rows % group_rows(tensor) == 0 && in.cols == tensor->params.cols);
+    return copy_any(stage, tensor, in, group0, in.rows / group_rows(tensor), false);
 }
