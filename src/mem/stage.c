@@ -10,7 +10,8 @@
 
 #define SPILLABLE_MAX   32
 #define STEP_KINDS_MAX  8
-#define FLOOR_STEP      ((size_t)1 << 10) // bytes; a floor is found to this
+#define FLOOR_STEP      ((size_t)1 << 10) // bytes; a floor is found to this,
+#define FLOOR_SHARE     256               // or to this part of it where that is more
 #define FLOOR_STEPS_MAX ((size_t)1 << 34) // 16 TiB
 #define SHRINKS_MAX     4
 // A tile of less than this share of the comfortable one is only taken when nothing else
@@ -476,8 +477,9 @@ static enum tess_status plan_policies(struct tess_stage_report *report,
     return status;
 }
 
-// The smallest value of a limit at which the most frugal policy works, to FLOOR_STEP; the
-// other limit stays. *out is 0 if none does. `limit` is a member of `trial`.
+// The smallest value of a limit at which the most frugal policy works, to FLOOR_STEP or
+// FLOOR_SHARE; the other limit stays. *out is 0 if none does. `limit` is a member of
+// `trial`.
 static enum tess_status find_floor(size_t *out, const struct job *job,
                                    const struct tess_stage *measured,
                                    struct tess_budget *trial, size_t *limit)
@@ -498,7 +500,8 @@ static enum tess_status find_floor(size_t *out, const struct job *job,
             return TESS_OK;
         low = high;
     }
-    while (high - low > 1) {
+    size_t precision = high < FLOOR_SHARE ? 1 : high / FLOOR_SHARE;
+    while (high - low > precision) {
         size_t middle = low + (high - low) / 2;
         *limit = middle * FLOOR_STEP;
         enum tess_status status =
