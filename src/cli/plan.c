@@ -106,7 +106,8 @@ static enum tess_status plan(struct tess_stage_report **stages, size_t *count,
                              struct cli *cli, struct tess_model *model,
                              const struct tess_latent *latent)
 {
-    if (cli->input_count || !can_generate(cli, model))
+    bool whole = !cli->input_count || cli->pictures;
+    if (!whole || !can_generate(cli, model))
         return tess_plan(stages, count, cli->ctx, model, latent, NULL);
     return tess_plan_generate(
         stages, count, cli->ctx, model, latent, cli->pictures ? cli->pictures : 1,

@@ -2,11 +2,12 @@
 """`plan` tells what a run then does: the same peak, bytes, launches and arithmetic, stage by stage;
 for a described device it needs none."""
 import json
-from material import (DEVICE, DONE, INPUT, LATENTS, MODEL, Report, copy_model, done, edit_json,
-                      folder, one_message, run, small_latent)
+from material import (DEVICE, DONE, INPUT, LATENTS, MODEL, SOURCE, Report, copy_model, done,
+                      edit_json, folder, one_message, run, small_latent)
 
 EXACT = ("name", "peak_bytes", "launches", "flop", "uploaded_bytes", "downloaded_bytes",
          "spilled_bytes", "spilled_tensors", "prefetch", "spans")
+SAMPLING = ("--steps", "4", "--guidance-interval", "0.8,1")  # of four steps three are guided
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": "", "TESSELLA_DEVICE": ""}
 
 
@@ -15,13 +16,25 @@ def planned(*arguments, **options):
 
 
 def check_against_run(where, latent, options):
-    plan = planned(latent, *options)
     report = where / "report.json"
     result = done("decode", latent, "-o", where / "a.glb", "-o", where / "a.ply",
                   "--report", report, *options)
+    compare(planned(latent, *options), 2, report, result)
+
+
+def check_against_generation(where, latent, options, **limits):
+    report = where / "report.json"
+    result = done("generate", SOURCE / "demo/images/mug.png", *SAMPLING, "--seed", "1", *options,
+                  "-o", where / "a.glb", "-o", where / "a.ply", "-o", latent, "--report", report,
+                  **limits)
+    compare(planned(latent, "--pictures", "1", *SAMPLING, *options, **limits), 6, report, result)
+
+
+def compare(plan, count, report, result):
+    """A plan with the report of the run, and with what was counted from outside."""
     told = json.loads(report.read_text())
     stages = {stage["name"]: stage for stage in told["stages"]}
-    assert len(plan["stages"]) == 2, [stage["name"] for stage in plan["stages"]]
+    assert len(plan["stages"]) == count, [stage["name"] for stage in plan["stages"]]
     for stage in plan["stages"]:
         other = stages[stage["name"]]
         wrong = {key: (stage[key], other[key]) for key in EXACT if stage[key] != other[key]}
@@ -55,6 +68,18 @@ def main():
                                 (LATENTS / "teapot.safetensors", ["--memory", "48M"])):
             with report.check(f"plan and run of {latent.stem} {' '.join(options)}"):
                 check_against_run(where, latent, options)
+        made = where / "made.safetensors"
+        for options, limits in (([], {}), (["--memory", "24M"], {}), (["--memory", "13M"], {}),
+                                (["--guide-apart"], {}), (["--max-buffer", "4M"], {}),
+                                ([], {"max_alloc": 32 << 20}), ([], {"max_alloc": 4 << 20}),
+                                (["--memory", "16M"], {"max_alloc": 6 << 20})):
+            words = " ".join([*options, *(f"a device with buffers of {value >> 20}M"
+                                          for value in limits.values())])
+            with report.check(f"plan and run of a whole generation {words}"):
+                check_against_generation(where, made, options, **limits)
+        with report.check("--max-buffer plans for a device with such buffers"):
+            assert planned(made, "--pictures", "1", "--max-buffer", "4M")["stages"] == planned(
+                made, "--pictures", "1", max_alloc=4 << 20)["stages"]
         with report.check("the text tells the same as --json"):
             check_text(where, few)
         with report.check("a plan allocates nothing on the device"):
