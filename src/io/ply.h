@@ -40,4 +40,9 @@ enum tess_status tess_ply_write_mesh(const struct tess_mesh *mesh, struct tess_e
 enum tess_status tess_ply_read_mesh(struct tess_mesh *out, struct tess_env *env,
                                     const char *path);
 
+// Whether the header declares faces, as those of meshes do and those of splats do not. On
+// success *out is set also for what is no PLY file; the readers say what is wrong with
+// it. TESS_ERR_FILE: the file cannot be opened.
+enum tess_status tess_ply_has_faces(bool *out, struct tess_env *env, const char *path);
+
 #endif

@@ -422,3 +422,22 @@ enum tess_status tess_ply_read_mesh(struct tess_mesh *out, struct tess_env *env,
     *out = reader.mesh;
     return TESS_OK;
 }
+
+enum tess_status tess_ply_has_faces(bool *out, struct tess_env *env, const char *path)
+{
+    struct tess_input input = {0};
+    struct tess_word word;
+    bool found = false, ended = false;
+    TESS_TRY(tess_input_map(&input, env, path));
+    struct tess_text text = {.data = input.data, .bytes = input.bytes};
+    while (!found && !ended && tess_text_line(&text)) {
+        if (!tess_text_word(&word, &text))
+            continue;
+        ended = tess_word_is(word, "end_header");
+        found = tess_word_is(word, "element") && tess_text_word(&word, &text) &&
+                tess_word_is(word, "face");
+    }
+    tess_input_close(&input);
+    *out = found;
+    return TESS_OK;
+}
