@@ -311,10 +311,27 @@ TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
 // What tess_asset_save() would write into `path`; 0 for an unknown suffix.
 TESS_API enum tess_representation tess_asset_format(const char *path);
 
-// Read splats from a .ply in the 3D Gaussian Splatting convention, or a mesh from a .glb.
+// Read splats from a .ply in the 3D Gaussian Splatting convention, or a mesh from a .glb,
+// .obj, .stl or a .ply with faces. Vertices of .stl are joined where they are at the same
+// position. Colours come from .glb only.
 TESS_API enum tess_status tess_asset_open(struct tess_asset **out,
                                           struct tess_context *ctx, const char *path);
 TESS_API void tess_asset_destroy(struct tess_asset **asset);
+
+struct tess_mesh_info {
+    size_t vertices, faces;
+    size_t components;         // of faces that share edges
+    size_t boundary_edges;     // with one face; 0: closed
+    size_t non_manifold_edges; // with more than two
+    size_t inconsistent_edges; // whose two faces run along them the same way
+    double area, volume;       // volume: signed, right for closed meshes
+    double lower[3], upper[3]; // bounds of the vertices that faces use
+};
+
+// `weld`: take vertices at the same position for one. TESS_ERR_ARG if there is no mesh.
+TESS_API enum tess_status tess_asset_mesh_info(struct tess_mesh_info *info,
+                                               const struct tess_asset *asset,
+                                               struct tess_context *ctx, bool weld);
 
 // ---------------------------------------------------------------------------------------------
 // Decoding

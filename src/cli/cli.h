@@ -23,7 +23,7 @@ struct cli {
     size_t memory, max_buffer, voxels;
     uint32_t resolution;
     uint32_t turntable;
-    bool has_seed, json, quiet, described;
+    bool has_seed, json, quiet, described, weld;
     uint64_t seed;
     int verbose;
     struct tess_render_params render;
@@ -68,6 +68,7 @@ int cli_devices(struct cli *cli);
 int cli_plan(struct cli *cli);
 int cli_verify(struct cli *cli);
 int cli_model(struct cli *cli);
+int cli_info(struct cli *cli);
 
 // Open the context that the options ask for, where SIGINT and SIGTERM cancel it.
 int cli_open(struct cli *cli);

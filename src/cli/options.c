@@ -40,6 +40,7 @@ enum {
     OPTION_GUIDE_APART,
     OPTION_NOISE,
     OPTION_PICTURES,
+    OPTION_WELD,
     // For both samplers, for the structure's, for the latents': in this order for each.
     OPTION_STEPS,
     OPTION_GUIDANCE = OPTION_STEPS + 3,
@@ -84,6 +85,7 @@ static const struct option options[] = {
     {"guide-apart", no_argument, NULL, OPTION_GUIDE_APART},
     {"noise", required_argument, NULL, OPTION_NOISE},
     {"pictures", required_argument, NULL, OPTION_PICTURES},
+    {"weld", no_argument, NULL, OPTION_WELD},
     {"steps", required_argument, NULL, OPTION_STEPS + 0},
     {"structure-steps", required_argument, NULL, OPTION_STEPS + 1},
     {"latent-steps", required_argument, NULL, OPTION_STEPS + 2},
@@ -170,7 +172,7 @@ static const struct {
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true},
     {"render", "ASSET -o OUT.png",
-     "Draw a .ply of splats or a .glb mesh.\n"
+     "Draw splats (.ply) or a mesh (.glb .obj .ply .stl).\n"
      "\n"
      "  -o, --output FILE  the picture\n"
      "  --turntable N      N frames around the object as OUT-000.png ..., and a sheet of "
@@ -204,6 +206,12 @@ static const struct {
      "\n"
      "  --json             as JSON\n",
      0, 1, false, false},
+    {"info", "ASSET",
+     "Count and measure a mesh (.glb .obj .ply .stl) or splats (.ply).\n"
+     "\n"
+     "  --weld             take vertices at the same place for one (always of .stl)\n"
+     "  --json             as JSON\n",
+     1, 1, false, false},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -513,6 +521,9 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         return true;
     case OPTION_NOISE:
         cli->noise = text;
+        return true;
+    case OPTION_WELD:
+        cli->weld = true;
         return true;
     case OPTION_PICTURES:
         if (!parse_count(&count, text, 1, 8))

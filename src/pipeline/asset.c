@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "geom/weld.h"
 #include "io/gltf.h"
+#include "io/mesh_read.h"
 #include "io/obj.h"
 #include "io/ply.h"
 #include "io/stl.h"
@@ -107,26 +109,35 @@ enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_con
     return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }
 
+static enum tess_status read_mesh(struct tess_asset *asset, struct tess_context *ctx,
+                                  const char *path, enum format format)
+{
+    size_t joined;
+    TESS_TRY(tess_mesh_read(&asset->mesh, &ctx->env, path));
+    if (format == FORMAT_STL)
+        TESS_TRY(tess_mesh_weld(&asset->mesh, &joined, &ctx->env));
+    asset->has_mesh = true;
+    return asset->mesh.normals ? TESS_OK : tess_mesh_normals(&asset->mesh, &ctx->env);
+}
+
 static enum tess_status read_into(struct tess_asset *asset, struct tess_context *ctx,
                                   const char *path)
 {
     TESS_TRY(tess_strdup(&asset->model, &ctx->env, ""));
-    switch (format_of(path)) {
-    case FORMAT_PLY:
-        TESS_TRY(tess_ply_read_splats(&asset->splats, &ctx->env, path));
-        asset->has_splats = true;
-        return TESS_OK;
-    case FORMAT_GLB:
-        TESS_TRY(tess_gltf_read(&asset->mesh, &ctx->env, path));
-        asset->has_mesh = true;
-        return asset->mesh.normals ? TESS_OK : tess_mesh_normals(&asset->mesh, &ctx->env);
-    default:
-        return tess_fail(
-            &ctx->env, TESS_ERR_FILE,
-            "%s: not an asset that can be read, expected a .ply with splats or a "
-            ".glb with a mesh",
-            path);
-    }
+    enum format format = format_of(path);
+    bool faces = true;
+    if (format == FORMAT_NONE)
+        return tess_fail(&ctx->env, TESS_ERR_FILE,
+                         "%s: not an asset that can be read, expected splats (.ply) or a "
+                         "mesh (.glb, .obj, .ply, .stl)",
+                         path);
+    if (format == FORMAT_PLY)
+        TESS_TRY(tess_ply_has_faces(&faces, &ctx->env, path));
+    if (faces)
+        return read_mesh(asset, ctx, path, format);
+    TESS_TRY(tess_ply_read_splats(&asset->splats, &ctx->env, path));
+    asset->has_splats = true;
+    return TESS_OK;
 }
 
 enum tess_status tess_asset_open(struct tess_asset **out, struct tess_context *ctx,

@@ -167,14 +167,18 @@ def main():
         with report.check("what is no asset"):
             picture = where / "picture.png"
             done("render", good["glb"], "-o", picture, "--size", "32")
-            for path in (picture, latent, good["obj"], good["stl"]):
+            for path in (picture, latent):
                 expect_refused(where, path, ".ply", ".glb")
+            for suffix in ("obj", "stl"):
+                path = where / f"cut.{suffix}"
+                path.write_bytes(good[suffix].read_bytes()[:100])
+                expect_refused(where, path)
         with report.check("no such file, a directory"):
             expect_refused(where, where / "none.glb", "No such file")
             (where / "folder.ply").mkdir()
             expect_refused(where, where / "folder.ply", "directory")
         with report.check("the good ones are taken"):
-            for suffix in ("ply", "glb"):
+            for suffix in ("ply", "glb", "obj", "stl"):
                 result = run("render", good[suffix], "-o", where / "a.png", "--size", "32")
                 assert result.status == DONE, result
                 rewritten = where / "rewritten.glb"

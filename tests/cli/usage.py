@@ -9,7 +9,7 @@ from material import (DONE, FAILED, INPUT, MODEL, SMALLEST, USAGE, Report, diges
                       expect_files, expect_same, folder, one_message, program, read_glb, run,
                       small_latent)
 
-COMMANDS = ("decode", "render", "devices", "plan", "verify", "model")
+COMMANDS = ("decode", "render", "devices", "plan", "verify", "model", "info")
 LATENT = str(SMALLEST)
 # No work: these end before a device is looked for, so none has to be there.
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
@@ -61,6 +61,7 @@ MISTAKES = {
     "devices of something": ["devices", "gpu"],
     "verify of nothing": ["verify"],
     "two models": ["model", "a", "b"],
+    "info of nothing": ["info"],
 }
 
 

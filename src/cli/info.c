@@ -1,0 +1,85 @@
+// tessella info: what an asset's file holds.
+#include <math.h>
+
+#include "cli/cli.h"
+
+static void print_mesh(const struct tess_mesh_info *info)
+{
+    bool closed = info->boundary_edges == 0 && info->non_manifold_edges == 0;
+    printf("vertices      %zu\n", info->vertices);
+    printf("faces         %zu\n", info->faces);
+    printf("components    %zu\n", info->components);
+    printf("boundary      %zu edges\n", info->boundary_edges);
+    printf("non-manifold  %zu edges\n", info->non_manifold_edges);
+    printf("inconsistent  %zu edges\n", info->inconsistent_edges);
+    printf("area          %.6g\n", info->area);
+    printf("volume        %.6g%s\n", info->volume, closed ? "" : " (not closed)");
+}
+
+static void print_mesh_json(const struct tess_mesh_info *info)
+{
+    printf("  \"vertices\": %zu,\n  \"faces\": %zu,\n  \"components\": %zu,\n",
+           info->vertices, info->faces, info->components);
+    printf("  \"boundary_edges\": %zu,\n  \"non_manifold_edges\": %zu,\n"
+           "  \"inconsistent_edges\": %zu,\n",
+           info->boundary_edges, info->non_manifold_edges, info->inconsistent_edges);
+    printf("  \"area\": %.9g,\n  \"volume\": %.9g,\n", info->area, info->volume);
+}
+
+static void print_bounds(const double lower[3], const double upper[3], bool json)
+{
+    double b[6];
+    for (int i = 0; i < 6; i++)
+        b[i] = (i < 3 ? lower[i] : upper[i - 3]) + 0.0; // no "-0"
+    printf(json ? "  \"bounds\": [[%.9g, %.9g, %.9g], [%.9g, %.9g, %.9g]]\n"
+                : "bounds        %.6g %.6g %.6g to %.6g %.6g %.6g\n",
+           b[0], b[1], b[2], b[3], b[4], b[5]);
+}
+
+static void print_splats(const struct tess_splats_view *splats, bool json)
+{
+    double lower[3] = {INFINITY, INFINITY, INFINITY};
+    double upper[3] = {-INFINITY, -INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3 * splats->count; i++) {
+        lower[i % 3] = fmin(lower[i % 3], splats->positions[i]);
+        upper[i % 3] = fmax(upper[i % 3], splats->positions[i]);
+    }
+    printf(json ? "  \"splats\": %zu,\n" : "splats        %zu\n", splats->count);
+    print_bounds(lower, upper, json);
+}
+
+static enum tess_status print_asset(struct cli *cli, const struct tess_asset *asset)
+{
+    struct tess_mesh_info info;
+    struct tess_splats_view splats;
+    bool has_splats = tess_asset_splats(asset, &splats);
+    if (!has_splats) {
+        enum tess_status status = tess_asset_mesh_info(&info, asset, cli->ctx, cli->weld);
+        if (status)
+            return status;
+    }
+    printf("%s", cli->json ? "{\n" : "");
+    if (has_splats) {
+        print_splats(&splats, cli->json);
+    } else {
+        (cli->json ? print_mesh_json : print_mesh)(&info);
+        print_bounds(info.lower, info.upper, cli->json);
+    }
+    printf("%s", cli->json ? "}\n" : "");
+    return TESS_OK;
+}
+
+int cli_info(struct cli *cli)
+{
+    cli->described = true; // no device is needed to look at files
+    int exit_status = cli_open(cli);
+    if (exit_status)
+        return exit_status;
+    struct tess_asset *asset = NULL;
+    enum tess_status status = tess_asset_open(&asset, cli->ctx, cli->inputs[0]);
+    if (!status)
+        status = print_asset(cli, asset);
+    exit_status = status ? cli_fail(cli, status) : EXIT_DONE;
+    tess_asset_destroy(&asset);
+    return cli_close(cli, exit_status);
+}
