@@ -498,6 +498,9 @@ struct tess_counters {
     uint64_t uploaded, downloaded; // bytes to and from the device
     uint64_t kernel_ns;            // time in kernels; 0 where none ran
     uint64_t longest_ns;           // of one launch, as queued
+    // Plans: time that the kernels would take, by what they took on this device before;
+    // and the part of it that is a guess, for kernels that never ran on it.
+    double estimated_ns, guessed_ns;
     // Kernels that ran, in the order of their first end.
     struct tess_kernel_times kernels[TESS_COUNTER_KERNELS];
     uint32_t kernel_count;
@@ -515,7 +518,7 @@ struct tess_stage_report {
     bool prefetch; // the next block of weights is uploaded while one is used
     bool resident; // weights that are used again stay on the device
     struct tess_counters counters;
-    double seconds; // from its plan to its end; 0 in a plan
+    double seconds; // from its plan to its end; in a plan estimated, 0 if not known
     struct { // its parts between two barriers: in how many rows at a time they are done
         const char *name;
         uint64_t rows, tile, runs;

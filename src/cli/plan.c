@@ -9,6 +9,19 @@
 #define DEFAULT_RESOLUTION 64
 #define DEFAULT_CHANNELS   8
 
+static void print_seconds(const struct tess_stage_report *stages, size_t count)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!(stages[i].seconds > 0)) {
+            printf("time     not known: not all of this has run on this device yet\n");
+            return;
+        }
+        seconds += stages[i].seconds;
+    }
+    printf("time     about %.3g s, as fast as the device was before\n", seconds);
+}
+
 static void print_stage(const struct tess_stage_report *stage)
 {
     char peak[32], floor[32], up[32], down[32], flop[32], spilled[32];
@@ -22,6 +35,8 @@ static void print_stage(const struct tess_stage_report *stage)
     printf("  bus      %s to the device, %s from it\n",
            cli_bytes(up, sizeof up, stage->counters.uploaded),
            cli_bytes(down, sizeof down, stage->counters.downloaded));
+    if (stage->seconds > 0)
+        printf("  time     about %.3g s\n", stage->seconds);
     printf("  weights  %s\n", stage->resident ? "stay on the device"
                               : stage->prefetch
                                   ? "streamed, the next block while one is used"
@@ -56,6 +71,7 @@ static int print_plan(struct cli *cli, const struct tess_stage_report *stages,
            cli_bytes(budget, sizeof budget, info.budget));
     for (size_t i = 0; i < count; i++)
         print_stage(&stages[i]);
+    print_seconds(stages, count);
     return EXIT_DONE;
 }
 

@@ -2,11 +2,13 @@
 #include "mem/stage.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "rt/rates.h"
 
 #define SPILLABLE_MAX   32
 #define STEP_KINDS_MAX  8
@@ -14,6 +16,8 @@
 #define FLOOR_SHARE     256               // or to this part of it where that is more
 #define FLOOR_STEPS_MAX ((size_t)1 << 34) // 16 TiB
 #define SHRINKS_MAX     4
+// Of a time that is estimated, at most this may come from kernels that never ran.
+#define GUESSED_SHARE_MAX 0.05
 // A tile of less than this share of the comfortable one is only taken when nothing else
 // fits.
 #define SMALL_TILE_DIVISOR 8
@@ -27,7 +31,7 @@ struct policy {
 
 // What a stage counts, to be added up by steps.
 struct tally {
-    double flop;
+    double flop, estimated_ns, guessed_ns;
     uint64_t launches, uploaded, downloaded, spilled_bytes, spilled_tensors;
     uint64_t runs[TESS_STAGE_SPANS];
 };
@@ -300,6 +304,8 @@ static struct tally tally_now(const struct tess_stage *stage)
 {
     const struct tess_counters *counters = tess_device_counters(stage->dev);
     struct tally tally = {.flop = counters->flop,
+                          .estimated_ns = counters->estimated_ns,
+                          .guessed_ns = counters->guessed_ns,
                           .launches = counters->launches,
                           .uploaded = counters->uploaded,
                           .downloaded = counters->downloaded,
@@ -315,6 +321,8 @@ static void tally_add(struct tally *a, const struct tally *b, int sign)
 {
     uint64_t factor = (uint64_t)sign; // modulo 2^64
     a->flop += sign * b->flop;
+    a->estimated_ns += sign * b->estimated_ns;
+    a->guessed_ns += sign * b->guessed_ns;
     a->launches += factor * b->launches;
     a->uploaded += factor * b->uploaded;
     a->downloaded += factor * b->downloaded;
@@ -377,6 +385,8 @@ bool tess_stage_begin_step(struct tess_stage *stage, size_t step, size_t count,
 static void add_left_out(struct tess_stage_report *report, const struct tally *tally)
 {
     report->counters.flop += tally->flop;
+    report->counters.estimated_ns += tally->estimated_ns;
+    report->counters.guessed_ns += tally->guessed_ns;
     report->counters.launches += tally->launches;
     report->counters.uploaded += tally->uploaded;
     report->counters.downloaded += tally->downloaded;
@@ -568,6 +578,21 @@ static enum tess_status plan(struct tess_stage_report *report, struct policy *po
     return status;
 }
 
+// Kernels and the bus take turns unless weights come ahead of their use or stay. 0 where
+// too much would be a guess.
+static double estimate_seconds(const struct tess_stage_report *report,
+                               const struct tess_device *dev)
+{
+    const struct tess_counters *counters = &report->counters;
+    double byte_ns = fmax(tess_rates_transfer(dev), 0);
+    double bus_ns = byte_ns * (double)(counters->uploaded + counters->downloaded);
+    double kernel_ns = counters->estimated_ns;
+    if (counters->guessed_ns > GUESSED_SHARE_MAX * kernel_ns)
+        return 0;
+    bool beside = report->prefetch || report->resident;
+    return 1e-9 * (beside ? fmax(kernel_ns, bus_ns) : kernel_ns + bus_ns);
+}
+
 enum tess_status tess_stage_plan(struct tess_stage_report *report,
                                  struct tess_device *dev,
                                  const struct tess_budget *budget, const char *name,
@@ -576,8 +601,12 @@ enum tess_status tess_stage_plan(struct tess_stage_report *report,
     struct tess_stage measured;
     struct policy policy;
     *report = (struct tess_stage_report){.name = name};
-    return plan(report, &policy, &measured, &(struct job){dev, name, fn, user}, budget,
-                want_floor);
+    enum tess_status status =
+        plan(report, &policy, &measured, &(struct job){dev, name, fn, user}, budget,
+             want_floor);
+    if (!status)
+        report->seconds = estimate_seconds(report, dev);
+    return status;
 }
 
 // An arena with the plan's memory behind it: the plan's dry run once more, then the

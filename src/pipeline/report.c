@@ -78,6 +78,8 @@ static void add_stage(cJSON *stages, const struct tess_stage_report *report, boo
         add_number(stage, "longest_launch_seconds",
                    (double)report->counters.longest_ns * 1e-9);
         add_kernels(stage, &report->counters);
+    } else if (report->seconds > 0) {
+        add_number(stage, "estimated_seconds", report->seconds);
     }
     add_spans(stage, report);
 }

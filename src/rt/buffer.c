@@ -88,15 +88,15 @@ static enum tess_status write_slice(struct tess_device *dev, struct tess_slice s
     cl_event event = NULL;
     cl_int code = clEnqueueWriteBuffer(current_queue(dev), slice.buffer->handle,
                                        !small && now ? CL_TRUE : CL_FALSE, slice.offset,
-                                       slice.bytes, src, 0, NULL, small ? &event : NULL);
+                                       slice.bytes, src, 0, NULL, &event);
     if (code != CL_SUCCESS) {
         free(copy);
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "writing %zu bytes to %s",
                             slice.bytes, slice.buffer->tag);
     }
-    return small ? tess_pending_add(dev,
-                                    (struct tess_pending){.event = event, .host = copy})
-                 : TESS_OK;
+    return tess_pending_add(
+        dev, (struct tess_pending){
+                 .event = event, .host = copy, .work = small ? 0 : (double)slice.bytes});
 }
 
 enum tess_status tess_slice_write(struct tess_device *dev, struct tess_slice slice,

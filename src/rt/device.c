@@ -287,6 +287,7 @@ enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env
     dev->max_launch_ns =
         params->max_launch_ns ? params->max_launch_ns : 100 * 1000 * 1000;
     dev->guessed_speed = guess_speed(&dev->info);
+    tess_rates_load(dev);
     tess_log(env, TESS_LOG_DEBUG, "device %u: %s (%s, driver %s)", dev->info.index,
              dev->info.name, dev->info.platform, dev->info.driver);
     *out = dev;
@@ -302,6 +303,8 @@ void tess_device_close(struct tess_device **dev)
         if (d->queues[q])
             clFinish(d->queues[q]);
     tess_pending_collect(d, true);
+    tess_rates_store(d);
+    tess_rates_clear(d);
     tess_program_release_all(d);
     for (int q = 0; q < TESS_QUEUE_COUNT; q++)
         if (d->queues[q])

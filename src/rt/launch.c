@@ -10,8 +10,6 @@
 
 // Events that may wait: so far is the host ahead of the device.
 #define PENDING_MAX 512
-// Launches that count no FLOP move data: as long as this much arithmetic, at most.
-#define FLOP_PER_MOVE 256
 
 enum tess_status tess_pending_add(struct tess_device *dev, struct tess_pending pending)
 {
@@ -47,6 +45,24 @@ static struct tess_kernel_times *times_of(struct tess_counters *counters,
     return &counters->kernels[i];
 }
 
+static void count_launch(struct tess_device *dev, const struct tess_pending *pending,
+                         uint64_t ns)
+{
+    struct tess_taken *taken = &pending->kernel->taken;
+    if (pending->kernel->speed.warm) { // drivers may compile in the first launch
+        taken->work += pending->work;
+        taken->ns += (double)ns;
+    }
+    struct tess_kernel_times *times = times_of(&dev->counters, pending->kernel->name);
+    times->launches++;
+    times->ns += ns;
+    times->longest_ns = ns > times->longest_ns ? ns : times->longest_ns;
+    dev->counters.kernel_ns += ns;
+    if (ns > dev->counters.longest_ns)
+        dev->counters.longest_ns = ns;
+    tess_speed_learn(&pending->kernel->speed, pending->work, ns, dev->max_launch_ns);
+}
+
 static void count_time(struct tess_device *dev, const struct tess_pending *pending)
 {
     cl_event event = pending->event;
@@ -57,15 +73,12 @@ static void count_time(struct tess_device *dev, const struct tess_pending *pendi
                                 NULL) ||
         end < start)
         return;
-    uint64_t ns = end - start;
-    struct tess_kernel_times *times = times_of(&dev->counters, pending->kernel->name);
-    times->launches++;
-    times->ns += ns;
-    times->longest_ns = ns > times->longest_ns ? ns : times->longest_ns;
-    dev->counters.kernel_ns += ns;
-    if (ns > dev->counters.longest_ns)
-        dev->counters.longest_ns = ns;
-    tess_speed_learn(&pending->kernel->speed, pending->work, ns, dev->max_launch_ns);
+    if (pending->kernel) {
+        count_launch(dev, pending, end - start);
+    } else if (pending->work > 0) {
+        dev->transfers.work += pending->work;
+        dev->transfers.ns += (double)(end - start);
+    }
 }
 
 // Count and forget the oldest events, as far as they are done. A failed command is left
@@ -80,8 +93,7 @@ static void collect_oldest(struct tess_device *dev)
                        &state, NULL);
         if (state != CL_COMPLETE)
             break;
-        if (pending->kernel)
-            count_time(dev, pending);
+        count_time(dev, pending);
         clReleaseEvent(pending->event);
         free(pending->host);
     }
@@ -105,7 +117,7 @@ enum tess_status tess_pending_collect(struct tess_device *dev, bool all)
         if (state < 0 && !status)
             status =
                 tess_cl_fail(dev, TESS_ERR_DEVICE, state, "running a queued command");
-        if (pending.kernel && state == CL_COMPLETE)
+        if (state == CL_COMPLETE)
             count_time(dev, &pending);
         clReleaseEvent(pending.event);
         free(pending.host);
@@ -266,9 +278,7 @@ static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *ker
     }
     unsigned cut = launch->cut;
     size_t groups = global[cut] / local[cut];
-    double items = (double)global[0] * (double)global[1] * (double)global[2];
-    double work = launch->flop > 0 ? launch->flop : FLOP_PER_MOVE * items;
-    double group_work = work / (double)groups;
+    double group_work = tess_launch_work(launch) / (double)groups;
     collect_oldest(dev);
     for (size_t group = 0; group < groups;) {
         size_t count = tess_cut_groups(&kernel->speed, group_work, dev->guessed_speed,
@@ -283,12 +293,24 @@ static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *ker
     return TESS_OK;
 }
 
+static void count_dry(struct tess_device *dev, const struct tess_launch *launch)
+{
+    double ns = tess_rates_estimate(dev, launch);
+    if (ns < 0) {
+        ns = tess_launch_work(launch) / dev->guessed_speed;
+        dev->counters.guessed_ns += ns;
+    }
+    dev->counters.estimated_ns += ns;
+}
+
 enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch)
 {
     dev->counters.launches++;
     dev->counters.flop += launch->flop;
-    if (dev->dry)
+    if (dev->dry) {
+        count_dry(dev, launch);
         return TESS_OK;
+    }
     TESS_TRY(tess_env_check(dev->env));
     struct tess_kernel *kernel;
     TESS_TRY(

@@ -9,11 +9,18 @@
 #include "rt/cut.h"
 #include "rt/device.h"
 #include "rt/launch.h"
+#include "rt/rates.h"
+
+// What commands took since the device was opened.
+struct tess_taken {
+    double work, ns;
+};
 
 struct tess_kernel {
     char *name;
     cl_kernel handle;
     struct tess_speed speed;
+    struct tess_taken taken;
 };
 
 struct tess_program {
@@ -23,12 +30,12 @@ struct tess_program {
     size_t kernel_count, kernel_capacity;
 };
 
-// What is queued: a launch, or a write that still reads a small host block.
+// What is queued: a launch, or a write.
 struct tess_pending {
     cl_event event;
-    void *host;                 // NULL for a launch
+    void *host;                 // a small block that a write still reads; or NULL
     struct tess_kernel *kernel; // NULL for a write
-    double work;                // of the launch
+    double work;                // of the launch; bytes of a large write
 };
 
 struct tess_device {
@@ -51,6 +58,8 @@ struct tess_device {
     struct tess_counters counters;
     uint64_t max_launch_ns;
     double guessed_speed; // work per ns of kernels that were not measured yet
+    struct tess_rates rates;
+    struct tess_taken transfers; // work in bytes
 };
 
 struct tess_buffer {

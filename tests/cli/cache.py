@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The program cache: what it holds, what is built when, and that nothing in it can do harm."""
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,15 @@ def built(result):
     return re.findall(r"^building (cl/\S+\.cl.*)$", result.err, re.M)
 
 
+def is_rates(path):
+    """What kernels took, by which plans estimate time: the one entry that is no program."""
+    return path.is_file() and path.read_bytes()[40:46] == b"rates "
+
+
+def programs(cache):
+    return [name for name in names(cache) if not is_rates(cache / name)]
+
+
 def cut(path, end):
     path.write_bytes(path.read_bytes()[:end])
 
@@ -20,6 +30,12 @@ def flip(path, share):
     data = bytearray(path.read_bytes())
     data[min(int(len(data) * share), len(data) - 1)] ^= 0x10
     path.write_bytes(data)
+
+
+def estimated(latent, home):
+    """Seconds that `plan` expects for a latent; 0 where it does not know."""
+    plan = json.loads(done("plan", latent, "--json", env={"XDG_CACHE_HOME": str(home)}).out)
+    return sum(stage.get("estimated_seconds", 0) for stage in plan["stages"])
 
 
 DAMAGES = [
@@ -62,7 +78,7 @@ def main():
         with report.check("a cold run builds, and keeps what it built"):
             first = decode()
             wanted = digests(out)
-            entries = names(cache)
+            entries = programs(cache)
             assert built(first) and len(set(built(first))) == len(built(first)), built(first)
             assert len(entries) == len(built(first)), f"{entries} of {built(first)}"
             assert cache.stat().st_mode & 0o077 == 0, "others may write or read the cache"
@@ -70,7 +86,7 @@ def main():
             result = decode()
             assert not built(result), built(result)
             expect_same("warm", digests(out), wanted)
-            assert names(cache) == entries
+            assert programs(cache) == entries
 
         for number in range(2):
             with report.check(f"damaged entries are a miss, round {number + 1}"):
@@ -79,8 +95,17 @@ def main():
                 result = decode()
                 assert sorted(built(result)) == sorted(built(first)), built(result)
                 expect_same("damaged", digests(out), wanted)
-                assert names(cache) == entries, names(cache)
+                assert programs(cache) == entries, programs(cache)
                 assert not built(decode()), "not made anew"
+        with report.check("damaged rates are none"):
+            rates, = [cache / name for name in names(cache) if is_rates(cache / name)]
+            sound = rates.read_bytes()
+            assert estimated(latent, home) > 0
+            for damage in DAMAGES:
+                damage(rates)
+                assert estimated(latent, home) == 0, damage
+                rates.write_bytes(sound)
+            assert estimated(latent, home) > 0
         with report.check("an entry under another's name is a miss"):
             a, b = [(cache / entry).read_bytes() for entry in entries[:2]]
             (cache / entries[0]).write_bytes(b)
@@ -100,18 +125,18 @@ def main():
             kernels = where / "kernels"
             shutil.copytree(SOURCE / "cl", kernels)
             decode()
-            before = names(cache)
+            before = programs(cache)
             path = kernels / "matmul.cl"
             path.write_text(path.read_text() + "// another version\n")
             result = decode("--kernel-dir", kernels)
             assert built(result) and all("matmul" in b for b in built(result)), built(result)
-            after = names(cache)
+            after = programs(cache)
             assert set(before) < set(after) and len(after) == len(before) + len(built(result))
             assert not built(decode()), "the first entries are gone"
 
         with report.check("--cache-dir"):
             decode("--cache-dir", where / "mine/deep/cache")
-            assert len(names(where / "mine/deep/cache")) == len(entries)
+            assert len(programs(where / "mine/deep/cache")) == len(entries)
             expect_same("--cache-dir", digests(out), wanted)
         with report.check("no cache"):
             shutil.rmtree(home)

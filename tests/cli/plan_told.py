@@ -15,6 +15,13 @@ def planned(*arguments, **options):
     return json.loads(done("plan", *arguments, "--json", **options).out)
 
 
+def run_told(where, latent, *options):
+    """What the stages of a run told, by name."""
+    path = where / "told.json"
+    done("decode", latent, "-o", where / "b.glb", "-o", where / "b.ply", "--report", path, *options)
+    return {stage["name"]: stage for stage in json.loads(path.read_text())["stages"]}
+
+
 def check_against_run(where, latent, options):
     report = where / "report.json"
     result = done("decode", latent, "-o", where / "a.glb", "-o", where / "a.ply",
@@ -90,6 +97,21 @@ def main():
             assert result.status == DEVICE and not result.out, result
             one_message(result, "--memory")
 
+        with report.check("time is estimated once the device was seen at work"):
+            options = ("--cache-dir", where / "cache")
+            before = planned(few, *options)
+            assert not any("estimated_seconds" in stage for stage in before["stages"]), before
+            assert "not known" in done("plan", few, *options).out
+            for _ in range(2):  # what ran once only is not counted: drivers compile then
+                told = run_told(where, few, *options)
+            plan = planned(few, *options)
+            for stage in plan["stages"]:
+                ratio = stage["estimated_seconds"] / told[stage["name"]]["kernel_seconds"]
+                assert 0.1 < ratio < 10, (stage, told[stage["name"]])
+            more = planned(wuson, *options)
+            for less, stage in zip(plan["stages"], more["stages"]):
+                assert stage["estimated_seconds"] > less["estimated_seconds"], stage
+            assert "time     about" in done("plan", few, *options).out
         with report.check("a described device needs none"):
             plan = planned(wuson, "--described", "--memory", "48M", "--max-buffer", "20M",
                            env=NO_DEVICE, count=False)
