@@ -239,6 +239,23 @@ TESS_API enum tess_status tess_model_parts(struct tess_model *model,
 TESS_API enum tess_status tess_model_json(char **json, struct tess_context *ctx,
                                           struct tess_model *model);
 
+enum tess_model_size {
+    TESS_MODEL_FULL = 0, // TRELLIS-image-large: 4.2 GB
+    TESS_MODEL_TINY,     // the same networks, narrow and of few blocks: 22 MB
+};
+
+// Write a model directory of random weights, for benchmarks: what it makes is noise, in
+// the time and memory that the published model takes. Names, shapes, dtypes and order of
+// the tensors are the published files'; a value depends on the tensor's name and the
+// element's number only (src/pipeline/synthetic.h says how). `directory` is made if it is
+// not there; a model in it stays, which is a failure. On failure nothing that was written
+// is left. *bytes (may be NULL) becomes the size of all weights' files. TESS_ERR_WRITE
+// also if the disk has too little room.
+TESS_API enum tess_status tess_model_synthesise(struct tess_context *ctx,
+                                                const char *directory,
+                                                enum tess_model_size size,
+                                                uint64_t *bytes);
+
 // ---------------------------------------------------------------------------------------------
 // Structured latents
 // ---------------------------------------------------------------------------------------------

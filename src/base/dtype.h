@@ -60,6 +60,27 @@ static inline float tess_half_to_float(uint16_t half)
     return value;
 }
 
+// binary32 to the nearest IEEE 754 binary16, ties to even; what is too large becomes
+// infinity.
+static inline uint16_t tess_float_to_half(float value)
+{
+    uint32_t bits, small_bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00); // NaN
+    // Below 2^-14 the result is a multiple of 2^-24. So is the sum with 0.5, rounded.
+    float small;
+    memcpy(&small, &magnitude, sizeof small);
+    small += 0.5f;
+    memcpy(&small_bits, &small, sizeof small_bits);
+    // Else 13 bits go, and the exponent's bias changes by 112.
+    uint32_t rounded = (magnitude + 0xfff + (magnitude >> 13 & 1)) >> 13;
+    uint32_t half =
+        magnitude < 113u << 23 ? small_bits - (126u << 23) : rounded - (112u << 10);
+    return (uint16_t)(sign | (half < 0x7c00 || magnitude < 113u << 23 ? half : 0x7c00));
+}
+
 // bfloat16 to binary32, exact.
 static inline float tess_bfloat_to_float(uint16_t bfloat)
 {

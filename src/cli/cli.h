@@ -39,6 +39,8 @@ struct cli {
         double guidance, interval[2], rescale_t;
     } sampling[2];
     const char *noise;
+    const char *synthetic; // where to
+    bool tiny;
     bool tells_stages; // of a command that takes long
     size_t pictures;   // to plan for; 0: no generation
     struct tess_context *ctx;
@@ -69,6 +71,7 @@ int cli_plan(struct cli *cli);
 int cli_verify(struct cli *cli);
 int cli_model(struct cli *cli);
 int cli_info(struct cli *cli);
+int cli_bench(struct cli *cli);
 
 // Open the context that the options ask for, where SIGINT and SIGTERM cancel it.
 int cli_open(struct cli *cli);

@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     } commands[] = {
         {"generate", cli_generate}, {"decode", cli_decode}, {"render", cli_render},
         {"devices", cli_devices},   {"plan", cli_plan},     {"verify", cli_verify},
-        {"model", cli_model},       {"info", cli_info},
+        {"model", cli_model},       {"info", cli_info},     {"bench", cli_bench},
     };
     struct cli cli = {0};
     int status = cli_parse(&cli, argc, argv);

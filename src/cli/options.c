@@ -41,6 +41,8 @@ enum {
     OPTION_NOISE,
     OPTION_PICTURES,
     OPTION_WELD,
+    OPTION_SYNTHETIC,
+    OPTION_TINY,
     // For both samplers, for the structure's, for the latents': in this order for each.
     OPTION_STEPS,
     OPTION_GUIDANCE = OPTION_STEPS + 3,
@@ -86,6 +88,8 @@ static const struct option options[] = {
     {"noise", required_argument, NULL, OPTION_NOISE},
     {"pictures", required_argument, NULL, OPTION_PICTURES},
     {"weld", no_argument, NULL, OPTION_WELD},
+    {"synthetic", required_argument, NULL, OPTION_SYNTHETIC},
+    {"tiny", no_argument, NULL, OPTION_TINY},
     {"steps", required_argument, NULL, OPTION_STEPS + 0},
     {"structure-steps", required_argument, NULL, OPTION_STEPS + 1},
     {"latent-steps", required_argument, NULL, OPTION_STEPS + 2},
@@ -212,6 +216,14 @@ static const struct {
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",
      1, 1, false, false},
+    {"bench", "--synthetic DIR",
+     "Write a model of random weights for benchmarks: names, shapes and dtypes as "
+     "published, 4.2 GB.\n"
+     "What it makes is noise, in the time and memory that the published model takes.\n"
+     "\n"
+     "  --synthetic DIR    where to: a directory without a model, or a new one\n"
+     "  --tiny             the same networks, narrow and of few blocks: 22 MB\n",
+     0, 0, false, false},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -516,6 +528,12 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     case OPTION_MULTI_IMAGE:
         cli->multi_diffusion = strcmp(text, "multidiffusion") == 0;
         return cli->multi_diffusion || strcmp(text, "stochastic") == 0;
+    case OPTION_SYNTHETIC:
+        cli->synthetic = text;
+        return *text;
+    case OPTION_TINY:
+        cli->tiny = true;
+        return true;
     case OPTION_GUIDE_APART:
         cli->guide_apart = true;
         return true;

@@ -23,6 +23,7 @@ struct tess_safetensors {
 };
 
 #define METADATA_KEY "__metadata__"
+#define PIECE_BYTES  ((size_t)1 << 20) // of tensors that are made as they are written
 
 // Messages quote at most so much of a tensor's name: "%.*s".
 enum { NAME_QUOTED = 200 };
@@ -393,6 +394,53 @@ static enum tess_status add_header(struct text *text, struct tess_env *env,
     return TESS_OK;
 }
 
+static void write_header(struct tess_output *output, const struct text *header)
+{
+    uint8_t length[8];
+    for (int i = 0; i < 8; i++)
+        length[i] = (uint8_t)((uint64_t)header->used >> 8 * i);
+    tess_output_write(output, length, sizeof length);
+    tess_output_write(output, header->bytes, header->used);
+}
+
+// From `data`, or piece by piece.
+static enum tess_status write_tensor(struct tess_output *output, void *piece,
+                                     const struct tess_file_tensor *tensor,
+                                     tess_tensor_make_fn *make, void *user)
+{
+    size_t size = tess_dtype_size(tensor->dtype), room = PIECE_BYTES / size;
+    size_t elements = tensor_bytes(tensor) / size;
+    if (!make)
+        tess_output_write(output, tensor->data, elements * size);
+    for (size_t first = 0; first < elements && make; first += room) {
+        size_t count = elements - first < room ? elements - first : room;
+        TESS_TRY(make(user, piece, tensor, first, count));
+        tess_output_write(output, piece, count * size);
+    }
+    return TESS_OK;
+}
+
+static enum tess_status write_file(struct tess_env *env, const char *path,
+                                   const struct text *header,
+                                   const struct tess_file_tensor *tensors, size_t count,
+                                   tess_tensor_make_fn *make, void *user)
+{
+    struct tess_output *output = NULL;
+    void *piece = NULL;
+    if (make)
+        TESS_TRY(tess_alloc(&piece, env, 1, PIECE_BYTES, "a tensor's piece"));
+    enum tess_status status = tess_output_open(&output, env, path);
+    if (!status)
+        write_header(output, header);
+    for (size_t i = 0; i < count && !status; i++)
+        status = write_tensor(output, piece, &tensors[i], make, user);
+    if (!status)
+        status = tess_output_commit(&output, env);
+    tess_output_discard(&output);
+    free(piece);
+    return status;
+}
+
 enum tess_status tess_safetensors_write(struct tess_env *env, const char *path,
                                         const struct tess_file_tensor *tensors,
                                         size_t count,
@@ -400,21 +448,36 @@ enum tess_status tess_safetensors_write(struct tess_env *env, const char *path,
                                         size_t metadata_count)
 {
     struct text header = {0};
-    struct tess_output *output = NULL;
     enum tess_status status =
         add_header(&header, env, tensors, count, metadata, metadata_count);
     if (!status)
-        status = tess_output_open(&output, env, path);
-    if (!status) {
-        uint8_t length[8];
-        for (int i = 0; i < 8; i++)
-            length[i] = (uint8_t)((uint64_t)header.used >> 8 * i);
-        tess_output_write(output, length, sizeof length);
-        tess_output_write(output, header.bytes, header.used);
-        for (size_t i = 0; i < count; i++)
-            tess_output_write(output, tensors[i].data, tensor_bytes(&tensors[i]));
-        status = tess_output_commit(&output, env);
-    }
+        status = write_file(env, path, &header, tensors, count, NULL, NULL);
+    free(header.bytes);
+    return status;
+}
+
+enum tess_status tess_safetensors_write_made(struct tess_env *env, const char *path,
+                                             const struct tess_file_tensor *tensors,
+                                             size_t count, tess_tensor_make_fn *make,
+                                             void *user)
+{
+    struct text header = {0};
+    enum tess_status status = add_header(&header, env, tensors, count, NULL, 0);
+    if (!status)
+        status = write_file(env, path, &header, tensors, count, make, user);
+    free(header.bytes);
+    return status;
+}
+
+enum tess_status tess_safetensors_size(uint64_t *bytes, struct tess_env *env,
+                                       const struct tess_file_tensor *tensors,
+                                       size_t count)
+{
+    struct text header = {0};
+    enum tess_status status = add_header(&header, env, tensors, count, NULL, 0);
+    *bytes = sizeof(uint64_t) + header.used;
+    for (size_t i = 0; i < count; i++)
+        *bytes += tensor_bytes(&tensors[i]);
     free(header.bytes);
     return status;
 }

@@ -50,4 +50,21 @@ enum tess_status tess_safetensors_write(struct tess_env *env, const char *path,
                                         const struct tess_metadata *metadata,
                                         size_t metadata_count);
 
+// Fills dst with elements [first, first + count) of `tensor`, in its dtype.
+typedef enum tess_status tess_tensor_make_fn(void *user, void *dst,
+                                             const struct tess_file_tensor *tensor,
+                                             size_t first, size_t count);
+
+// The same for tensors that are made as they are written, at most a megabyte at a time.
+// A failure of `make` ends it, and there is no file.
+enum tess_status tess_safetensors_write_made(struct tess_env *env, const char *path,
+                                             const struct tess_file_tensor *tensors,
+                                             size_t count, tess_tensor_make_fn *make,
+                                             void *user);
+
+// Bytes of the file that these tensors make, without metadata.
+enum tess_status tess_safetensors_size(uint64_t *bytes, struct tess_env *env,
+                                       const struct tess_file_tensor *tensors,
+                                       size_t count);
+
 #endif
