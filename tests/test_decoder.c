@@ -395,7 +395,7 @@ static void golden_data_agrees(void **state)
     size_t checks = 0;
     expect_ok(ctx,
               tess_verify(ctx, data_path(path, "trellis-tiny"), count_check, &checks));
-    assert_int_equal(checks, 24);
+    assert_int_equal(checks, 28);
     tess_context_destroy(&ctx);
 }
 
@@ -410,6 +410,7 @@ static void golden_passes_agree(void **state)
                                         "io/slat_flow_step.safetensors",
                                         "io/slat_dec_gs.safetensors",
                                         "io/slat_dec_mesh.safetensors",
+                                        "io/slat_dec_rf.safetensors",
                                         "io/flexicubes_smooth.safetensors",
                                         "io/flexicubes_noisy.safetensors"};
     struct tmp *tmp = *state;
@@ -435,7 +436,7 @@ static void golden_passes_agree(void **state)
     rmdir(to);
     rmdir(folder);
     expect_ok(ctx, status);
-    assert_int_equal(checks, 21);
+    assert_int_equal(checks, 25);
     tess_context_destroy(&ctx);
 }
 

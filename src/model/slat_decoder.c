@@ -10,8 +10,11 @@
 #include "base/alloc.h"
 #include "model/collector.h"
 #include "model/slat_parts.h"
+#include "op/matmul.h"
+#include "op/norm.h"
 
-#define GROUPS 32 // of the mesh decoder's norms
+#define GROUPS       32    // of the mesh decoder's norms
+#define OUT_NORM_EPS 1e-5f // before the output layer
 
 uint32_t tess_slat_out_columns(const struct tess_slat_decoder_config *config)
 {
@@ -21,7 +24,7 @@ uint32_t tess_slat_out_columns(const struct tess_slat_decoder_config *config)
     case TESS_SLAT_MESH:
         return config->use_color ? 101 : 53;
     case TESS_SLAT_RADIANCE:
-        break;
+        return config->radiance.rank * (3 * config->radiance.dim + 4);
     }
     return 0;
 }
@@ -66,11 +69,11 @@ static enum tess_status open_torso(struct opener *opener)
     return TESS_OK;
 }
 
-static enum tess_status open_gaussian_head(struct opener *opener)
+static enum tess_status open_linear_head(struct opener *opener)
 {
     struct tess_slat_decoder *decoder = opener->decoder;
     const struct tess_slat_decoder_config *config = &decoder->config;
-    if (config->gaussian.perturb_offset)
+    if (config->kind == TESS_SLAT_GAUSSIAN && config->gaussian.perturb_offset)
         TESS_TRY(tess_collect(&decoder->perturbation, &opener->tensors,
                               "offset_perturbation", 1u << TESS_F32, 2,
                               (const size_t[]){config->gaussian.gaussians, 3}));
@@ -124,7 +127,7 @@ static enum tess_status open_weights(struct tess_slat_decoder *decoder,
     enum tess_status status = open_torso(&opener);
     if (!status)
         status = config->kind == TESS_SLAT_MESH ? open_mesh_head(&opener)
-                                                : open_gaussian_head(&opener);
+                                                : open_linear_head(&opener);
     if (!status)
         status = tess_collector_refuse_surplus(&opener.tensors);
     decoder->parameters = opener.tensors.parameters;
@@ -140,9 +143,6 @@ static enum tess_status open_files(struct tess_slat_decoder *decoder,
     TESS_TRY(tess_strf(&name, env, "%s.json", path));
     enum tess_status status = tess_slat_decoder_config_read(&decoder->config, env, name);
     const struct tess_slat_decoder_config *config = &decoder->config;
-    if (!status && config->kind == TESS_SLAT_RADIANCE)
-        status = tess_fail(env, TESS_ERR_FILE,
-                           "%s: radiance field decoders are not supported", name);
     if (!status && config->qk_rms_norm)
         status =
             tess_fail(env, TESS_ERR_FILE,
@@ -310,7 +310,29 @@ enum tess_status tess_slat_job_cubes(int32_t **coords, const struct tess_slat_jo
 
 const char *tess_slat_stage_name(const struct tess_slat_decoder *decoder)
 {
-    return decoder->config.kind == TESS_SLAT_MESH ? "mesh decoder" : "gaussian decoder";
+    static const char *const names[] = {[TESS_SLAT_GAUSSIAN] = "gaussian decoder",
+                                        [TESS_SLAT_MESH] = "mesh decoder",
+                                        [TESS_SLAT_RADIANCE] = "radiance decoder"};
+    return names[decoder->config.kind];
+}
+
+enum tess_status tess_slat_out_rows(struct tess_mat *rows, struct tess_stage *stage,
+                                    const struct tess_slat_job *job,
+                                    const struct tess_tensor *features,
+                                    const struct tess_weight *items,
+                                    struct tess_tile tile)
+{
+    size_t columns = tess_slat_out_columns(&job->decoder->config);
+    struct tess_mat x;
+    TESS_TRY(tess_tensor_load(&x, stage, features, tile.row0, tile.rows));
+    TESS_TRY(tess_mat_take(rows, stage, tile.rows, columns, TESS_F32, "output rows"));
+    TESS_TRY(tess_layernorm(
+        stage, &(struct tess_layernorm){.out = x, .in = x, .eps = OUT_NORM_EPS}));
+    return tess_matmul(stage, &(struct tess_matmul){.out = *rows,
+                                                    .in = x,
+                                                    .weight = &items[TESS_OUT_WEIGHT],
+                                                    .bias = &items[TESS_OUT_BIAS],
+                                                    .rows = tile.rows});
 }
 
 static enum tess_status run_decoder(struct tess_stage *stage,
@@ -319,10 +341,18 @@ static enum tess_status run_decoder(struct tess_stage *stage,
 {
     struct tess_tensor *features = NULL;
     TESS_TRY(tess_slat_torso(&features, stage, job, weights));
-    enum tess_status status =
-        job->decoder->config.kind == TESS_SLAT_MESH
-            ? tess_slat_mesh_head(stage, job, &features, weights)
-            : tess_slat_gaussian_head(stage, job, features, weights);
+    enum tess_status status = TESS_OK;
+    switch (job->decoder->config.kind) {
+    case TESS_SLAT_GAUSSIAN:
+        status = tess_slat_gaussian_head(stage, job, features, weights);
+        break;
+    case TESS_SLAT_MESH:
+        status = tess_slat_mesh_head(stage, job, &features, weights);
+        break;
+    case TESS_SLAT_RADIANCE:
+        status = tess_slat_radiance_head(stage, job, features, weights);
+        break;
+    }
     tess_tensor_destroy(&features);
     return status;
 }

@@ -1,6 +1,7 @@
-// The networks that turn a structured latent into Gaussians or into the features of a
-// mesh (Xiang et al. 2024, "Structured 3D Latents", section 3.2): a torso of windowed
-// transformer blocks, then a head. Weights are mapped from the published files.
+// The networks that turn a structured latent into Gaussians, into the features of a mesh
+// or into a radiance field (Xiang et al. 2024, "Structured 3D Latents", section 3.2): a
+// torso of windowed transformer blocks, then a head. Weights are mapped from the
+// published files.
 //
 // N voxels, C channels, H heads, G Gaussians of a voxel.
 #ifndef TESS_SLAT_DECODER_H
@@ -37,6 +38,8 @@ struct tess_slat_job;
 
 // `rows` is called with the results, in order, but for dry runs:
 //   Gaussian decoder: rows of voxels, [G][14] floats each (op/gaussian.h)
+//   radiance field decoder: rows of voxels, for R ranks and vectors of D: [R][3][D] of
+//   vectors, less 1, [R] of densities, [R][3] of colours (Gao et al. 2023, "Strivec")
 //   mesh decoder: rows of cubes of the grid with 4 * resolution cubes an axis, 64 for
 //   each voxel, [101] floats each ([53] without colour)
 // Voxels are in the job's order: tess_slat_job_source() and tess_slat_job_cubes() tell
@@ -57,7 +60,7 @@ enum tess_status tess_slat_job_cubes(int32_t **coords, const struct tess_slat_jo
 
 // The stage's function; `user` is the job.
 tess_stage_fn tess_slat_decode_stage;
-// "gaussian decoder", "mesh decoder"
+// "gaussian decoder", "mesh decoder", "radiance decoder"
 const char *tess_slat_stage_name(const struct tess_slat_decoder *decoder);
 
 #endif

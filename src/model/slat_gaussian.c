@@ -4,11 +4,8 @@
 
 #include "model/slat_parts.h"
 #include "op/gaussian.h"
-#include "op/matmul.h"
-#include "op/norm.h"
 
 #define COMFORTABLE_ROWS 4096
-#define NORM_EPS         1e-5f
 
 struct head {
     const struct tess_slat_job *job;
@@ -23,20 +20,12 @@ static enum tess_status head_span(struct tess_stage *stage, void *user,
 {
     struct head *head = user;
     size_t columns = tess_slat_out_columns(&head->job->decoder->config);
-    struct tess_mat x, raw, coords, out;
-    TESS_TRY(tess_tensor_load(&x, stage, head->features, tile.row0, tile.rows));
-    TESS_TRY(tess_mat_take(&raw, stage, tile.rows, columns, TESS_F32, "raw Gaussians"));
+    struct tess_mat raw, coords, out;
+    TESS_TRY(
+        tess_slat_out_rows(&raw, stage, head->job, head->features, head->items, tile));
     TESS_TRY(tess_mat_take(&out, stage, tile.rows, columns, TESS_F32, "Gaussians"));
     TESS_TRY(tess_mat_take(&coords, stage, tile.rows, 3, TESS_I32, "coordinates"));
     TESS_TRY(tess_mat_write(stage, coords, head->job->voxels.coords + 3 * tile.row0));
-    TESS_TRY(tess_layernorm(
-        stage, &(struct tess_layernorm){.out = x, .in = x, .eps = NORM_EPS}));
-    TESS_TRY(
-        tess_matmul(stage, &(struct tess_matmul){.out = raw,
-                                                 .in = x,
-                                                 .weight = &head->items[TESS_OUT_WEIGHT],
-                                                 .bias = &head->items[TESS_OUT_BIAS],
-                                                 .rows = tile.rows}));
     if (head->job->raw)
         TESS_TRY(
             tess_mat_deliver(stage, raw, tile.row0, head->job->raw, head->job->user));

@@ -67,6 +67,18 @@ enum tess_status tess_slat_torso(struct tess_tensor **features, struct tess_stag
                                  const struct tess_slat_job *job,
                                  struct tess_weights *weights);
 
+// The output layer of Gaussian and radiance field decoders: *rows [tile.rows][columns] =
+// out_layer(LN(features)).
+enum tess_status tess_slat_out_rows(struct tess_mat *rows, struct tess_stage *stage,
+                                    const struct tess_slat_job *job,
+                                    const struct tess_tensor *features,
+                                    const struct tess_weight *items,
+                                    struct tess_tile tile);
+
+enum tess_status tess_slat_radiance_head(struct tess_stage *stage,
+                                         const struct tess_slat_job *job,
+                                         const struct tess_tensor *features,
+                                         struct tess_weights *weights);
 enum tess_status tess_slat_gaussian_head(struct tess_stage *stage,
                                          const struct tess_slat_job *job,
                                          const struct tess_tensor *features,

@@ -23,7 +23,12 @@ struct tess_context {
     struct cJSON *provenance;
 };
 
-enum { TESS_DECODER_GAUSSIAN, TESS_DECODER_MESH, TESS_DECODER_COUNT };
+enum tess_decoder {
+    TESS_DECODER_GAUSSIAN,
+    TESS_DECODER_MESH,
+    TESS_DECODER_RADIANCE,
+    TESS_DECODER_COUNT
+};
 
 // What the image encoder made last, and of what.
 struct tess_condition_memory {
@@ -76,11 +81,11 @@ enum tess_status tess_context_run(struct tess_context *ctx, const char *name,
 enum tess_status tess_context_keep(struct tess_context *ctx,
                                    const struct tess_stage_report *report);
 
-// The model's decoder for a representation. TESS_ERR_FILE if pipeline.json names none, or
+// One of the model's decoders. TESS_ERR_FILE if pipeline.json names none, or
 // its files are missing or bad.
 enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
                                     struct tess_model *model, struct tess_context *ctx,
-                                    enum tess_representation representation);
+                                    enum tess_decoder decoder);
 // The other networks, opened when first needed. TESS_ERR_FILE as above.
 enum tess_status tess_model_encoder(const struct tess_image_encoder **out,
                                     struct tess_model *model, struct tess_context *ctx);
@@ -92,13 +97,17 @@ enum tess_status tess_model_structure_decoder(const struct tess_structure_decode
 // Of tess_model_parts().
 void tess_model_forget_parts(struct tess_model *model);
 // Whether pipeline.json names one.
-bool tess_model_has(const struct tess_model *model,
-                    enum tess_representation representation);
+bool tess_model_has(const struct tess_model *model, enum tess_decoder decoder);
 
 // Decoding by hand, for tess_decode() and tess_verify().
 enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context *ctx,
                                     const struct tess_slat_decoder *decoder,
                                     const struct tess_latent *latent);
+// Rows [N][R (3 D + 4)] of a radiance field in the latent's order (model/slat_decoder.h),
+// with the 1 added to the vectors. Free *rows with free().
+enum tess_status tess_decode_radiance(float **rows, struct tess_context *ctx,
+                                      const struct tess_slat_decoder *decoder,
+                                      const struct tess_latent *latent);
 // *feats (may be NULL: not wanted) becomes [64 N][columns] in the latent's order, for
 // free().
 enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,

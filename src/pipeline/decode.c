@@ -89,6 +89,59 @@ enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context
     return TESS_OK;
 }
 
+// ---- radiance fields ----
+
+struct radiance_sink {
+    struct tess_context *ctx;
+    const struct tess_slat_decoder *decoder;
+    const uint32_t *source;
+    float *rows;
+    size_t columns, vectors; // the first columns of a row
+};
+
+static enum tess_status keep_radiance(void *user, size_t row0, size_t rows,
+                                      const void *data)
+{
+    const struct radiance_sink *sink = user;
+    const float *from = data;
+    TESS_TRY(check_finite(sink->ctx, sink->decoder, from, rows * sink->columns));
+    for (size_t i = 0; i < rows; i++) {
+        float *to = sink->rows + sink->source[row0 + i] * sink->columns;
+        memcpy(to, from + i * sink->columns, sink->columns * sizeof *to);
+        for (size_t k = 0; k < sink->vectors; k++)
+            to[k] += 1;
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_decode_radiance(float **rows, struct tess_context *ctx,
+                                      const struct tess_slat_decoder *decoder,
+                                      const struct tess_latent *latent)
+{
+    const struct tess_radiance_config *config =
+        &tess_slat_decoder_config(decoder)->radiance;
+    struct tess_slat_job *job = NULL;
+    struct radiance_sink sink = {.ctx = ctx,
+                                 .decoder = decoder,
+                                 .columns = (size_t)config->rank * (3 * config->dim + 4),
+                                 .vectors = (size_t)config->rank * 3 * config->dim};
+    TESS_TRY(
+        tess_slat_job_create(&job, ctx->device, decoder, latent, keep_radiance, &sink));
+    sink.source = tess_slat_job_source(job);
+    enum tess_status status = tess_alloc(&sink.rows, &ctx->env, latent->voxels,
+                                         sink.columns * sizeof(float), "radiance fields");
+    if (!status)
+        status = tess_context_run(ctx, tess_slat_stage_name(decoder),
+                                  tess_slat_decode_stage, job);
+    tess_slat_job_destroy(&job);
+    if (status) {
+        free(sink.rows);
+        return status;
+    }
+    *rows = sink.rows;
+    return TESS_OK;
+}
+
 // ---- meshes ----
 
 struct mesh_sink {
@@ -187,11 +240,10 @@ static enum tess_status ignore_rows(void *user, size_t row0, size_t rows,
 static enum tess_status plan_decoder(struct tess_stage_report *report,
                                      struct tess_context *ctx, struct tess_model *model,
                                      const struct tess_latent *latent,
-                                     enum tess_representation representation,
-                                     bool want_floor)
+                                     enum tess_decoder which, bool want_floor)
 {
     const struct tess_slat_decoder *decoder;
-    TESS_TRY(tess_model_decoder(&decoder, model, ctx, representation));
+    TESS_TRY(tess_model_decoder(&decoder, model, ctx, which));
     struct tess_slat_job *job = NULL;
     TESS_TRY(tess_slat_job_create(&job, ctx->device, decoder, latent, ignore_rows, NULL));
     enum tess_status status =
@@ -206,16 +258,19 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
                                   const struct tess_latent *latent,
                                   unsigned representations, bool want_floor)
 {
-    static const enum tess_representation order[] = {TESS_SPLATS, TESS_MESH};
+    static const struct {
+        enum tess_representation representation;
+        enum tess_decoder decoder;
+    } order[] = {{TESS_SPLATS, TESS_DECODER_GAUSSIAN}, {TESS_MESH, TESS_DECODER_MESH}};
     size_t floor = 0;
     char message[TESS_MESSAGE_MAX];
     *count = 0;
     for (size_t i = 0; i < 2; i++) {
-        if (!(representations & order[i]))
+        if (!(representations & order[i].representation))
             continue;
         struct tess_stage_report *report = &reports[(*count)++];
         enum tess_status status =
-            plan_decoder(report, ctx, model, latent, order[i], want_floor);
+            plan_decoder(report, ctx, model, latent, order[i].decoder, want_floor);
         if (status && status != TESS_ERR_BUDGET)
             return status;
         // The message that is kept is of the stage that needs most.
@@ -238,8 +293,8 @@ unsigned tess_decode_choose(const struct tess_model *model,
     unsigned wanted = params ? params->representations : 0;
     if (wanted)
         return wanted & (TESS_MESH | TESS_SPLATS);
-    return (tess_model_has(model, TESS_MESH) ? (unsigned)TESS_MESH : 0) |
-           (tess_model_has(model, TESS_SPLATS) ? (unsigned)TESS_SPLATS : 0);
+    return (tess_model_has(model, TESS_DECODER_MESH) ? (unsigned)TESS_MESH : 0) |
+           (tess_model_has(model, TESS_DECODER_GAUSSIAN) ? (unsigned)TESS_SPLATS : 0);
 }
 
 // ---- the whole ----
@@ -252,12 +307,12 @@ static enum tess_status decode_into(struct tess_asset *asset, struct tess_contex
     const struct tess_slat_decoder *decoder;
     TESS_TRY(tess_strdup(&asset->model, &ctx->env, model->config.name));
     if (representations & TESS_SPLATS) {
-        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_SPLATS));
+        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_DECODER_GAUSSIAN));
         TESS_TRY(tess_decode_splats(&asset->splats, ctx, decoder, latent));
         asset->has_splats = true;
     }
     if (representations & TESS_MESH) {
-        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_MESH));
+        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_DECODER_MESH));
         TESS_TRY(tess_decode_mesh(&asset->mesh, NULL, ctx, decoder, latent));
         asset->has_mesh = true;
         TESS_TRY(tess_mesh_normals(&asset->mesh, &ctx->env));

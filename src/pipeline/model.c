@@ -71,12 +71,12 @@ const char *tess_model_directory(const struct tess_model *model)
 // ---- decoders ----
 
 static const struct {
-    enum tess_representation representation;
     const char *role;
     enum tess_slat_kind kind;
 } decoder_roles[TESS_DECODER_COUNT] = {
-    [TESS_DECODER_GAUSSIAN] = {TESS_SPLATS, "slat_decoder_gs", TESS_SLAT_GAUSSIAN},
-    [TESS_DECODER_MESH] = {TESS_MESH, "slat_decoder_mesh", TESS_SLAT_MESH},
+    [TESS_DECODER_GAUSSIAN] = {"slat_decoder_gs", TESS_SLAT_GAUSSIAN},
+    [TESS_DECODER_MESH] = {"slat_decoder_mesh", TESS_SLAT_MESH},
+    [TESS_DECODER_RADIANCE] = {"slat_decoder_rf", TESS_SLAT_RADIANCE},
 };
 
 static const struct tess_pipeline_part *find_part(const struct tess_model *model,
@@ -88,24 +88,17 @@ static const struct tess_pipeline_part *find_part(const struct tess_model *model
     return NULL;
 }
 
-static int decoder_index(enum tess_representation representation)
+bool tess_model_has(const struct tess_model *model, enum tess_decoder decoder)
 {
-    return representation == TESS_MESH ? TESS_DECODER_MESH : TESS_DECODER_GAUSSIAN;
-}
-
-bool tess_model_has(const struct tess_model *model,
-                    enum tess_representation representation)
-{
-    return find_part(model, decoder_roles[decoder_index(representation)].role) != NULL;
+    return find_part(model, decoder_roles[decoder].role) != NULL;
 }
 
 enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
                                     struct tess_model *model, struct tess_context *ctx,
-                                    enum tess_representation representation)
+                                    enum tess_decoder decoder)
 {
-    int index = decoder_index(representation);
-    const char *role = decoder_roles[index].role;
-    struct tess_slat_decoder **slot = &model->decoders[index];
+    const char *role = decoder_roles[decoder].role;
+    struct tess_slat_decoder **slot = &model->decoders[decoder];
     if (!*slot) {
         const struct tess_pipeline_part *part = find_part(model, role);
         if (!part)
@@ -115,7 +108,7 @@ enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,
                 "path of a decoder",
                 model->directory, role);
         TESS_TRY(tess_slat_decoder_open(slot, &ctx->env, part->path));
-        if (tess_slat_decoder_config(*slot)->kind != decoder_roles[index].kind) {
+        if (tess_slat_decoder_config(*slot)->kind != decoder_roles[decoder].kind) {
             tess_slat_decoder_close(slot);
             return tess_fail(&ctx->env, TESS_ERR_FILE,
                              "%s.json: field name is of another kind of decoder than %s",

@@ -223,12 +223,11 @@ enum tess_status tess_verify_model(struct tess_model **out, struct tess_verifier
 }
 
 static enum tess_status open_decoder(const struct tess_slat_decoder **out,
-                                     struct tess_verifier *v,
-                                     enum tess_representation representation)
+                                     struct tess_verifier *v, enum tess_decoder decoder)
 {
     struct tess_model *model;
     TESS_TRY(tess_verify_model(&model, v));
-    return tess_model_decoder(out, model, v->ctx, representation);
+    return tess_model_decoder(out, model, v->ctx, decoder);
 }
 
 // The output layer's rows before any activation.
@@ -282,7 +281,7 @@ static enum tess_status verify_gaussians(struct tess_verifier *v)
     const struct tess_slat_decoder *decoder;
     struct tess_latent *latent = NULL;
     struct tess_splats splats = {0};
-    TESS_TRY(open_decoder(&decoder, v, TESS_SPLATS));
+    TESS_TRY(open_decoder(&decoder, v, TESS_DECODER_GAUSSIAN));
     TESS_TRY(tess_verify_latent(&latent, v,
                                 tess_slat_decoder_config(decoder)->latent_channels));
     if (tess_safetensors_find(v->golden, "out")) {
@@ -410,7 +409,7 @@ static enum tess_status verify_mesh(struct tess_verifier *v)
     struct tess_latent *latent = NULL;
     struct tess_mesh mesh = {0};
     float *feats = NULL;
-    TESS_TRY(open_decoder(&decoder, v, TESS_MESH));
+    TESS_TRY(open_decoder(&decoder, v, TESS_DECODER_MESH));
     TESS_TRY(tess_verify_latent(&latent, v,
                                 tess_slat_decoder_config(decoder)->latent_channels));
     bool has_feats = tess_safetensors_find(v->golden, "feats") != NULL ||
@@ -424,6 +423,61 @@ static enum tess_status verify_mesh(struct tess_verifier *v)
         status = compare_mesh(v, &mesh);
     free(feats);
     tess_mesh_clear(&mesh);
+    tess_latent_free(&latent);
+    return status;
+}
+
+// Columns [first, first + count) of all rows against a golden tensor.
+static enum tess_status compare_columns(struct tess_verifier *v, const char *name,
+                                        const float *rows, size_t row_count,
+                                        size_t columns, size_t first, size_t count)
+{
+    float *part = NULL;
+    TESS_TRY(tess_alloc(&part, &v->ctx->env, row_count, count * sizeof *part, name));
+    for (size_t i = 0; i < row_count; i++)
+        memcpy(part + i * count, rows + i * columns + first, count * sizeof *part);
+    enum tess_status status =
+        tess_verify_compare(v, name, part, row_count * count, BOUND);
+    free(part);
+    return status;
+}
+
+// Centres of voxels in [0, 1].
+static enum tess_status compare_centres(struct tess_verifier *v,
+                                        const struct tess_latent *latent,
+                                        uint32_t resolution)
+{
+    size_t count = 3 * latent->voxels;
+    float *centres = NULL;
+    TESS_TRY(tess_alloc(&centres, &v->ctx->env, count, sizeof *centres, "centres"));
+    for (size_t i = 0; i < count; i++)
+        centres[i] = ((float)latent->coords[i] + 0.5f) / (float)resolution;
+    enum tess_status status = tess_verify_compare(v, "position", centres, count, BOUND);
+    free(centres);
+    return status;
+}
+
+static enum tess_status verify_radiance(struct tess_verifier *v)
+{
+    const struct tess_slat_decoder *decoder;
+    struct tess_latent *latent = NULL;
+    float *rows = NULL;
+    TESS_TRY(open_decoder(&decoder, v, TESS_DECODER_RADIANCE));
+    const struct tess_slat_decoder_config *config = tess_slat_decoder_config(decoder);
+    TESS_TRY(tess_verify_latent(&latent, v, config->latent_channels));
+    size_t rank = config->radiance.rank, vectors = rank * 3 * config->radiance.dim;
+    size_t columns = vectors + 4 * rank, count = latent->voxels;
+    enum tess_status status = tess_decode_radiance(&rows, v->ctx, decoder, latent);
+    if (!status)
+        status = compare_columns(v, "trivec", rows, count, columns, 0, vectors);
+    if (!status)
+        status = compare_columns(v, "density", rows, count, columns, vectors, rank);
+    if (!status)
+        status = compare_columns(v, "features_dc", rows, count, columns, vectors + rank,
+                                 3 * rank);
+    if (!status)
+        status = compare_centres(v, latent, config->resolution);
+    free(rows);
     tess_latent_free(&latent);
     return status;
 }
@@ -478,11 +532,11 @@ static const struct {
     const char *name; // one that ends in _ stands for all that start with it
     enum tess_status (*verify)(struct tess_verifier *v);
 } known_files[] = {
-    {"slat_dec_gs", verify_gaussians},       {"slat_dec_mesh", verify_mesh},
-    {"flexicubes_", verify_extraction},      {"dinov2", tess_verify_encoder},
-    {"ss_flow_step", tess_verify_flow_step}, {"slat_flow_step", tess_verify_flow_step},
-    {"ss_sampler", tess_verify_sampler},     {"slat_sampler", tess_verify_sampler},
-    {"ss_dec", tess_verify_structure},
+    {"slat_dec_gs", verify_gaussians},         {"slat_dec_mesh", verify_mesh},
+    {"slat_dec_rf", verify_radiance},          {"flexicubes_", verify_extraction},
+    {"dinov2", tess_verify_encoder},           {"ss_flow_step", tess_verify_flow_step},
+    {"slat_flow_step", tess_verify_flow_step}, {"ss_sampler", tess_verify_sampler},
+    {"slat_sampler", tess_verify_sampler},     {"ss_dec", tess_verify_structure},
 };
 
 static bool is_called(const char *file, const char *name)

@@ -12,6 +12,7 @@ TENSORS = {
     "flexicubes_smooth": {"vertices", "faces", "vertex_attrs"},
     "slat_dec_gs": {"xyz", "scaling", "rotation", "opacity", "raw_features_dc"},
     "slat_dec_mesh": {"feats", "vertices", "faces", "vertex_attrs"},
+    "slat_dec_rf": {"trivec", "density", "features_dc", "position"},
     "dinov2": {"x_prenorm", "cond"},
     "ss_flow_step": {"y"},
     "ss_sampler": {"samples"},
