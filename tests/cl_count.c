@@ -7,21 +7,27 @@
 // program has none.
 //
 // Environment, all optional:
-//   TESS_CL_COUNT_REPORT=FILE  at exit, write {"peak_bytes", "live_bytes",
-//   "live_objects",
-//                              "allocations", "largest", "failures"} there. Allocations
-//                              are calls of clCreateBuffer, failed ones included; live
-//                              objects are buffers and views; failures are calls that
-//                              this library made fail.
-//   TESS_CL_FAIL_ALLOC=N       the N-th clCreateBuffer (from 1) fails with
-//                              CL_MEM_OBJECT_ALLOCATION_FAILURE
-//   TESS_CL_FAIL_USE=N         the buffer that the N-th clCreateBuffer made cannot be
-//   used: every
-//                              command on it or on a view of it fails with the same
-//                              status, as where a driver allocates lazily
-//   TESS_CL_MAX_ALLOC=BYTES    CL_DEVICE_MAX_MEM_ALLOC_SIZE is at most this, and larger
-//   buffers are
-//                              refused with CL_INVALID_BUFFER_SIZE
+//   TESS_CL_COUNT_REPORT=FILE
+//     At exit, write {"peak_bytes", "live_bytes", "live_objects", "allocations",
+//     "largest", "commands", "failures"} there. Allocations are calls of clCreateBuffer,
+//     failed ones included; live objects are buffers and views; commands are launches,
+//     reads, writes, fills, copies and maps that were asked for; failures are calls that
+//     this library made fail.
+//   TESS_CL_FAIL_ALLOC=N
+//     The N-th clCreateBuffer (from 1) fails with CL_MEM_OBJECT_ALLOCATION_FAILURE.
+//   TESS_CL_FAIL_USE=N
+//     The buffer that the N-th clCreateBuffer made cannot be used: every command on it or
+//     on a view of it fails with the same status, as where a driver allocates lazily.
+//   TESS_CL_FAIL_COMMAND=N
+//     The N-th command fails with CL_OUT_OF_RESOURCES.
+//   TESS_CL_MEMORY=BYTES
+//     So much memory is free: what goes beyond fails as with TESS_CL_FAIL_ALLOC.
+//   TESS_CL_MAX_ALLOC=BYTES
+//     CL_DEVICE_MAX_MEM_ALLOC_SIZE is at most this, and larger buffers are refused with
+//     CL_INVALID_BUFFER_SIZE.
+//   TESS_CL_LOCAL_MEMORY=BYTES, TESS_CL_GROUP=ITEMS
+//     CL_DEVICE_LOCAL_MEM_SIZE and CL_DEVICE_MAX_WORK_GROUP_SIZE are at most this, and
+//     larger groups are refused with CL_INVALID_WORK_GROUP_SIZE.
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
@@ -58,7 +64,7 @@ static struct {
     struct object *objects;
     struct binding *bindings;
     unsigned long long live_bytes, peak_bytes, live_objects, allocations, largest,
-        failures;
+        commands, failures;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 // 0 if the variable is not set.
@@ -179,16 +185,34 @@ static bool has_unusable_argument(cl_kernel kernel)
     return false;
 }
 
-// Whether a command on these (NULL: none) must fail.
-static bool refuse(cl_mem first, cl_mem second, cl_kernel kernel)
+// CL_SUCCESS, or how a command on these (NULL: none) must fail.
+static cl_int refuse(cl_mem first, cl_mem second, cl_kernel kernel)
 {
+    cl_int code = CL_SUCCESS;
     lock();
-    const bool refused = (first && is_unusable(first)) ||
-                         (second && is_unusable(second)) ||
-                         (kernel && has_unusable_argument(kernel));
-    state.failures += refused;
+    if (++state.commands == setting("TESS_CL_FAIL_COMMAND"))
+        code = CL_OUT_OF_RESOURCES;
+    else if ((first && is_unusable(first)) || (second && is_unusable(second)) ||
+             (kernel && has_unusable_argument(kernel)))
+        code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    state.failures += code != CL_SUCCESS;
     unlock();
-    return refused;
+    return code;
+}
+
+// As refuse(), for a launch.
+static cl_int refuse_launch(cl_kernel kernel, cl_uint dimensions, const size_t *local)
+{
+    const unsigned long long most = setting("TESS_CL_GROUP");
+    unsigned long long items = 1;
+    for (cl_uint i = 0; local && i < dimensions; i++)
+        items *= local[i];
+    if (!most || items <= most)
+        return refuse(NULL, NULL, kernel);
+    lock();
+    state.failures++;
+    unlock();
+    return CL_INVALID_WORK_GROUP_SIZE;
 }
 
 static cl_mem fail_creation(cl_int *status, cl_int code)
@@ -202,14 +226,16 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
                       cl_int *errcode_ret)
 {
     NEXT(clCreateBuffer);
-    const unsigned long long max = setting("TESS_CL_MAX_ALLOC");
+    const unsigned long long max = setting("TESS_CL_MAX_ALLOC"),
+                             memory = setting("TESS_CL_MEMORY");
 
     lock();
     const unsigned long long number = ++state.allocations;
     cl_int refused = CL_SUCCESS;
     if (max && size > max)
         refused = CL_INVALID_BUFFER_SIZE;
-    else if (number == setting("TESS_CL_FAIL_ALLOC"))
+    else if (number == setting("TESS_CL_FAIL_ALLOC") ||
+             (memory && state.live_bytes + size > memory))
         refused = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     state.failures += refused != CL_SUCCESS;
     unlock();
@@ -304,8 +330,9 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
                               const cl_event *wait, cl_event *event)
 {
     NEXT(clEnqueueNDRangeKernel);
-    if (refuse(NULL, NULL, kernel))
-        return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const cl_int code = refuse_launch(kernel, work_dim, local);
+    if (code)
+        return code;
     return next(queue, kernel, work_dim, offset, global, local, wait_count, wait, event);
 }
 
@@ -314,8 +341,9 @@ cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool block
                             cl_uint wait_count, const cl_event *wait, cl_event *event)
 {
     NEXT(clEnqueueWriteBuffer);
-    if (refuse(buffer, NULL, NULL))
-        return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const cl_int code = refuse(buffer, NULL, NULL);
+    if (code)
+        return code;
     return next(queue, buffer, blocking, offset, size, ptr, wait_count, wait, event);
 }
 
@@ -324,8 +352,9 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocki
                            const cl_event *wait, cl_event *event)
 {
     NEXT(clEnqueueReadBuffer);
-    if (refuse(buffer, NULL, NULL))
-        return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const cl_int code = refuse(buffer, NULL, NULL);
+    if (code)
+        return code;
     return next(queue, buffer, blocking, offset, size, ptr, wait_count, wait, event);
 }
 
@@ -334,8 +363,9 @@ cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem buffer, const void *pa
                            cl_uint wait_count, const cl_event *wait, cl_event *event)
 {
     NEXT(clEnqueueFillBuffer);
-    if (refuse(buffer, NULL, NULL))
-        return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const cl_int code = refuse(buffer, NULL, NULL);
+    if (code)
+        return code;
     return next(queue, buffer, pattern, pattern_size, offset, size, wait_count, wait,
                 event);
 }
@@ -345,8 +375,9 @@ cl_int clEnqueueCopyBuffer(cl_command_queue queue, cl_mem src_buffer, cl_mem dst
                            cl_uint wait_count, const cl_event *wait, cl_event *event)
 {
     NEXT(clEnqueueCopyBuffer);
-    if (refuse(src_buffer, dst_buffer, NULL))
-        return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const cl_int code = refuse(src_buffer, dst_buffer, NULL);
+    if (code)
+        return code;
     return next(queue, src_buffer, dst_buffer, src_offset, dst_offset, size, wait_count,
                 wait, event);
 }
@@ -357,10 +388,28 @@ void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking
                          cl_int *errcode_ret)
 {
     NEXT(clEnqueueMapBuffer);
-    if (refuse(buffer, NULL, NULL))
-        return fail_creation(errcode_ret, CL_MEM_OBJECT_ALLOCATION_FAILURE);
+    const cl_int code = refuse(buffer, NULL, NULL);
+    if (code)
+        return fail_creation(errcode_ret, code);
     return next(queue, buffer, blocking, flags, offset, size, wait_count, wait, event,
                 errcode_ret);
+}
+
+// The limit of a device's property, 0 if it stays as it is; and the size of its type.
+static unsigned long long limit_of(cl_device_info property, size_t *bytes)
+{
+    *bytes =
+        property == CL_DEVICE_MAX_WORK_GROUP_SIZE ? sizeof(size_t) : sizeof(cl_ulong);
+    switch (property) {
+    case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
+        return setting("TESS_CL_MAX_ALLOC");
+    case CL_DEVICE_LOCAL_MEM_SIZE:
+        return setting("TESS_CL_LOCAL_MEMORY");
+    case CL_DEVICE_MAX_WORK_GROUP_SIZE:
+        return setting("TESS_CL_GROUP");
+    default:
+        return 0;
+    }
 }
 
 cl_int clGetDeviceInfo(cl_device_id device, cl_device_info param_name, size_t size,
@@ -368,17 +417,16 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info param_name, size_t si
 {
     NEXT(clGetDeviceInfo);
     const cl_int status = next(device, param_name, size, value, size_ret);
-    const unsigned long long max = setting("TESS_CL_MAX_ALLOC");
-    cl_ulong bytes;
-    lock(); // counts as use
+    size_t bytes;
+    const unsigned long long limit = limit_of(param_name, &bytes);
+    unsigned long long number = 0; // little-endian, as all devices in reach
+    lock();                        // counts as use
     unlock();
-    if (status != CL_SUCCESS || param_name != CL_DEVICE_MAX_MEM_ALLOC_SIZE || !max ||
-        !value || size < sizeof bytes)
+    if (status != CL_SUCCESS || !limit || !value || size < bytes)
         return status;
-    memcpy(&bytes, value, sizeof bytes);
-    if (bytes > max)
-        bytes = max;
-    memcpy(value, &bytes, sizeof bytes);
+    memcpy(&number, value, bytes);
+    if (number > limit)
+        memcpy(value, &limit, bytes);
     return status;
 }
 
@@ -396,8 +444,9 @@ __attribute__((destructor)) static void write_report(void)
     }
     fprintf(file,
             "{\"peak_bytes\": %llu, \"live_bytes\": %llu, \"live_objects\": %llu, "
-            "\"allocations\": %llu, \"largest\": %llu, \"failures\": %llu}\n",
+            "\"allocations\": %llu, \"largest\": %llu, \"commands\": %llu, "
+            "\"failures\": %llu}\n",
             state.peak_bytes, state.live_bytes, state.live_objects, state.allocations,
-            state.largest, state.failures);
+            state.largest, state.commands, state.failures);
     fclose(file);
 }

@@ -10,6 +10,8 @@
 //   k SLOT        run a kernel on it
 //   p             copy 4 bytes from a to b
 //   m             print the device's largest buffer
+//   l             print its local memory
+//   g             print its largest group; with SLOT run a kernel on it in a group of 8
 //   o SLOT        run a kernel that writes past the end of it
 //   d SLOT        run a kernel whose work-items race for it
 //   u SLOT        run a kernel that branches on what is in it
@@ -67,7 +69,7 @@ int main(int argc, char **argv)
         cl_mem *slot = argv[i][0] && argv[i][1] ? &slots[(argv[i][1] - 'a') & 3] : slots;
         cl_int value = 0;
         cl_ulong max = 0;
-        size_t items;
+        size_t items, group = 8;
         cl_kernel kernel;
         switch (step) {
         case 'c':
@@ -94,6 +96,23 @@ int main(int argc, char **argv)
             printf("read %d\n", status);
             status = clEnqueueFillBuffer(queue, *slot, &value, 4, 0, 4, 0, NULL, NULL);
             break;
+        case 'l':
+            status =
+                clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof max, &max, NULL);
+            printf("local %llu\n", (unsigned long long)max);
+            continue;
+        case 'g':
+            if (argv[i][1]) {
+                status = clSetKernelArg(kernels[SET], 0, sizeof *slot, slot);
+                if (status == CL_SUCCESS)
+                    status = clEnqueueNDRangeKernel(queue, kernels[SET], 1, NULL, &group,
+                                                    &group, 0, NULL, NULL);
+                break;
+            }
+            status = clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof group,
+                                     &group, NULL);
+            printf("group %zu\n", group);
+            continue;
         case 'k':
         case 'o':
         case 'd':

@@ -8,11 +8,13 @@ import sys
 from common import Report, Skip, counted_environment, folder, read_counts, run
 
 FAILURE = -4  # CL_MEM_OBJECT_ALLOCATION_FAILURE
+OUT_OF_RESOURCES = -5
+INVALID_GROUP = -54  # CL_INVALID_WORK_GROUP_SIZE
 INVALID_SIZE = -61  # CL_INVALID_BUFFER_SIZE
 
 
 def probe(*steps, **limits):
-    """Statuses by step ("write", "read" and "max" too), and the counts."""
+    """Statuses by step ("write", "read", "max", "local" and "group" too), and the counts."""
     with folder() as where:
         variables = {**os.environ, **counted_environment(where / "counts.json", **limits)}
         done = run([sys.argv[1], *steps], env=variables)
@@ -72,6 +74,18 @@ def main():
         status, counts = probe("m", "ca4096", "cb4097", "xa", max_alloc=4096)
         expect("statuses", status, {"max": 4096, "ca": 0, "cb": INVALID_SIZE})
         expect("counts", counts, {"peak_bytes": 4096, "live_bytes": 0, "failures": 1})
+    with report.check("the n-th command fails, and only that"):
+        status, counts = probe("ca64", "wa", "ka", fail_command=2)
+        expect("statuses", status, {"write": 0, "read": OUT_OF_RESOURCES, "wa": 0, "ka": 0})
+        expect("counts", counts, {"commands": 4, "failures": 1})
+    with report.check("no more memory is there than is said"):
+        status, counts = probe("ca64", "cb64", "cc1", "xa", "cd64", "xb", "xd", memory=128)
+        expect("statuses", status, {"ca": 0, "cb": 0, "cc": FAILURE, "cd": 0})
+        expect("counts", counts, {"peak_bytes": 128, "live_bytes": 0, "failures": 1})
+    with report.check("groups and local memory are limited"):
+        status, counts = probe("l", "g", "ca64", "ka", "ga", "xa", local_memory=100, group=7)
+        expect("statuses", status, {"local": 100, "group": 7, "ka": 0, "ga": INVALID_GROUP})
+        expect("counts", counts, {"commands": 1, "failures": 1})
     report.finish()
 
 

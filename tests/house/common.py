@@ -147,13 +147,13 @@ class Run:
                 f"{self.out}{self.err}counts {self.counts}")
 
 
-def counted_environment(report, fail_alloc=0, fail_use=0, max_alloc=0):
-    """The variables that make a process load the counting library; see tests/cl_count.c."""
+def counted_environment(report, **settings):
+    """The variables that make a process load the counting library; `settings` are the names that
+    tests/cl_count.c has for them, in lower case and without TESS_CL_: fail_alloc=3."""
     variables = {"LD_PRELOAD": os.environ["TESS_CL_COUNT"], "TESS_CL_COUNT_REPORT": str(report)}
-    for name, value in (("FAIL_ALLOC", fail_alloc), ("FAIL_USE", fail_use),
-                        ("MAX_ALLOC", max_alloc)):
+    for name, value in settings.items():
         if value:
-            variables[f"TESS_CL_{name}"] = str(value)
+            variables[f"TESS_CL_{name.upper()}"] = str(value)
     return variables
 
 
@@ -162,15 +162,14 @@ def read_counts(path):
     return json.loads(Path(path).read_text()) if Path(path).is_file() else None
 
 
-def tessella(*arguments, env=None, count=True, timeout=600, cwd=None, fail_alloc=0, fail_use=0,
-             max_alloc=0):
-    """Run the program to its end; returns a Run. `env` is added to this environment."""
+def tessella(*arguments, env=None, count=True, timeout=600, cwd=None, **settings):
+    """Run the program to its end; returns a Run. `env` is added to this environment; `settings` are
+    those of counted_environment()."""
     command = [program(), *arguments]
     with folder() as where:
         variables = {**os.environ, **(env or {})}
         if count:
-            variables.update(counted_environment(where / "counts.json", fail_alloc, fail_use,
-                                                 max_alloc))
+            variables.update(counted_environment(where / "counts.json", **settings))
         done = run(command, timeout=timeout, env=variables, cwd=cwd)
         return Run(done, read_counts(where / "counts.json"), command)
 
