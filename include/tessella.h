@@ -368,6 +368,37 @@ TESS_API enum tess_status tess_decode(struct tess_asset **out, struct tess_conte
                                       const struct tess_decode_params *params);
 
 // ---------------------------------------------------------------------------------------------
+// Clean-up
+// ---------------------------------------------------------------------------------------------
+
+// Steps run in this order, the original's; zeros mean its values.
+struct tess_clean_params {
+    bool keep_seams;      // do not join vertices at the same position
+    bool keep_winding;    // do not turn faces that run against their neighbours
+    bool keep_faces;      // do not simplify
+    size_t faces;         // simplify to so many faces; 0: by share
+    double share;         // of faces that stay, above 0 and at most 1; 0: 0.05
+    bool keep_hidden;     // do not remove what no view sees: inner walls, specks inside
+    size_t views;         // to look from, at most 10000; 0: 1000
+    uint32_t view_size;   // pixels of a view, at most 8192; 0: 1024
+    double max_hole_area; // of a loop that removal may open; 0: 0.04
+    double min_speck; // remove components with less than this share of the area, below
+                      // 1; 0: none, as in the original
+    bool keep_holes;  // do not close holes
+    size_t max_hole_edges; // of a hole that is closed, at most 1000; 0: 250 * sqrt(share)
+    bool keep_touching; // do not give surfaces that touch in an edge or a vertex vertices
+                        // of their own
+};
+
+// Make an asset of the cleaned mesh of another, with normals made anew and no splats.
+// TESS_ERR_ARG: there is no mesh, or a parameter out of its range; TESS_ERR_BUDGET names
+// the smallest budget that works.
+TESS_API enum tess_status tess_asset_clean(struct tess_asset **out,
+                                           struct tess_context *ctx,
+                                           const struct tess_asset *asset,
+                                           const struct tess_clean_params *params);
+
+// ---------------------------------------------------------------------------------------------
 // From pictures to latents
 // ---------------------------------------------------------------------------------------------
 

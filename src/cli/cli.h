@@ -43,6 +43,8 @@ struct cli {
     bool tiny;
     bool tells_stages; // of a command that takes long
     size_t pictures;   // to plan for; 0: no generation
+    bool clean;        // meshes before they are written, as `cleaning` says
+    struct tess_clean_params cleaning;
     struct tess_context *ctx;
     bool progress_shown; // a line of progress stands on the terminal
 };
@@ -72,6 +74,12 @@ int cli_verify(struct cli *cli);
 int cli_model(struct cli *cli);
 int cli_info(struct cli *cli);
 int cli_bench(struct cli *cli);
+int cli_clean(struct cli *cli);
+int cli_convert(struct cli *cli);
+// Write the outputs that are assets: meshes of `meshes`, splats of `splats`, which may be
+// the same.
+int cli_save_assets(struct cli *cli, const struct tess_asset *meshes,
+                    const struct tess_asset *splats);
 
 // Open the context that the options ask for, where SIGINT and SIGTERM cancel it.
 int cli_open(struct cli *cli);

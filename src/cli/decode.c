@@ -32,24 +32,54 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
     return -1;
 }
 
-// Pictures first: they may fail for want of device memory, and then no file is left.
-static int save(struct cli *cli, const struct tess_asset *asset)
+static int save_pictures(struct cli *cli, const struct tess_asset *asset)
+{
+    int status = EXIT_DONE;
+    for (size_t i = 0; i < cli->output_count && status == EXIT_DONE; i++)
+        if (cli_is_picture(cli->outputs[i]))
+            status = cli_save_pictures(cli, asset, cli->outputs[i]);
+    return status;
+}
+
+int cli_save_assets(struct cli *cli, const struct tess_asset *meshes,
+                    const struct tess_asset *splats)
 {
     for (size_t i = 0; i < cli->output_count; i++) {
-        if (!cli_is_picture(cli->outputs[i]))
+        const char *path = cli->outputs[i];
+        if (cli_is_picture(path) || cli_is_latent(path))
             continue;
-        int status = cli_save_pictures(cli, asset, cli->outputs[i]);
-        if (status)
-            return status;
-    }
-    for (size_t i = 0; i < cli->output_count; i++) {
-        if (cli_is_picture(cli->outputs[i]) || cli_is_latent(cli->outputs[i]))
-            continue;
-        enum tess_status status = tess_asset_save(asset, cli->ctx, cli->outputs[i]);
+        bool mesh = tess_asset_format(path) == TESS_MESH;
+        enum tess_status status = tess_asset_save(mesh ? meshes : splats, cli->ctx, path);
         if (status)
             return cli_fail(cli, status);
     }
     return EXIT_DONE;
+}
+
+static bool writes_meshes(const struct cli *cli)
+{
+    for (size_t i = 0; i < cli->output_count; i++)
+        if (tess_asset_format(cli->outputs[i]) == TESS_MESH)
+            return true;
+    return false;
+}
+
+// Pictures show the mesh as it was decoded, as the original's do. What may fail for want
+// of device memory comes first: then no file is left.
+static int save(struct cli *cli, const struct tess_asset *asset)
+{
+    struct tess_asset *clean = NULL;
+    if (cli->clean && writes_meshes(cli)) {
+        enum tess_status status =
+            tess_asset_clean(&clean, cli->ctx, asset, &cli->cleaning);
+        if (status)
+            return cli_fail(cli, status);
+    }
+    int status = save_pictures(cli, asset);
+    if (status == EXIT_DONE)
+        status = cli_save_assets(cli, clean ? clean : asset, asset);
+    tess_asset_destroy(&clean);
+    return status;
 }
 
 void cli_summarise(struct cli *cli)

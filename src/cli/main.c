@@ -9,9 +9,10 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(struct cli *cli);
     } commands[] = {
-        {"generate", cli_generate}, {"decode", cli_decode}, {"render", cli_render},
-        {"devices", cli_devices},   {"plan", cli_plan},     {"verify", cli_verify},
-        {"model", cli_model},       {"info", cli_info},     {"bench", cli_bench},
+        {"generate", cli_generate}, {"decode", cli_decode},   {"render", cli_render},
+        {"devices", cli_devices},   {"plan", cli_plan},       {"verify", cli_verify},
+        {"model", cli_model},       {"info", cli_info},       {"bench", cli_bench},
+        {"clean", cli_clean},       {"convert", cli_convert},
     };
     struct cli cli = {0};
     int status = cli_parse(&cli, argc, argv);

@@ -43,6 +43,18 @@ enum {
     OPTION_WELD,
     OPTION_SYNTHETIC,
     OPTION_TINY,
+    OPTION_CLEAN,
+    OPTION_SIMPLIFY,
+    OPTION_KEEP_SEAMS,
+    OPTION_KEEP_WINDING,
+    OPTION_KEEP_HIDDEN,
+    OPTION_VIEWS,
+    OPTION_VIEW_SIZE,
+    OPTION_MAX_HOLE_AREA,
+    OPTION_SPECKS,
+    OPTION_KEEP_HOLES,
+    OPTION_MAX_HOLE_EDGES,
+    OPTION_KEEP_TOUCHING,
     // For both samplers, for the structure's, for the latents': in this order for each.
     OPTION_STEPS,
     OPTION_GUIDANCE = OPTION_STEPS + 3,
@@ -90,6 +102,18 @@ static const struct option options[] = {
     {"weld", no_argument, NULL, OPTION_WELD},
     {"synthetic", required_argument, NULL, OPTION_SYNTHETIC},
     {"tiny", no_argument, NULL, OPTION_TINY},
+    {"clean", no_argument, NULL, OPTION_CLEAN},
+    {"simplify", required_argument, NULL, OPTION_SIMPLIFY},
+    {"keep-seams", no_argument, NULL, OPTION_KEEP_SEAMS},
+    {"keep-winding", no_argument, NULL, OPTION_KEEP_WINDING},
+    {"keep-hidden", no_argument, NULL, OPTION_KEEP_HIDDEN},
+    {"views", required_argument, NULL, OPTION_VIEWS},
+    {"view-size", required_argument, NULL, OPTION_VIEW_SIZE},
+    {"max-hole-area", required_argument, NULL, OPTION_MAX_HOLE_AREA},
+    {"specks", required_argument, NULL, OPTION_SPECKS},
+    {"keep-holes", no_argument, NULL, OPTION_KEEP_HOLES},
+    {"max-hole-edges", required_argument, NULL, OPTION_MAX_HOLE_EDGES},
+    {"keep-touching", no_argument, NULL, OPTION_KEEP_TOUCHING},
     {"steps", required_argument, NULL, OPTION_STEPS + 0},
     {"structure-steps", required_argument, NULL, OPTION_STEPS + 1},
     {"latent-steps", required_argument, NULL, OPTION_STEPS + 2},
@@ -133,10 +157,26 @@ static const char camera_help[] =
     "  --yaw DEG --pitch DEG --radius R --fov DEG   camera (30, 20, 2, 40); z is up\n"
     "  --supersampling N  samples per pixel and axis (4 for meshes, 1 for splats)\n";
 
+static const char clean_help[] =
+    "Meshes are cleaned before they are written, as the original's export does it, with\n"
+    "  --clean            or any of the options below\n"
+    "  --keep-seams       do not join vertices at the same place\n"
+    "  --keep-winding     do not turn faces that run against their neighbours\n"
+    "  --simplify R | N   remove this share of the faces (0.95), or leave N; 0: none\n"
+    "  --keep-hidden      do not remove inner walls and what else no view sees\n"
+    "  --views N --view-size PIXELS   to look from (1000 of 1024)\n"
+    "  --max-hole-area A  of a loop that removal may open (0.04)\n"
+    "  --specks SHARE     remove components with less than this share of the area "
+    "(none)\n"
+    "  --keep-holes       do not close holes\n"
+    "  --max-hole-edges N of a hole that is closed (250 times the root of the share that "
+    "stays)\n"
+    "  --keep-touching    do not part surfaces that touch in an edge or a vertex\n";
+
 static const struct {
     const char *name, *usage, *text;
     size_t min_inputs, max_inputs;
-    bool needs_output, camera;
+    bool needs_output, camera, cleaning;
 } commands[] = {
     {"generate", "IMAGE... -o OUT...",
      "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
@@ -166,7 +206,7 @@ static const struct {
      "  --guide-apart      evaluate with and without the picture one after the other: "
      "less\n"
      "                     memory, the same result\n",
-     1, 8, true, true},
+     1, 8, true, true, true},
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
@@ -174,7 +214,7 @@ static const struct {
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
-     1, 1, true, true},
+     1, 1, true, true, true},
     {"render", "ASSET -o OUT.png",
      "Draw splats (.ply) or a mesh (.glb .obj .ply .stl).\n"
      "\n"
@@ -224,6 +264,16 @@ static const struct {
      "  --synthetic DIR    where to: a directory without a model, or a new one\n"
      "  --tiny             the same networks, narrow and of few blocks: 22 MB\n",
      0, 0, false, false},
+    {"clean", "MESH -o OUT...",
+     "Clean a mesh (.glb .obj .ply .stl) and write it. The suffix of each -o chooses.\n"
+     "\n"
+     "  -o, --output FILE  may be given several times\n",
+     1, 1, true, false, true},
+    {"convert", "ASSET -o OUT...",
+     "Write a mesh (.glb .obj .ply .stl) or splats (.ply) in other formats.\n"
+     "\n"
+     "  -o, --output FILE  may be given several times\n",
+     1, 1, true, false, false},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -239,9 +289,11 @@ void cli_print_help(FILE *to, const char *command)
 {
     int index = command ? find_command(command) : -1;
     if (index >= 0) {
-        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s%s\n%s", commands[index].name,
-                commands[index].usage, commands[index].text,
-                commands[index].camera ? camera_help : "", common_help);
+        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s%s%s%s\n%s",
+                commands[index].name, commands[index].usage, commands[index].text,
+                commands[index].camera ? camera_help : "",
+                commands[index].cleaning ? "\n" : "",
+                commands[index].cleaning ? clean_help : "", common_help);
         return;
     }
     fprintf(to,
@@ -444,6 +496,71 @@ static bool parse_one_sampling(struct cli_sampling *to, int option, const char *
     }
 }
 
+// A share of faces to remove, or a number of faces to leave.
+static bool parse_simplify(struct tess_clean_params *to, const char *text)
+{
+    const char *end;
+    double share;
+    uint64_t faces = 0;
+    if (parse_count(&faces, text, 4, 1u << 31)) {
+        to->faces = (size_t)faces;
+        return true;
+    }
+    if (!parse_double(&share, text, &end, 0, 0.9999) || *end)
+        return false;
+    to->keep_faces = share == 0;
+    to->share = 1 - share;
+    return true;
+}
+
+static bool parse_cleaning(struct cli *cli, int option, const char *text)
+{
+    struct tess_clean_params *to = &cli->cleaning;
+    cli->clean = true;
+    const char *end = text;
+    uint64_t count = 0;
+    switch (option) {
+    case OPTION_CLEAN:
+        return true;
+    case OPTION_SIMPLIFY:
+        return parse_simplify(to, text);
+    case OPTION_KEEP_SEAMS:
+        to->keep_seams = true;
+        return true;
+    case OPTION_KEEP_WINDING:
+        to->keep_winding = true;
+        return true;
+    case OPTION_KEEP_HIDDEN:
+        to->keep_hidden = true;
+        return true;
+    case OPTION_VIEWS:
+        if (!parse_count(&count, text, 1, 10000))
+            return false;
+        to->views = (size_t)count;
+        return true;
+    case OPTION_VIEW_SIZE:
+        if (!parse_count(&count, text, 16, 8192))
+            return false;
+        to->view_size = (uint32_t)count;
+        return true;
+    case OPTION_SPECKS:
+        return parse_double(&to->min_speck, text, &end, 0, 0.99) && !*end;
+    case OPTION_MAX_HOLE_AREA:
+        return parse_double(&to->max_hole_area, text, &end, 1e-9, 1e9) && !*end;
+    case OPTION_KEEP_HOLES:
+        to->keep_holes = true;
+        return true;
+    case OPTION_MAX_HOLE_EDGES:
+        if (!parse_count(&count, text, 3, 1000))
+            return false;
+        to->max_hole_edges = (size_t)count;
+        return true;
+    default:
+        to->keep_touching = true;
+        return true;
+    }
+}
+
 static bool parse_sampling(struct cli *cli, int option, const char *text)
 {
     int which = (option - OPTION_STEPS) % 3, base = option - which;
@@ -549,6 +666,8 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         cli->pictures = (size_t)count;
         return true;
     default:
+        if (option >= OPTION_CLEAN && option <= OPTION_KEEP_TOUCHING)
+            return parse_cleaning(cli, option, text);
         return option >= OPTION_STEPS && option < OPTION_SAMPLING_END
                    ? parse_sampling(cli, option, text)
                    : parse_picture_option(cli, option, text);

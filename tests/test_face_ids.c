@@ -1,0 +1,136 @@
+// Face numbers as pictures, and what views from all around see of a mesh.
+#include "test_render.h"
+
+#include "render/face_ids.h"
+
+// A box [-half, half]^3 of 12 faces from `at` on.
+static void put_box(struct tess_mesh *mesh, size_t at, float half)
+{
+    static const uint32_t sides[6][4] = {{0, 2, 3, 1}, {4, 5, 7, 6}, {0, 1, 5, 4},
+                                         {2, 6, 7, 3}, {0, 4, 6, 2}, {1, 3, 7, 5}};
+    static const int order[6] = {0, 1, 2, 0, 2, 3};
+    for (size_t v = 0; v < 8; v++)
+        for (size_t k = 0; k < 3; k++)
+            mesh->positions[3 * (8 * at + v) + k] = v >> k & 1 ? half : -half;
+    for (size_t i = 0; i < 36; i++)
+        mesh->indices[36 * at + i] = (uint32_t)(8 * at) + sides[i / 6][order[i % 6]];
+}
+
+static struct tess_mesh make_nested(struct setting *s)
+{
+    struct tess_mesh mesh;
+    assert_int_equal(tess_mesh_create(&mesh, &s->env, 16, 24, false), TESS_OK);
+    put_box(&mesh, 0, 0.1f);
+    put_box(&mesh, 1, 0.3f);
+    return mesh;
+}
+
+// More faces than 8 bits tell apart: a row of thin strips across the picture, each with
+// its number, seen from the front.
+static void test_numbers(void **state)
+{
+    (void)state;
+    enum { STRIPS = 40, COPIES = 40, SIZE = 64 };
+    struct setting *s = open_setting(TESS_VARIANT_CPU);
+    struct tess_mesh mesh;
+    size_t faces = (size_t)2 * STRIPS * COPIES;
+    assert_int_equal(tess_mesh_create(&mesh, &s->env, 2 * faces, faces, false), TESS_OK);
+    // Copies lie behind each other, the last one nearest: only its strips are seen.
+    for (size_t i = 0; i < faces / 2; i++) {
+        float x0 = (float)(i % STRIPS) / STRIPS - 0.5f, x1 = x0 + 1.0f / STRIPS;
+        float y = 0.01f * (float)(i / STRIPS);
+        memcpy(mesh.positions + 12 * i,
+               (float[]){x0, y, -0.5f, x1, y, -0.5f, x1, y, 0.5f, x0, y, 0.5f}, 48);
+        for (size_t k = 0; k < 6; k++)
+            mesh.indices[6 * i + k] =
+                (uint32_t)(4 * i) + (uint32_t[]){0, 1, 2, 0, 2, 3}[k];
+    }
+    struct tess_face_painter *painter = NULL;
+    struct tess_stage_report report;
+    uint32_t *ids = malloc(SIZE * SIZE * sizeof *ids);
+    assert_int_equal(tess_face_painter_create(&painter, &s->env, &mesh), TESS_OK);
+    struct tess_camera camera = {0};
+    assert_int_equal(
+        tess_face_painter_draw(ids, &report, painter, s->dev, &s->budget, &camera, SIZE),
+        TESS_OK);
+    // A pixel's ray meets the nearest plane, y = 0.39, at x; from +y, x runs to the left.
+    struct tess_view view;
+    tess_camera_view(&view, &camera);
+    size_t seen = 0;
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++) {
+            double depth = 2 - 0.01 * (COPIES - 1), scale = depth / (view.focal * SIZE);
+            double px = -(x - SIZE / 2.0 + 0.5) * scale;
+            double pz = -(y - SIZE / 2.0 + 0.5) * scale;
+            double strip = (px + 0.5) * STRIPS, part = strip - floor(strip);
+            uint32_t id = ids[y * SIZE + x];
+            if (fabs(pz) > 0.52 || fabs(px) > 0.52)
+                assert_int_equal(id, TESS_NO_FACE_ID);
+            if (fabs(pz) > 0.48 || fabs(px) > 0.48 || part < 0.05 || part > 0.95)
+                continue;
+            assert_int_equal(id / 2, (COPIES - 1) * STRIPS + (size_t)floor(strip));
+            seen++;
+        }
+    assert_true(seen > SIZE * SIZE / 4);
+    free(ids);
+    tess_face_painter_destroy(&painter);
+    tess_mesh_clear(&mesh);
+    close_setting(s);
+}
+
+static void test_visibility(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct setting *s = open_setting(variants[i]);
+        struct tess_mesh mesh = make_nested(s);
+        struct tess_stage_report report;
+        float visibility[24], again[24];
+        size_t views = tiny() ? 8 : 64;
+        uint32_t size = tiny() ? 32 : 96;
+        assert_int_equal(tess_mesh_visibility(visibility, &report, s->dev, &s->budget,
+                                              &mesh, views, size),
+                         TESS_OK);
+        for (size_t f = 0; f < 12; f++)
+            assert_true(visibility[f] == 0);
+        double side = 0; // a face of a box is seen from where its plane is in front
+        for (size_t f = 12; f < 24; f++) {
+            assert_true(visibility[f] > 0 && visibility[f] < 1);
+            side += visibility[f] / 12;
+        }
+        // From radius 2 that is the cap above 0.3: a share of (1 - 0.15) / 2.
+        assert_true(fabs(side - 0.425) < 0.05);
+        assert_string_equal(report.name, "visibility");
+        // The same in the smallest budget.
+        assert_int_equal(tess_render_mesh_plan(&report, s->dev, &s->budget, size, 1),
+                         TESS_OK);
+        s->budget.device_bytes = report.floor_bytes;
+        assert_int_equal(
+            tess_mesh_visibility(again, &report, s->dev, &s->budget, &mesh, views, size),
+            TESS_OK);
+        assert_true(report.peak_bytes <= s->budget.device_bytes);
+        assert_memory_equal(visibility, again, sizeof again);
+        tess_mesh_clear(&mesh);
+        close_setting(s);
+    }
+}
+
+static void test_cameras(void **state)
+{
+    (void)state;
+    // The first from below; yaws are 0, 1/2, 1/4, 3/4 of a turn.
+    static const double yaws[] = {0, 0.5, 0.25, 0.75, 0.125};
+    for (size_t i = 0; i < 5; i++) {
+        struct tess_camera camera = tess_sphere_camera(i, 100);
+        assert_true(fabs(camera.yaw - 2 * M_PI * yaws[i]) < 1e-5);
+        assert_true(fabs(sin(camera.pitch) - (2 * (double)i / 100 - 1)) < 1e-3);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_visibility),
+                                       cmocka_unit_test(test_cameras)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
