@@ -86,13 +86,14 @@ def check_series(report, where, what, options, every):
                f"{went_on} of {allocations} went on")
     # The first commands of a stage are the first uses of its memory, after which it may go on.
     step = 1 if every else max(commands // COMMANDS, 1)
-    numbers = range(1 + commands % step, commands + 1, step)
+    # How many pieces a launch is cut into goes by its speed: a later run may have fewer.
+    numbers = range(1 + commands % step, commands * 3 // 4, step)
     went_on = fail(*common, [{"fail_command": n} for n in numbers])
     report(f"{what}: commands are not only first uses", went_on < len(numbers) / 2,
            f"{went_on} of {len(numbers)} went on")
     with report.check(f"{what}: what comes after the last one fails nothing"):
         place = Place(where / "failing")
-        result = place.run(*options, fail_alloc=allocations + 1, fail_command=commands + 1)
+        result = place.run(*options, fail_alloc=allocations + 1, fail_command=10 * commands)
         assert result.status == DONE and result.counts["failures"] == 0, result
         assert "warning" not in result.err, result
         expect_same("without failures", digests(place.into), wanted)

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Objects of any number of voxels: none is a clear message; from one to all of the grid, at the
+smallest budget that a run names and without a limit, the files are the same and the budget holds."""
+import random
+import shutil
+import struct
+from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, digests, done, expect_same,
+                      folder, one_message, read_tensors, run, write_tensors)
+
+PICTURE = SOURCE / "demo/images/duck.png"
+GRID = 32
+COUNTS = (1, 2, 3, 7, 65, 1027, GRID ** 3)
+
+
+def generate(where, kept, *options, attempt=done):
+    where.mkdir(exist_ok=True)
+    outputs = [part for name in ("a.glb", "a.ply", "a.safetensors") for part in ("-o", where / name)]
+    return attempt("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", *outputs,
+                   "--from", kept, *options)
+
+
+def replace_voxels(kept, count, metadata):
+    """Some voxels of the grid, in an order of their own."""
+    places = random.Random(count).sample(range(GRID ** 3), count)
+    rows = [(0, place // GRID ** 2, place // GRID % GRID, place % GRID) for place in places]
+    data = b"".join(struct.pack("<4i", *row) for row in rows)
+    write_tensors(kept / "structure-1.safetensors", {"coords": ("I32", [count, 4], data)}, metadata)
+
+
+def run_in_least(where, kept):
+    """Go by what refusals name: first that of one stage, then that of the largest."""
+    budget = "256K"
+    for _ in range(3):
+        result = generate(where, kept, "-q", "--memory", budget, attempt=run)
+        if result.status == DONE:
+            return budget
+        assert not list(where.iterdir()), "files of a run that was refused"
+        budget = one_message(result, "--memory").split("--memory ")[1].split(")")[0]
+    raise AssertionError(f"refused three times: {result}")
+
+
+def check_counts(report, where):
+    kept = where / "kept"
+    done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", "--keep", kept,
+         "-o", where / "first.safetensors")
+    _, metadata = read_tensors(kept / "structure-1.safetensors")
+    (kept / "latent-1.safetensors").unlink()
+    for count in COUNTS:
+        with report.check(f"{count} of {GRID ** 3} voxels"):
+            replace_voxels(kept, count, metadata)
+            result = generate(where / "any", kept, "-v")
+            assert "reused " in result.err and "structure-1" in result.err, result
+            tensors, _ = read_tensors(where / "any/a.safetensors")
+            assert tensors["feats"][1] == [count, 8], tensors["feats"][1]
+            budget = run_in_least(where / "least", kept)
+            expect_same(f"{count} voxels in {budget}", digests(where / "least"),
+                        digests(where / "any"))
+            shutil.rmtree(where / "least")
+
+
+def check_none(report, where):
+    with report.check("no voxel at all"):
+        model = copy_model(where / "empty", MODEL)
+        path = model / "ckpts/ss_dec.safetensors"
+        tensors, metadata = read_tensors(path)
+        tensors["out_layer.2.bias"] = ("F32", [1], struct.pack("<f", -1e6))
+        write_tensors(path, tensors, metadata)
+        out = where / "no.glb"
+        result = run("generate", PICTURE, "--model", model, "--steps", "1", "-o", out, "-q")
+        assert result.status in (FAILED, INPUT), result
+        one_message(result, "came out empty", "seed")
+        assert not out.exists()
+
+
+def main():
+    report = Report()
+    with folder() as where:
+        check_none(report, where)
+        check_counts(report, where)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
