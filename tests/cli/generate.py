@@ -58,10 +58,6 @@ def lit(path):
                for i in range(0, len(row), step)) / (width * height)
 
 
-def voxels(path):
-    return read_tensors(path)[0]["coords"][1][0]
-
-
 def made(where, name, *options, pictures=(DUCK,), outputs=("a.safetensors",), **more):
     """The digests of the files that a run with these options writes into a new folder."""
     into = where / name
@@ -81,14 +77,26 @@ def refused(where, status, *arguments, **more):
     return result
 
 
+def floats(data):
+    return struct.unpack(f"<{len(data) // 4}f", data)
+
+
 def check_reference(report, where):
+    expected, _ = read_tensors(GOLDEN.parent / "demo-generated.safetensors")
     for name, count in VOXELS.items():
-        with report.check(f"{name}: as many voxels as the original makes"):
-            # The second stage does not change their number.
-            made(where, name, "--seed", "1", "--latent-steps", "1",
-                 pictures=[IMAGES / f"{name}.png"])
-            found = voxels(where / name / "a.safetensors")
-            assert found == count, f"{found}, expected {count}"
+        with report.check(f"{name}: the voxels and the latent that the original makes"):
+            made(where, name, "--seed", "1", pictures=[IMAGES / f"{name}.png"])
+            tensors, _ = read_tensors(where / name / "a.safetensors")
+            coords, feats = tensors["coords"][2], tensors["feats"][2]
+            assert tensors["coords"][1] == [count, 4], tensors["coords"][1]
+            rows = struct.unpack("<32i", expected[f"{name}.rows"][2])
+            got = b"".join(coords[16 * row:16 * row + 16] for row in rows)
+            assert got == expected[f"{name}.coords"][2], "other voxels"
+            got = floats(b"".join(feats[32 * row:32 * row + 32] for row in rows))
+            wanted = floats(expected[f"{name}.slat"][2])
+            error = (sum((a - b) ** 2 for a, b in zip(got, wanted))
+                     / sum(b * b for b in wanted)) ** 0.5
+            assert error < 1e-5, error
 
 
 def check_bytes(report, where):
