@@ -100,6 +100,7 @@ static int generate_some(struct cli *cli, struct job *job, size_t count, bool se
                                        .multi_diffusion = cli->multi_diffusion,
                                        .guide_apart = cli->guide_apart,
                                        .structure_coords = job->structure,
+                                       .voxels = cli->voxels,
                                        .noise_path = cli->noise,
                                        .representations = job->representations,
                                        .keep_dir = cli->keep,

@@ -203,6 +203,7 @@ static const struct {
      "  --from DIR         go on from the last result in DIR that these parameters made\n"
      "  --structure MESH   take the voxels of a .glb, .obj, .ply or .stl, and make "
      "latents for them\n"
+     "  --voxels N         take the N likeliest voxels, however likely (benchmarks)\n"
      "  --guide-apart      evaluate with and without the picture one after the other: "
      "less\n"
      "                     memory, the same result\n",

@@ -75,11 +75,11 @@ static void describe_variant(struct tess_generation *g, struct tess_seed_run *va
     char noise[32];
     describe_noise(noise, g);
     size_t size = sizeof variant->structure_key;
-    int used =
-        snprintf(variant->structure_key, size,
-                 "%s; structure seed %llu%s multi %d decoder %016llx", g->condition_key,
-                 (unsigned long long)variant->seed, noise, params->multi_diffusion,
-                 fingerprint(g, tess_structure_decoder_file(g->structure_decoder)));
+    int used = snprintf(
+        variant->structure_key, size,
+        "%s; structure seed %llu%s multi %d voxels %zu decoder %016llx", g->condition_key,
+        (unsigned long long)variant->seed, noise, params->multi_diffusion, params->voxels,
+        fingerprint(g, tess_structure_decoder_file(g->structure_decoder)));
     describe_sampler(variant->structure_key + used, size - (size_t)used,
                      &config->structure_sampler, &params->structure,
                      fingerprint(g, tess_flow_file(g->structure_flow)));

@@ -1,4 +1,5 @@
 // From noise to occupied voxels.
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,14 +53,46 @@ static enum tess_status keep_logits(void *user, size_t row0, size_t rows,
     return TESS_OK;
 }
 
-// Coordinates of the logits above 0, in raster order.
+static int compare_descending(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return x > y ? -1 : x < y;
+}
+
+// The least logit of those that are taken, and how many cells that have just this one are
+// not: without a wish for a number of voxels, all above 0 are taken.
+static enum tess_status choose_level(float *level, size_t *surplus,
+                                     struct tess_generation *g, const float *logits,
+                                     size_t cells)
+{
+    size_t wanted = g->params->voxels < cells ? g->params->voxels : cells;
+    float *sorted = NULL;
+    *level = FLT_TRUE_MIN;
+    *surplus = 0;
+    if (!wanted)
+        return TESS_OK;
+    TESS_TRY(
+        tess_alloc(&sorted, &g->ctx->env, cells, sizeof *sorted, "logits of occupancy"));
+    memcpy(sorted, logits, cells * sizeof *sorted);
+    qsort(sorted, cells, sizeof *sorted, compare_descending);
+    *level = sorted[wanted - 1];
+    while (wanted + *surplus < cells && sorted[wanted + *surplus] == *level)
+        ++*surplus;
+    free(sorted);
+    return TESS_OK;
+}
+
+// Coordinates of the cells that are taken, in raster order.
 static enum tess_status take_voxels(struct tess_generation *g,
                                     struct tess_seed_run *variant, const float *logits,
                                     size_t side)
 {
-    size_t count = 0, cells = side * side * side;
+    size_t count = 0, cells = side * side * side, surplus;
+    float level;
+    TESS_TRY(choose_level(&level, &surplus, g, logits, cells));
     for (size_t i = 0; i < cells; i++)
-        count += logits[i] > 0;
+        count += logits[i] >= level;
+    count -= surplus;
     if (!count) {
         variant->state = TESS_VARIANT_EMPTY;
         return TESS_OK;
@@ -68,8 +101,12 @@ static enum tess_status take_voxels(struct tess_generation *g,
                                 "the generated latent"));
     int32_t *at = variant->latent->coords;
     for (size_t i = 0; i < cells; i++) {
-        if (!(logits[i] > 0))
+        if (!(logits[i] >= level))
             continue;
+        if (logits[i] == level && surplus) {
+            surplus--;
+            continue;
+        }
         at[0] = (int32_t)(i / (side * side));
         at[1] = (int32_t)(i / side % side);
         at[2] = (int32_t)(i % side);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Objects of any number of voxels: none is a clear message; from one to all of the grid, at the
-smallest budget that a run names and without a limit, the files are the same and the budget holds."""
+least budget that a run names and without a limit, the files are the same and the budget holds."""
 import random
 import shutil
 import struct
-from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, digests, done, expect_same,
-                      folder, one_message, read_tensors, run, write_tensors)
+from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, digest, digests, done,
+                      expect_same, folder, one_message, read_tensors, run, write_tensors)
 
 PICTURE = SOURCE / "demo/images/duck.png"
 GRID = 32
@@ -14,7 +14,8 @@ COUNTS = (1, 2, 3, 7, 65, 1027, GRID ** 3)
 
 def generate(where, kept, *options, attempt=done):
     where.mkdir(exist_ok=True)
-    outputs = [part for name in ("a.glb", "a.ply", "a.safetensors") for part in ("-o", where / name)]
+    names = ("a.glb", "a.ply", "a.safetensors")
+    outputs = [part for name in names for part in ("-o", where / name)]
     return attempt("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", *outputs,
                    "--from", kept, *options)
 
@@ -58,6 +59,27 @@ def check_counts(report, where):
             shutil.rmtree(where / "least")
 
 
+def check_wished(report, where):
+    """--voxels takes the likeliest: those of fewer are among those of more."""
+    found = {}
+    for count in (5, 900, 1471, 3000):
+        with report.check(f"--voxels {count}"):
+            path = where / f"{count}.safetensors"
+            done("generate", SOURCE / "demo/images/robot.png", "--seed", "1", "--latent-steps", "1",
+                 "--voxels", count, "-o", path)
+            _, shape, data = read_tensors(path)[0]["coords"]
+            assert shape == [count, 4], shape
+            rows = [struct.unpack_from("<4i", data, 16 * i) for i in range(count)]
+            assert rows == sorted(set(rows)), "not in raster order"
+            assert all(set(fewer) < set(rows) for fewer in found.values())
+            found[count] = rows
+    with report.check("as many as are above 0 are those"):
+        path = where / "plain.safetensors"
+        done("generate", SOURCE / "demo/images/robot.png", "--seed", "1", "--latent-steps", "1",
+             "-o", path)
+        assert digest(path) == digest(where / "1471.safetensors")
+
+
 def check_none(report, where):
     with report.check("no voxel at all"):
         model = copy_model(where / "empty", MODEL)
@@ -76,6 +98,7 @@ def main():
     report = Report()
     with folder() as where:
         check_none(report, where)
+        check_wished(report, where)
         check_counts(report, where)
     report.finish()
 
