@@ -13,6 +13,10 @@
 
 #define PLATFORMS_MAX 32
 #define DEVICES_MAX   64
+// What the kernels' groups take; every device of OpenCL's full profile has this much
+// local memory, and every one known has such groups.
+#define GROUP_ITEMS        ((size_t)TESS_GRID_X * TESS_GRID_Y)
+#define LOCAL_MEMORY_BYTES (16u << 10)
 
 static const char no_device[] =
     "no OpenCL device found: install a driver, e.g. (Debian, Ubuntu) pocl-opencl-icd for "
@@ -226,6 +230,20 @@ static double guess_speed(const struct tess_device_info *info)
     return units * clock_hz * per_clock * 1e-9;
 }
 
+static enum tess_status check_groups(const struct tess_device *dev)
+{
+    uint64_t items =
+        device_number(dev->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
+    if (items >= GROUP_ITEMS && dev->info.local_memory >= LOCAL_MEMORY_BYTES)
+        return TESS_OK;
+    return tess_fail(dev->env, TESS_ERR_DEVICE,
+                     "%s has work-groups of at most %llu work-items and %llu bytes of "
+                     "local memory, expected at least %zu and %u: choose another device",
+                     dev->info.name, (unsigned long long)items,
+                     (unsigned long long)dev->info.local_memory, GROUP_ITEMS,
+                     LOCAL_MEMORY_BYTES);
+}
+
 static enum tess_status open_real(struct tess_device *dev,
                                   const struct tess_device_params *params)
 {
@@ -240,6 +258,8 @@ static enum tess_status open_real(struct tess_device *dev,
         dev->id = found->ids[index];
     }
     free(found);
+    if (!status)
+        status = check_groups(dev);
     if (!status)
         status = open_queues(dev);
     if (!status && params->cache_dir)

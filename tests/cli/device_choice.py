@@ -77,6 +77,17 @@ def main():
                     one_message(result, f"'{selector}'", *[d["name"] for d in devices])
                     expect_files(into)
 
+        for limits, number in (({"local_memory": 8192}, "8192"), ({"group": 128}, "128")):
+            with report.check(f"a device that is too small: {limits}"):
+                result = run(*decode, **limits)
+                assert result.status == DEVICE, result
+                one_message(result, number, "expected at least 256 and 16384")
+                expect_files(into)
+        with report.check("a device that is just large enough"):
+            done(*decode, local_memory=16384, group=256)
+            for path in into.iterdir():
+                path.unlink()
+
         nowhere = where / "vendors"
         nowhere.mkdir()
         none = {"OCL_ICD_VENDORS": str(nowhere), "OCL_ICD_FILENAMES": "", "TESSELLA_DEVICE": ""}
