@@ -440,8 +440,8 @@ struct tess_generate_params {
                           // memory, more weights over the bus, the same bytes
     // Not NULL: take these voxels, and run the latents' stage only.
     const struct tess_latent *structure_coords;
-    size_t voxels; // not 0: take so many cells, the likeliest, not those with logits
-                   // above 0; for benchmarks
+    size_t voxels; // not 0: go on with the shell of tess_latent_create_shell() instead of
+                   // what the structure decoder says; for benchmarks
     // Not NULL: a safetensors file with `noise_ss` [1,C,R,R,R], `noise_slat` [N,C] (N
     // voxels in raster order) or both, F32, instead of what the seed draws.
     const char *noise_path;

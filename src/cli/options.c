@@ -203,7 +203,9 @@ static const struct {
      "  --from DIR         go on from the last result in DIR that these parameters made\n"
      "  --structure MESH   take the voxels of a .glb, .obj, .ply or .stl, and make "
      "latents for them\n"
-     "  --voxels N         take the N likeliest voxels, however likely (benchmarks)\n"
+     "  --voxels N         for benchmarks: whatever the structure is, go on with the "
+     "shell\n"
+     "                     of N voxels that `plan --voxels N` plans for\n"
      "  --guide-apart      evaluate with and without the picture one after the other: "
      "less\n"
      "                     memory, the same result\n",

@@ -1,5 +1,4 @@
 // From noise to occupied voxels.
-#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,46 +52,14 @@ static enum tess_status keep_logits(void *user, size_t row0, size_t rows,
     return TESS_OK;
 }
 
-static int compare_descending(const void *a, const void *b)
+// Coordinates of the logits above 0, in raster order.
+static enum tess_status place_voxels(struct tess_generation *g,
+                                     struct tess_seed_run *variant, const float *logits,
+                                     size_t side)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return x > y ? -1 : x < y;
-}
-
-// The least logit of those that are taken, and how many cells that have just this one are
-// not: without a wish for a number of voxels, all above 0 are taken.
-static enum tess_status choose_level(float *level, size_t *surplus,
-                                     struct tess_generation *g, const float *logits,
-                                     size_t cells)
-{
-    size_t wanted = g->params->voxels < cells ? g->params->voxels : cells;
-    float *sorted = NULL;
-    *level = FLT_TRUE_MIN;
-    *surplus = 0;
-    if (!wanted)
-        return TESS_OK;
-    TESS_TRY(
-        tess_alloc(&sorted, &g->ctx->env, cells, sizeof *sorted, "logits of occupancy"));
-    memcpy(sorted, logits, cells * sizeof *sorted);
-    qsort(sorted, cells, sizeof *sorted, compare_descending);
-    *level = sorted[wanted - 1];
-    while (wanted + *surplus < cells && sorted[wanted + *surplus] == *level)
-        ++*surplus;
-    free(sorted);
-    return TESS_OK;
-}
-
-// Coordinates of the cells that are taken, in raster order.
-static enum tess_status take_voxels(struct tess_generation *g,
-                                    struct tess_seed_run *variant, const float *logits,
-                                    size_t side)
-{
-    size_t count = 0, cells = side * side * side, surplus;
-    float level;
-    TESS_TRY(choose_level(&level, &surplus, g, logits, cells));
+    size_t count = 0, cells = side * side * side;
     for (size_t i = 0; i < cells; i++)
-        count += logits[i] >= level;
-    count -= surplus;
+        count += logits[i] > 0;
     if (!count) {
         variant->state = TESS_VARIANT_EMPTY;
         return TESS_OK;
@@ -101,18 +68,43 @@ static enum tess_status take_voxels(struct tess_generation *g,
                                 "the generated latent"));
     int32_t *at = variant->latent->coords;
     for (size_t i = 0; i < cells; i++) {
-        if (!(logits[i] >= level))
+        if (!(logits[i] > 0))
             continue;
-        if (logits[i] == level && surplus) {
-            surplus--;
-            continue;
-        }
         at[0] = (int32_t)(i / (side * side));
         at[1] = (int32_t)(i / side % side);
         at[2] = (int32_t)(i % side);
         at += 3;
     }
     variant->state = TESS_VARIANT_PLACED;
+    return TESS_OK;
+}
+
+// The shell that plans are made for.
+static enum tess_status place_shell(struct tess_generation *g,
+                                    struct tess_seed_run *variant, size_t side)
+{
+    struct tess_latent *shell = NULL;
+    TESS_TRY(
+        tess_latent_shell(&shell, &g->ctx->env, g->params->voxels, (uint32_t)side, 1));
+    enum tess_status status = tess_latent_create(&variant->latent, &g->ctx->env,
+                                                 shell->voxels, "the generated latent");
+    if (!status) {
+        memcpy(variant->latent->coords, shell->coords,
+               3 * shell->voxels * sizeof *shell->coords);
+        variant->state = TESS_VARIANT_PLACED;
+    }
+    tess_latent_free(&shell);
+    return status;
+}
+
+static enum tess_status take_voxels(struct tess_generation *g,
+                                    struct tess_seed_run *variant, const float *logits,
+                                    size_t side)
+{
+    TESS_TRY(g->params->voxels ? place_shell(g, variant, side)
+                               : place_voxels(g, variant, logits, side));
+    if (variant->state == TESS_VARIANT_EMPTY)
+        return TESS_OK;
     return tess_generation_keep_latent(g, variant->latent, variant->structure_name,
                                        variant->structure_key);
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Objects of any number of voxels: none is a clear message; from one to all of the grid, at the
 least budget that a run names and without a limit, the files are the same and the budget holds."""
+import json
 import random
 import shutil
 import struct
-from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, digest, digests, done,
+from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, digests, done,
                       expect_same, folder, one_message, read_tensors, run, write_tensors)
 
 PICTURE = SOURCE / "demo/images/duck.png"
@@ -60,24 +61,21 @@ def check_counts(report, where):
 
 
 def check_wished(report, where):
-    """--voxels takes the likeliest: those of fewer are among those of more."""
-    found = {}
-    for count in (5, 900, 1471, 3000):
-        with report.check(f"--voxels {count}"):
-            path = where / f"{count}.safetensors"
-            done("generate", SOURCE / "demo/images/robot.png", "--seed", "1", "--latent-steps", "1",
-                 "--voxels", count, "-o", path)
-            _, shape, data = read_tensors(path)[0]["coords"]
-            assert shape == [count, 4], shape
-            rows = [struct.unpack_from("<4i", data, 16 * i) for i in range(count)]
-            assert rows == sorted(set(rows)), "not in raster order"
-            assert all(set(fewer) < set(rows) for fewer in found.values())
-            found[count] = rows
-    with report.check("as many as are above 0 are those"):
-        path = where / "plain.safetensors"
-        done("generate", SOURCE / "demo/images/robot.png", "--seed", "1", "--latent-steps", "1",
-             "-o", path)
-        assert digest(path) == digest(where / "1471.safetensors")
+    """--voxels goes on with the shell that plans are made for, so plans hold to the byte."""
+    for count, options in ((900, ()), (900, ("--memory", "12M")), (3000, ())):
+        with report.check(" ".join(["--voxels", str(count), *options])):
+            path, told = where / "shell.safetensors", where / "report.json"
+            result = done("generate", PICTURE, "--model", MODEL, "--voxels", count, "-o", path,
+                          "-o", where / "shell.ply", "-o", where / "shell.glb",
+                          "--report", told, *options)
+            assert read_tensors(path)[0]["coords"][1] == [count, 4]
+            planned = json.loads(done("plan", "--model", MODEL, "--voxels", count, "--json",
+                                      *options).out)
+            ran = {stage["name"]: stage for stage in json.loads(told.read_text())["stages"]}
+            for stage in planned["stages"]:
+                for key in ("peak_bytes", "uploaded_bytes", "downloaded_bytes", "launches", "flop"):
+                    assert ran[stage["name"]][key] == stage[key], (stage["name"], key)
+            assert result.counts["peak_bytes"] == planned["peak_bytes"], result.counts
 
 
 def check_none(report, where):
