@@ -529,6 +529,26 @@ TESS_API enum tess_status tess_image_save(const struct tess_image *image,
                                           struct tess_context *ctx, const char *path);
 TESS_API void tess_image_destroy(struct tess_image **image);
 
+// An animated PNG (.apng), which browsers play and everything else shows the first frame
+// of. Frames are written as they come; the file appears when it is finished.
+struct tess_animation;
+
+// Start to write `frames` images, 1 to 10000, `fps` a second, at most 100 (0: 12), played
+// over and over. TESS_ERR_ARG, TESS_ERR_WRITE.
+TESS_API enum tess_status tess_animation_open(struct tess_animation **out,
+                                              struct tess_context *ctx, const char *path,
+                                              uint32_t frames, uint32_t fps);
+// Append an image. TESS_ERR_ARG: one too many, or of another size than the first.
+TESS_API enum tess_status tess_animation_add(struct tess_animation *animation,
+                                             struct tess_context *ctx,
+                                             const struct tess_image *image);
+// Give the file its name and destroy the animation, on failure too; then there is no
+// file, or the one that was there before. TESS_ERR_ARG: frames are missing.
+TESS_API enum tess_status tess_animation_finish(struct tess_animation **animation,
+                                                struct tess_context *ctx);
+// Leave nothing of an animation that is not finished.
+TESS_API void tess_animation_destroy(struct tess_animation **animation);
+
 // ---------------------------------------------------------------------------------------------
 // Plans, reports, checks
 // ---------------------------------------------------------------------------------------------

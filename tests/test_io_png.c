@@ -4,6 +4,7 @@
 
 #include <png.h>
 
+#include "io/apng.h"
 #include "io/image.h"
 #include "io/png.h"
 
@@ -208,12 +209,51 @@ static void test_other_formats(void **state)
                TESS_ERR_FILE, "a.jpg: bad JPEG picture: the file is cut off", NULL);
 }
 
+// Frames that do not fit, and files that are not finished; tests/cli/animation.py reads
+// what is written.
+static void test_animations(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_picture small = make_picture(tmp, 3, 2), large = make_picture(tmp, 3, 3);
+    struct tess_apng *apng = NULL;
+    const char *path = tmp_path(tmp, "a.apng");
+    tmp_expect(tmp, tess_apng_open(&apng, &tmp->env, path, 0, 12), TESS_ERR_ARG,
+               "an animation of 0 frames", NULL);
+    tmp_expect(tmp, tess_apng_open(&apng, &tmp->env, path, 2, 101), TESS_ERR_ARG,
+               "101 a second", NULL);
+    assert_null(apng);
+    assert_int_equal(tess_apng_open(&apng, &tmp->env, path, 2, 12), TESS_OK);
+    assert_int_equal(tess_apng_add(apng, &tmp->env, &small), TESS_OK);
+    tmp_expect(tmp, tess_apng_add(apng, &tmp->env, &large), TESS_ERR_ARG,
+               "frame 1 has 3 x 3 pixels, the first 3 x 2", NULL);
+    tmp_expect(tmp, tess_apng_finish(&apng, &tmp->env), TESS_ERR_ARG,
+               "1 of 2 frames are missing", NULL);
+    assert_null(apng);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(tess_apng_open(&apng, &tmp->env, path, 1, 12), TESS_OK);
+    assert_int_equal(tess_apng_add(apng, &tmp->env, &small), TESS_OK);
+    tmp_expect(tmp, tess_apng_add(apng, &tmp->env, &small), TESS_ERR_ARG,
+               "more than the 1 frames", NULL);
+    assert_int_equal(tess_apng_finish(&apng, &tmp->env), TESS_OK);
+    struct tess_picture read = {0};
+    assert_int_equal(tess_image_read(&read, &tmp->env, path), TESS_OK);
+    assert_memory_equal(read.pixels, small.pixels, 3 * 2 * 4);
+    assert_int_equal(tess_apng_open(&apng, &tmp->env, path, 1, 12), TESS_OK);
+    tess_apng_destroy(&apng);
+    assert_null(apng);
+    tess_apng_destroy(&apng);
+    assert_int_equal(access(path, F_OK), 0); // the finished one
+    tess_picture_clear(&small);
+    tess_picture_clear(&large);
+    tess_picture_clear(&read);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_colour_types),
         cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_large),
-        cmocka_unit_test(test_other_formats),
+        cmocka_unit_test(test_other_formats), cmocka_unit_test(test_animations),
     };
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

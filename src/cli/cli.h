@@ -22,7 +22,7 @@ struct cli {
     size_t input_count;
     size_t memory, max_buffer, voxels;
     uint32_t resolution;
-    uint32_t turntable;
+    uint32_t turntable, fps; // frames; 0: not asked for
     bool has_seed, json, quiet, described, weld;
     uint64_t seed;
     int verbose;
@@ -110,8 +110,9 @@ char *cli_flop(char *text, size_t size, double flop);
 int cli_write_text(struct cli *cli, const char *path, const char *text);
 
 // Pictures of an asset into PATH: one, or a turntable's frames PATH-NNN.png and their
-// sheet PATH.
+// sheet PATH; or a turntable as an animation.
 int cli_save_pictures(struct cli *cli, const struct tess_asset *asset, const char *path);
-bool cli_is_picture(const char *path);
+bool cli_is_picture(const char *path); // animations too
+bool cli_is_animation(const char *path);
 
 #endif

@@ -20,10 +20,10 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
             continue;
         enum tess_representation format = tess_asset_format(cli->outputs[i]);
         if (!format && !cli_is_picture(cli->outputs[i]))
-            return cli_usage(
-                cli,
-                "output '%s': unknown suffix, expected .glb, .obj, .stl, .ply, .png%s",
-                cli->outputs[i], latents ? " or .safetensors" : "");
+            return cli_usage(cli,
+                             "output '%s': unknown suffix, expected .glb, .obj, .stl, "
+                             ".ply, .png, .apng%s",
+                             cli->outputs[i], latents ? " or .safetensors" : "");
         *out |= format;
         pictures |= !format;
     }
@@ -82,6 +82,27 @@ static int save(struct cli *cli, const struct tess_asset *asset)
     return status;
 }
 
+// A line where a stage comes first, for all its runs.
+static void print_stage(const struct tess_stage_report *stages, size_t count,
+                        size_t which)
+{
+    const char *name = stages[which].name;
+    for (size_t i = 0; i < which; i++)
+        if (strcmp(stages[i].name, name) == 0)
+            return;
+    size_t runs = 0;
+    double seconds = 0;
+    for (size_t i = which; i < count; i++)
+        if (strcmp(stages[i].name, name) == 0) {
+            runs++;
+            seconds += stages[i].seconds;
+        }
+    printf("stage    %-18s %8.3f s", name, seconds);
+    if (runs > 1)
+        printf(", %zu times", runs);
+    putchar('\n');
+}
+
 void cli_summarise(struct cli *cli)
 {
     struct tess_device_info info;
@@ -96,7 +117,7 @@ void cli_summarise(struct cli *cli)
     printf("memory   %s of a budget of %s\n", cli_bytes(used, sizeof used, peak),
            cli_bytes(budget, sizeof budget, info.budget));
     for (size_t i = 0; i < count; i++)
-        printf("stage    %-18s %8.3f s\n", stages[i].name, stages[i].seconds);
+        print_stage(stages, count, i);
 }
 
 int cli_decode_latent(struct cli *cli, struct tess_model *model,

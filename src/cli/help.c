@@ -29,7 +29,11 @@ static const char camera_help[] =
     "  --size N           pixels per side (512)\n"
     "  --style S          colour, flat or normal (colour)\n"
     "  --yaw DEG --pitch DEG --radius R --fov DEG   camera (30, 20, 2, 40); z is up\n"
-    "  --supersampling N  samples per pixel and axis (4 for meshes, 1 for splats)\n";
+    "  --supersampling N  samples per pixel and axis (4 for meshes, 1 for splats)\n"
+    "  --turntable N      N views around the object: OUT.png is a sheet of them, and "
+    "there are\n"
+    "                     OUT-000.png ...; OUT.apng plays them (36), --fps N a second "
+    "(12)\n";
 
 static const char clean_help[] =
     "Meshes are cleaned before they are written, as the original's export does it, with\n"
@@ -51,7 +55,8 @@ static const struct cli_command commands[] = {
     {"generate", "IMAGE... -o OUT...",
      "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
      "the mesh,\n"
-     ".ply the Gaussian splats, .png a picture, .safetensors the structured latent.\n"
+     ".ply the Gaussian splats, .png a picture, .apng an animated one, .safetensors the\n"
+     "structured latent.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N | N..M    of the noise, as the original draws it (42); several: "
@@ -83,17 +88,17 @@ static const struct cli_command commands[] = {
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
-     ".glb .obj .stl the mesh, .ply the Gaussian splats, .png a picture.\n"
+     ".glb .obj .stl the mesh, .ply the Gaussian splats, .png a picture, .apng an "
+     "animated "
+     "one.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true, true},
-    {"render", "ASSET -o OUT.png",
+    {"render", "ASSET -o OUT...",
      "Draw splats (.ply) or a mesh (.glb .obj .ply .stl).\n"
      "\n"
-     "  -o, --output FILE  the picture\n"
-     "  --turntable N      N frames around the object as OUT-000.png ..., and a sheet of "
-     "them\n",
+     "  -o, --output FILE  .png a picture, .apng an animated one\n",
      1, 1, true, true},
     {"devices", "[--json]",
      "List the OpenCL devices and what the budget on each would be.\n", 0, 0, false,

@@ -32,6 +32,7 @@ static const struct option options[] = {
     {"radius", required_argument, NULL, OPTION_RADIUS},
     {"fov", required_argument, NULL, OPTION_FOV},
     {"turntable", required_argument, NULL, OPTION_TURNTABLE},
+    {"fps", required_argument, NULL, OPTION_FPS},
     {"background", required_argument, NULL, OPTION_BACKGROUND},
     {"save-input", required_argument, NULL, OPTION_SAVE_INPUT},
     {"keep", required_argument, NULL, OPTION_KEEP},
@@ -179,7 +180,7 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         return parse_background(cli, text);
     case OPTION_SAVE_INPUT:
         cli->save_input = text;
-        return cli_is_picture(text);
+        return cli_is_picture(text) && !cli_is_animation(text);
     case OPTION_KEEP:
         cli->keep = text;
         return true;

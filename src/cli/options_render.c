@@ -37,6 +37,11 @@ bool cli_parse_render(struct cli *cli, int option, const char *text)
             return false;
         cli->turntable = (uint32_t)count;
         return true;
+    case OPTION_FPS:
+        if (!cli_parse_count(&count, text, 1, 100))
+            return false;
+        cli->fps = (uint32_t)count;
+        return true;
     case OPTION_STYLE:
         return parse_style(&render->style, text);
     case OPTION_YAW:

@@ -6,10 +6,22 @@
 
 #include "cli/cli.h"
 
+#define ANIMATION_FRAMES 36
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), end = strlen(suffix);
+    return length > end && strcasecmp(path + length - end, suffix) == 0;
+}
+
+bool cli_is_animation(const char *path)
+{
+    return has_suffix(path, ".apng");
+}
+
 bool cli_is_picture(const char *path)
 {
-    size_t length = strlen(path);
-    return length > 4 && strcasecmp(path + length - 4, ".png") == 0;
+    return has_suffix(path, ".png") || cli_is_animation(path);
 }
 
 static int save_picture(struct cli *cli, const struct tess_asset *asset, const char *path)
@@ -32,17 +44,22 @@ static char *frame_path(const char *path, size_t frame)
     return text;
 }
 
-static enum tess_status draw_frames(struct cli *cli, const struct tess_asset *asset,
+// The view after `frame` of `frames` even steps around the object.
+static enum tess_status draw_frame(struct tess_image **out, const struct cli *cli,
+                                   const struct tess_asset *asset, size_t frame,
+                                   size_t frames)
+{
+    struct tess_render_params params = cli->render;
+    params.camera.yaw += 2 * (float)M_PI * (float)frame / (float)frames;
+    return tess_render(out, cli->ctx, asset, &params);
+}
+
+static enum tess_status draw_frames(const struct cli *cli, const struct tess_asset *asset,
                                     struct tess_image **frames)
 {
-    float start = cli->render.camera.yaw;
     enum tess_status status = TESS_OK;
-    for (size_t i = 0; i < cli->turntable && !status; i++) {
-        cli->render.camera.yaw =
-            start + 2 * (float)M_PI * (float)i / (float)cli->turntable;
-        status = tess_render(&frames[i], cli->ctx, asset, &cli->render);
-    }
-    cli->render.camera.yaw = start;
+    for (size_t i = 0; i < cli->turntable && !status; i++)
+        status = draw_frame(&frames[i], cli, asset, i, cli->turntable);
     return status;
 }
 
@@ -80,8 +97,30 @@ static int save_turntable(struct cli *cli, const struct tess_asset *asset,
     return status ? cli_fail(cli, status) : EXIT_DONE;
 }
 
+static int save_animation(struct cli *cli, const struct tess_asset *asset,
+                          const char *path)
+{
+    uint32_t count = cli->turntable ? cli->turntable : ANIMATION_FRAMES;
+    struct tess_animation *animation = NULL;
+    enum tess_status status =
+        tess_animation_open(&animation, cli->ctx, path, count, cli->fps);
+    for (size_t i = 0; i < count && !status; i++) {
+        struct tess_image *image = NULL;
+        status = draw_frame(&image, cli, asset, i, count);
+        if (!status)
+            status = tess_animation_add(animation, cli->ctx, image);
+        tess_image_destroy(&image);
+    }
+    if (!status)
+        status = tess_animation_finish(&animation, cli->ctx);
+    tess_animation_destroy(&animation);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
+}
+
 int cli_save_pictures(struct cli *cli, const struct tess_asset *asset, const char *path)
 {
+    if (cli_is_animation(path))
+        return save_animation(cli, asset, path);
     return (cli->turntable ? save_turntable : save_picture)(cli, asset, path);
 }
 
@@ -89,7 +128,7 @@ int cli_render(struct cli *cli)
 {
     for (size_t i = 0; i < cli->output_count; i++)
         if (!cli_is_picture(cli->outputs[i]))
-            return cli_usage(cli, "output '%s': unknown suffix, expected .png",
+            return cli_usage(cli, "output '%s': unknown suffix, expected .png or .apng",
                              cli->outputs[i]);
     int exit_status = cli_open(cli);
     if (exit_status)

@@ -20,7 +20,8 @@ struct job {
     char error[160];
     const uint8_t *data; // of a reader
     size_t left;
-    struct tess_output *output; // of a writer
+    tess_png_sink *sink; // of a writer
+    void *user;
     struct tess_picture picture;
     png_bytep *rows;
 };
@@ -43,7 +44,7 @@ static void on_warning(png_structp png, png_const_charp text)
 static void on_write(png_structp png, png_bytep data, size_t bytes)
 {
     struct job *job = png_get_io_ptr(png);
-    tess_output_write(job->output, data, bytes);
+    job->sink(job->user, data, bytes);
 }
 
 static void on_flush(png_structp png)
@@ -89,27 +90,37 @@ static bool encode(struct job *job, const struct tess_picture *picture)
     return true;
 }
 
+enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess_env *env,
+                                 const char *path, tess_png_sink *sink, void *user)
+{
+    struct job job = {.sink = sink, .user = user};
+    TESS_TRY(list_rows(&job, env, picture));
+    enum tess_status status = TESS_OK;
+    job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+    job.info = job.png ? png_create_info_struct(job.png) : NULL;
+    if (!job.info)
+        status = tess_fail(env, TESS_ERR_MEMORY, "no host memory to write %s", path);
+    else if (!encode(&job, picture))
+        status = tess_fail(env, TESS_ERR_WRITE, "cannot write %s: %s", path, job.error);
+    png_destroy_write_struct(&job.png, &job.info);
+    free(job.rows);
+    return status;
+}
+
+static void write_output(void *user, const void *data, size_t bytes)
+{
+    tess_output_write(user, data, bytes);
+}
+
 enum tess_status tess_png_write(const struct tess_picture *picture, struct tess_env *env,
                                 const char *path)
 {
-    struct job job = {0};
-    TESS_TRY(list_rows(&job, env, picture));
-    enum tess_status status = tess_output_open(&job.output, env, path);
-    if (!status) {
-        job.png =
-            png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
-        job.info = job.png ? png_create_info_struct(job.png) : NULL;
-        if (!job.info)
-            status = tess_fail(env, TESS_ERR_MEMORY, "no host memory to write %s", path);
-        else if (!encode(&job, picture))
-            status =
-                tess_fail(env, TESS_ERR_WRITE, "cannot write %s: %s", path, job.error);
-    }
-    png_destroy_write_struct(&job.png, &job.info);
-    free(job.rows);
+    struct tess_output *output = NULL;
+    TESS_TRY(tess_output_open(&output, env, path));
+    enum tess_status status = tess_png_encode(picture, env, path, write_output, output);
     if (!status)
-        return tess_output_commit(&job.output, env);
-    tess_output_discard(&job.output);
+        return tess_output_commit(&output, env);
+    tess_output_discard(&output);
     return status;
 }
 

@@ -11,6 +11,14 @@
 // Pixels per axis of the largest picture that is read.
 #define TESS_PICTURE_MAX_SIZE 16384
 
+// Takes the next `bytes` bytes of a file.
+typedef void tess_png_sink(void *user, const void *data, size_t bytes);
+
+// What tess_png_write() writes, piece by piece into `sink`; `path` is for messages.
+// TESS_ERR_WRITE, TESS_ERR_MEMORY.
+enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess_env *env,
+                                 const char *path, tess_png_sink *sink, void *user);
+
 // Write 8-bit RGBA without time stamps, so that equal pictures are equal files. Statuses
 // as tess_output_commit().
 enum tess_status tess_png_write(const struct tess_picture *picture, struct tess_env *env,

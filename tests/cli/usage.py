@@ -52,6 +52,8 @@ MISTAKES = {
     "--radius 0": ["decode", LATENT, "-o", "a.png", "--radius", "0"],
     "--radius inf": ["decode", LATENT, "-o", "a.png", "--radius", "inf"],
     "--supersampling 9": ["decode", LATENT, "-o", "a.png", "--supersampling", "9"],
+    "--fps 0": ["render", "a.glb", "-o", "a.apng", "--fps", "0"],
+    "an animation of the input": ["generate", "a.png", "-o", "a.glb", "--save-input", "b.apng"],
     "--turntable 0": ["render", "a.glb", "-o", "a.png", "--turntable", "0"],
     "a picture as a mesh": ["render", "a.glb", "-o", "b.glb"],
     "render without an output": ["render", "a.glb"],
