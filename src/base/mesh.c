@@ -67,6 +67,7 @@ void tess_mesh_clear(struct tess_mesh *mesh)
     free(mesh->positions);
     free(mesh->normals);
     free(mesh->attributes);
+    free(mesh->uvs);
     free(mesh->indices);
     free(mesh->split_margins);
     memset(mesh, 0, sizeof *mesh);

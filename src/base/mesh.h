@@ -15,6 +15,7 @@ struct tess_mesh {
     float *normals;    // [vertices][3], unit length; NULL until tess_mesh_normals()
     float *attributes; // [vertices][6]: RGB as displayed (sRGB) and normal map, 0..1; or
                        // NULL
+    float *uvs;        // [vertices][2]: of a texture, from its upper left corner; or NULL
     uint32_t *indices; // [faces][3]
     float *split_margins; // [faces / 2] or NULL: how clearly each quad chose its diagonal
 };
@@ -35,8 +36,8 @@ struct tess_picture {
     uint8_t *pixels; // [height][width][4]
 };
 
-// Allocate arrays for so many elements; all zero. `normals` and `split_margins` stay
-// NULL.
+// Allocate arrays for so many elements; all zero. `normals`, `uvs` and `split_margins`
+// stay NULL.
 enum tess_status tess_mesh_create(struct tess_mesh *out, struct tess_env *env,
                                   size_t vertices, size_t faces, bool attributes);
 enum tess_status tess_splats_create(struct tess_splats *out, struct tess_env *env,
