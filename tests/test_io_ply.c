@@ -1,8 +1,6 @@
 // PLY: the 3D Gaussian Splatting convention against its definition, round trips, bad
 // files.
-#include "io_tmp.h"
-
-#include <math.h>
+#include "random_splats.h"
 
 #include "io/ply.h"
 
@@ -13,43 +11,6 @@ static enum tess_status read_any(struct tess_env *env, const char *path)
     assert_true((status == TESS_OK) == (splats.positions != NULL));
     tess_splats_clear(&splats);
     return status;
-}
-
-static float unit(struct tmp *tmp) // 0..1
-{
-    return (float)(tmp_random(tmp) >> 8) / 16777216.0f;
-}
-
-static struct tess_splats make_splats(struct tmp *tmp, size_t count)
-{
-    struct tess_splats splats = {0};
-    assert_int_equal(tess_splats_create(&splats, &tmp->env, count), TESS_OK);
-    for (size_t i = 0; i < count; i++) {
-        double length = 0;
-        for (int j = 0; j < 3; j++) {
-            splats.positions[3 * i + j] = unit(tmp) - 0.5f;
-            splats.scales[3 * i + j] = 1e-4f + unit(tmp) * 0.01f;
-            splats.colours[3 * i + j] = unit(tmp) * 4 - 2;
-        }
-        for (int j = 0; j < 4; j++) {
-            splats.rotations[4 * i + j] = unit(tmp) * 2 - 1;
-            length += pow(splats.rotations[4 * i + j], 2);
-        }
-        for (int j = 0; j < 4; j++)
-            splats.rotations[4 * i + j] /= (float)sqrt(length);
-        splats.opacities[i] = unit(tmp);
-    }
-    return splats;
-}
-
-static void rotation_matrix(double m[3][3], const float *q)
-{
-    double w = q[0], x = q[1], y = q[2], z = q[3];
-    const double r[3][3] = {
-        {1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)},
-        {2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)},
-        {2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)}};
-    memcpy(m, r, sizeof r);
 }
 
 static const char HEADER[] =

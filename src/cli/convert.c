@@ -15,9 +15,8 @@ static int convert(struct cli *cli)
 {
     for (size_t i = 0; i < cli->output_count; i++)
         if (!tess_asset_format(cli->outputs[i]))
-            return cli_usage(
-                cli, "output '%s': unknown suffix, expected .glb, .obj, .stl or .ply",
-                cli->outputs[i]);
+            return cli_usage(cli, "output '%s': unknown suffix, expected %s",
+                             cli->outputs[i], tess_asset_suffixes());
     cli->described = !cli->clean; // no device is needed to copy
     int exit_status = cli_open(cli);
     if (exit_status)

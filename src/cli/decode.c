@@ -20,10 +20,9 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
             continue;
         enum tess_representation format = tess_asset_format(cli->outputs[i]);
         if (!format && !cli_is_picture(cli->outputs[i]))
-            return cli_usage(cli,
-                             "output '%s': unknown suffix, expected .glb, .obj, .stl, "
-                             ".ply, .png, .apng%s",
-                             cli->outputs[i], latents ? " or .safetensors" : "");
+            return cli_usage(
+                cli, "output '%s': unknown suffix, expected .png, .apng, %s%s",
+                cli->outputs[i], latents ? ".safetensors, " : "", tess_asset_suffixes());
         *out |= format;
         pictures |= !format;
     }

@@ -14,10 +14,11 @@ struct job {
 
 #define SEEDS_AT_ONCE 8 // as tess_generate_variants() takes
 
-// OUT.glb with seed 7 of several: OUT-7.glb
+// OUT.glb with seed 7 of several: OUT-7.glb; OUT.mesh.ply: OUT-7.mesh.ply
 static char *seeded_path(const char *path, uint64_t seed)
 {
-    const char *dot = strrchr(path, '.');
+    const char *suffix = tess_asset_suffix(path);
+    const char *dot = suffix ? suffix : strrchr(path, '.');
     size_t length = strlen(path) + 32;
     char *text = malloc(length);
     if (text)

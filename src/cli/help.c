@@ -54,8 +54,9 @@ static const char clean_help[] =
 static const struct cli_command commands[] = {
     {"generate", "IMAGE... -o OUT...",
      "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
-     "the mesh,\n"
-     ".ply the Gaussian splats, .png a picture, .apng an animated one, .safetensors the\n"
+     ".mesh.ply\n"
+     "the mesh, .ply .splat the Gaussian splats, .png a picture, .apng an animated one,\n"
+     ".safetensors the "
      "structured latent.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
@@ -88,15 +89,15 @@ static const struct cli_command commands[] = {
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
-     ".glb .obj .stl the mesh, .ply the Gaussian splats, .png a picture, .apng an "
-     "animated "
-     "one.\n"
+     ".glb .obj .stl .mesh.ply the mesh, .ply .splat the Gaussian splats, .png a "
+     "picture,\n"
+     ".apng an animated one.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true, true},
     {"render", "ASSET -o OUT...",
-     "Draw splats (.ply) or a mesh (.glb .obj .ply .stl).\n"
+     "Draw splats (.ply .splat) or a mesh (.glb .obj .ply .stl).\n"
      "\n"
      "  -o, --output FILE  .png a picture, .apng an animated one\n",
      1, 1, true, true},
@@ -129,7 +130,7 @@ static const struct cli_command commands[] = {
      "  --json             as JSON\n",
      0, 1, false, false},
     {"info", "ASSET",
-     "Count and measure a mesh (.glb .obj .ply .stl) or splats (.ply).\n"
+     "Count and measure a mesh (.glb .obj .ply .stl) or splats (.ply .splat).\n"
      "\n"
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",
@@ -148,7 +149,7 @@ static const struct cli_command commands[] = {
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, true},
     {"convert", "ASSET -o OUT...",
-     "Write a mesh (.glb .obj .ply .stl) or splats (.ply) in other formats.\n"
+     "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat) in other formats.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, false},

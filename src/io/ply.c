@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/output.h"
+#include "io/turn.h"
 
 static const char *const SPLAT_PROPERTIES[] = {
     "x",       "y",      "z",      "nx",      "ny",      "nz",
@@ -25,21 +26,6 @@ static float logit(float opacity)
     return (float)value;
 }
 
-// q turned by 90 degrees around x, to unit length: (cos 45°, sin 45°, 0, 0) times q.
-static void turn(float *out, const float *q)
-{
-    double w = q[0], x = q[1], y = q[2], z = q[3];
-    double length = sqrt(2 * (w * w + x * x + y * y + z * z));
-    if (!(length > 0)) {
-        memcpy(out, (const float[]){1, 0, 0, 0}, 4 * sizeof(float));
-        return;
-    }
-    out[0] = (float)((w - x) / length);
-    out[1] = (float)((w + x) / length);
-    out[2] = (float)((y - z) / length);
-    out[3] = (float)((y + z) / length);
-}
-
 enum tess_status tess_ply_write_splats(const struct tess_splats *splats,
                                        struct tess_env *env, const char *path)
 {
@@ -52,13 +38,14 @@ enum tess_status tess_ply_write_splats(const struct tess_splats *splats,
         tess_output_printf(output, "property float %s\n", SPLAT_PROPERTIES[i]);
     tess_output_printf(output, "end_header\n");
     for (size_t i = 0; i < splats->count; i++) {
-        const float *p = splats->positions + 3 * i, *s = splats->scales + 3 * i;
-        float row[SPLAT_FLOATS] = {p[0], -p[2], p[1]}; // normals stay 0
+        const float *s = splats->scales + 3 * i;
+        float row[SPLAT_FLOATS] = {0}; // normals stay 0
+        tess_turn_down(row, splats->positions + 3 * i);
         memcpy(row + 6, splats->colours + 3 * i, 3 * sizeof(float));
         row[9] = logit(splats->opacities[i]);
         for (int j = 0; j < 3; j++)
             row[10 + j] = (float)log(s[j] > FLT_MIN ? s[j] : FLT_MIN);
-        turn(row + 13, splats->rotations + 4 * i);
+        tess_turn_rotation_down(row + 13, splats->rotations + 4 * i);
         tess_output_write(output, row, sizeof row);
     }
     return tess_output_commit(&output, env);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/input.h"
+#include "io/turn.h"
 
 // What a splat needs, and where in the values it goes.
 static const char *const PROPERTIES[] = {
@@ -222,22 +223,9 @@ static enum tess_status check_size(struct reader *reader)
 // False if a value is out of range.
 static bool convert(struct tess_splats *splats, size_t index, const float *v)
 {
-    double length = 0;
-    for (int j = 0; j < 4; j++)
-        length += (double)v[ROT + j] * v[ROT + j];
-    length = sqrt(2 * length);
-    if (!(length > 0))
+    if (!tess_turn_rotation_up(splats->rotations + 4 * index, v + ROT))
         return false;
-    // The inverse of the writer's: (cos 45°, -sin 45°, 0, 0) times the file's quaternion.
-    double w = v[ROT], x = v[ROT + 1], y = v[ROT + 2], z = v[ROT + 3];
-    float *q = splats->rotations + 4 * index, *p = splats->positions + 3 * index;
-    q[0] = (float)((w + x) / length);
-    q[1] = (float)((x - w) / length);
-    q[2] = (float)((y + z) / length);
-    q[3] = (float)((z - y) / length);
-    p[0] = v[X];
-    p[1] = v[X + 2];
-    p[2] = -v[X + 1];
+    tess_turn_up(splats->positions + 3 * index, v + X);
     memcpy(splats->colours + 3 * index, v + F_DC, 3 * sizeof(float));
     splats->opacities[index] = (float)(1 / (1 + exp(-(double)v[OPACITY])));
     for (int j = 0; j < 3; j++) {

@@ -11,37 +11,65 @@
 #include "io/mesh_read.h"
 #include "io/obj.h"
 #include "io/ply.h"
+#include "io/splat_file.h"
 #include "io/stl.h"
 #include "pipeline/provenance.h"
 
-enum format { FORMAT_NONE, FORMAT_GLB, FORMAT_OBJ, FORMAT_STL, FORMAT_PLY };
+enum format {
+    FORMAT_NONE,
+    FORMAT_GLB,
+    FORMAT_OBJ,
+    FORMAT_STL,
+    FORMAT_MESH_PLY,
+    FORMAT_PLY,
+    FORMAT_SPLAT,
+};
+
+// The longer suffixes first.
+static const struct {
+    const char *suffix;
+    enum format format;
+    enum tess_representation holds;
+} formats[] = {
+    {".mesh.ply", FORMAT_MESH_PLY, TESS_MESH}, {".glb", FORMAT_GLB, TESS_MESH},
+    {".obj", FORMAT_OBJ, TESS_MESH},           {".stl", FORMAT_STL, TESS_MESH},
+    {".ply", FORMAT_PLY, TESS_SPLATS},         {".splat", FORMAT_SPLAT, TESS_SPLATS},
+};
+#define FORMAT_COUNT (sizeof formats / sizeof *formats)
+
+const char *tess_asset_suffixes(void)
+{
+    return ".glb, .obj, .stl, .mesh.ply, .ply or .splat";
+}
+
+// The entry of the table, or FORMAT_COUNT.
+static size_t find_format(const char *path)
+{
+    size_t length = strlen(path), i = 0;
+    for (; i < FORMAT_COUNT; i++) {
+        size_t suffix = strlen(formats[i].suffix);
+        if (length > suffix && strcasecmp(path + length - suffix, formats[i].suffix) == 0)
+            break;
+    }
+    return i;
+}
 
 static enum format format_of(const char *path)
 {
-    static const struct {
-        const char *suffix;
-        enum format format;
-    } formats[] = {{".glb", FORMAT_GLB},
-                   {".obj", FORMAT_OBJ},
-                   {".stl", FORMAT_STL},
-                   {".ply", FORMAT_PLY}};
-    size_t length = strlen(path);
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (length > 4 && strcasecmp(path + length - 4, formats[i].suffix) == 0)
-            return formats[i].format;
-    return FORMAT_NONE;
+    size_t i = find_format(path);
+    return i < FORMAT_COUNT ? formats[i].format : FORMAT_NONE;
 }
 
 enum tess_representation tess_asset_format(const char *path)
 {
-    switch (format_of(path)) {
-    case FORMAT_NONE:
-        return 0;
-    case FORMAT_PLY:
-        return TESS_SPLATS;
-    default:
-        return TESS_MESH;
-    }
+    size_t i = find_format(path);
+    return i < FORMAT_COUNT ? formats[i].holds : 0;
+}
+
+const char *tess_asset_suffix(const char *path)
+{
+    size_t i = find_format(path);
+    return i < FORMAT_COUNT ? path + strlen(path) - strlen(formats[i].suffix) : NULL;
 }
 
 bool tess_asset_mesh(const struct tess_asset *asset, struct tess_mesh_view *view)
@@ -94,16 +122,31 @@ static enum tess_status save_mesh(const struct tess_asset *asset,
     }
 }
 
+static enum tess_status save_splats(const struct tess_asset *asset,
+                                    struct tess_context *ctx, const char *path,
+                                    enum format format)
+{
+    if (!asset->has_splats)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "%s: this format holds Gaussian splats, and there are none",
+                         path);
+    if (format == FORMAT_SPLAT)
+        return tess_splat_file_write(&asset->splats, &ctx->env, path);
+    return tess_ply_write_splats(&asset->splats, &ctx->env, path);
+}
+
 enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
                                  const char *path)
 {
     tess_context_begin(ctx);
     enum format format = format_of(path);
     if (format == FORMAT_NONE)
-        return tess_fail(&ctx->env, TESS_ERR_ARG,
-                         "%s: unknown suffix, expected .glb, .obj, .stl or .ply", path);
-    if (format == FORMAT_PLY && asset->has_splats)
-        TESS_TRY(tess_ply_write_splats(&asset->splats, &ctx->env, path));
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: unknown suffix, expected %s", path,
+                         tess_asset_suffixes());
+    if (format == FORMAT_PLY && !asset->has_splats)
+        format = FORMAT_MESH_PLY;
+    if (format == FORMAT_PLY || format == FORMAT_SPLAT)
+        TESS_TRY(save_splats(asset, ctx, path, format));
     else
         TESS_TRY(save_mesh(asset, ctx, path, format));
     return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
@@ -120,24 +163,31 @@ static enum tess_status read_mesh(struct tess_asset *asset, struct tess_context 
     return asset->mesh.normals ? TESS_OK : tess_mesh_normals(&asset->mesh, &ctx->env);
 }
 
+static enum tess_status read_splats(struct tess_asset *asset, struct tess_context *ctx,
+                                    const char *path, enum format format)
+{
+    if (format == FORMAT_SPLAT)
+        TESS_TRY(tess_splat_file_read(&asset->splats, &ctx->env, path));
+    else
+        TESS_TRY(tess_ply_read_splats(&asset->splats, &ctx->env, path));
+    asset->has_splats = true;
+    return TESS_OK;
+}
+
 static enum tess_status read_into(struct tess_asset *asset, struct tess_context *ctx,
                                   const char *path)
 {
     TESS_TRY(tess_strdup(&asset->model, &ctx->env, ""));
     enum format format = format_of(path);
-    bool faces = true;
+    bool mesh = tess_asset_format(path) == TESS_MESH;
     if (format == FORMAT_NONE)
         return tess_fail(&ctx->env, TESS_ERR_FILE,
-                         "%s: not an asset that can be read, expected splats (.ply) or a "
-                         "mesh (.glb, .obj, .ply, .stl)",
+                         "%s: not an asset that can be read, expected splats (.ply, "
+                         ".splat) or a mesh (.glb, .obj, .ply, .stl)",
                          path);
     if (format == FORMAT_PLY)
-        TESS_TRY(tess_ply_has_faces(&faces, &ctx->env, path));
-    if (faces)
-        return read_mesh(asset, ctx, path, format);
-    TESS_TRY(tess_ply_read_splats(&asset->splats, &ctx->env, path));
-    asset->has_splats = true;
-    return TESS_OK;
+        TESS_TRY(tess_ply_has_faces(&mesh, &ctx->env, path));
+    return (mesh ? read_mesh : read_splats)(asset, ctx, path, format);
 }
 
 enum tess_status tess_asset_open(struct tess_asset **out, struct tess_context *ctx,
