@@ -24,7 +24,7 @@
 #define FAR_START  (1 << 30)
 
 enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
-enum { STYLE_COLOUR, STYLE_FLAT, STYLE_NORMAL };
+enum { CHANNEL_COLOUR, CHANNEL_FLAT, CHANNEL_NORMAL, CHANNEL_DEPTH };
 
 #if TESS_CPU
 typedef float16 lanes;
@@ -93,14 +93,18 @@ static inline lanes shade(lanes nx, lanes ny, lanes nz, float4 key, float4 head)
 // What is seen of a triangle at (x, y) from corner 0.
 static inline void look_at(lanes *red, lanes *green, lanes *blue, global const float *r,
                            lanes x, float y, lanes inverse_z, float4 key, float4 head,
-                           u32 style)
+                           u32 channel)
 {
     const lanes z = 1.0f / inverse_z;
+    if (channel == CHANNEL_DEPTH) {
+        *red = *green = *blue = fma((lanes)-key.y, z, (lanes)key.x);
+        return;
+    }
     const lanes l1 = clamp(plane_at(r + PLANES + 3, x, y) * z, 0.0f, 1.0f);
     const lanes l2 = clamp(plane_at(r + PLANES + 6, x, y) * z, (lanes)0.0f, 1.0f - l1);
     const lanes l0 = 1.0f - l1 - l2;
     lanes nx = 0.0f, ny = 0.0f, nz = 0.0f;
-    if (style != STYLE_FLAT) {
+    if (channel != CHANNEL_FLAT) {
         nx = mix3(r + NORMALS, l0, l1, l2);
         ny = mix3(r + NORMALS + 1, l0, l1, l2);
         nz = mix3(r + NORMALS + 2, l0, l1, l2);
@@ -110,27 +114,28 @@ static inline void look_at(lanes *red, lanes *green, lanes *blue, global const f
         ny *= scale;
         nz *= scale;
     }
-    if (style == STYLE_NORMAL) {
+    if (channel == CHANNEL_NORMAL) {
         *red = fma(nx, 0.5f, (lanes)0.5f);
         *green = fma(ny, 0.5f, (lanes)0.5f);
         *blue = fma(nz, 0.5f, (lanes)0.5f);
         return;
     }
     const lanes light =
-        style == STYLE_COLOUR ? shade(nx, ny, nz, key, head) : (lanes)1.0f;
+        channel == CHANNEL_COLOUR ? shade(nx, ny, nz, key, head) : (lanes)1.0f;
     *red = mix3(r + COLOURS, l0, l1, l2) * light;
     *green = mix3(r + COLOURS + 1, l0, l1, l2) * light;
     *blue = mix3(r + COLOURS + 2, l0, l1, l2) * light;
 }
 
-// Draw the lists of tiles into their states. `key` and `head` are directions to lights.
+// Draw the lists of tiles into their states. `key` and `head` are directions to lights;
+// for depth, z shows as key.x - key.y * z.
 // Work-items: as in src/render/tiles.h.
 #if TESS_CPU
 kernel void draw_triangles(global float *state, global const float *records,
                            global const u32 *offsets, global const u32 *list, u32 cols,
                            u32 tile_row0, u32 first, float key_x, float key_y,
                            float key_z, float head_x, float head_y, float head_z,
-                           u32 style)
+                           u32 channel)
 {
     const u32 col = get_global_id(0), row = get_global_id(1);
     const size_t tile = (size_t)row * cols + col;
@@ -168,7 +173,7 @@ kernel void draw_triangles(global float *state, global const float *records,
             if (!any(nearer))
                 continue;
             float16 red, green, blue;
-            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, style);
+            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
             vstore16(select(vload16(0, s), red, nearer), 0, s);
             vstore16(select(vload16(1, s), green, nearer), 1, s);
             vstore16(select(vload16(2, s), blue, nearer), 2, s);
@@ -181,7 +186,7 @@ kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
 draw_triangles(global float *state, global const float *records,
                global const u32 *offsets, global const u32 *list, u32 cols, u32 tile_row0,
                u32 first, float key_x, float key_y, float key_z, float head_x,
-               float head_y, float head_z, u32 style)
+               float head_y, float head_z, u32 channel)
 {
     local struct setup setups[BATCH];
     local u32 numbers[BATCH];
@@ -222,7 +227,7 @@ draw_triangles(global float *state, global const float *records,
             if (inverse_z <= nearest)
                 continue;
             nearest = inverse_z;
-            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, style);
+            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
         }
     }
     s[0] = red;

@@ -492,10 +492,14 @@ TESS_API enum tess_status tess_latent_save(const struct tess_latent *latent,
 // Pictures
 // ---------------------------------------------------------------------------------------------
 
-enum tess_style {
-    TESS_STYLE_COLOUR = 0, // splats: their colours; meshes: vertex colours, shaded
-    TESS_STYLE_FLAT,       // meshes: vertex colours as they are
-    TESS_STYLE_NORMAL,     // meshes: world normals, (n + 1) / 2
+// What a picture shows of the object.
+enum tess_channel {
+    TESS_CHANNEL_COLOUR = 0, // splats: their colours; meshes: vertex colours, shaded
+    TESS_CHANNEL_FLAT,       // the same, meshes without shading
+    TESS_CHANNEL_NORMAL,     // meshes: world normals, (n + 1) / 2
+    TESS_CHANNEL_DEPTH, // grey, along the camera's axis: white at the front of the sphere
+                        // around the unit cube, black at its back; alpha as of colours
+    TESS_CHANNEL_ALPHA, // grey: the alpha of TESS_CHANNEL_COLOUR, on an opaque picture
 };
 
 struct tess_camera {
@@ -509,7 +513,7 @@ struct tess_render_params {
     struct tess_camera camera;
     uint32_t size;          // pixels, both axes; 0: 512; at most 8192
     uint32_t supersampling; // per axis; 0: 4 for meshes, 1 for splats; at most 8
-    enum tess_style style;
+    enum tess_channel channel;
     enum tess_representation
         representation; // 0: the mesh if the asset has one, else splats
 };
@@ -517,6 +521,7 @@ struct tess_render_params {
 // 8-bit RGBA, row 0 at the top, alpha not premultiplied.
 struct tess_image;
 
+// TESS_ERR_ARG: the asset lacks the representation, or that has no such channel.
 TESS_API enum tess_status tess_render(struct tess_image **out, struct tess_context *ctx,
                                       const struct tess_asset *asset,
                                       const struct tess_render_params *params);

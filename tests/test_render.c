@@ -16,7 +16,7 @@ static struct tess_picture draw_splats(struct setting *s,
     struct tess_picture picture;
     struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
     if (tess_render_splats(&picture, reports, s->dev, &s->budget, splats, camera, size,
-                           supersampling))
+                           supersampling, TESS_CHANNEL_COLOUR))
         fail_msg("%s", s->env.message);
     return picture;
 }
@@ -318,6 +318,40 @@ static void test_splats_bright(void **state)
     close_setting(s);
 }
 
+// One splat shows the depth of its centre wherever it is; of two, the front one's counts
+// most.
+static void test_splats_depth(void **state)
+{
+    (void)state;
+    struct setting *s = open_setting(TESS_VARIANT_AUTO);
+    struct tess_splats splats = make_splats(2, 0.05, 0.06);
+    memset(splats.positions, 0, 6 * sizeof(float));
+    splats.positions[1] = 0.3f; // nearer to the eye at (0, 2, 0)
+    splats.positions[4] = -0.4f;
+    splats.opacities[0] = splats.opacities[1] = 0.99f;
+    const size_t middle = (16 * 33 + 16) * 4;
+    int greys[2];
+    for (size_t count = 2; count >= 1; count--) {
+        struct tess_picture picture;
+        struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
+        splats.count = count;
+        if (tess_render_splats(&picture, reports, s->dev, &s->budget, &splats,
+                               &(struct tess_camera){0}, 33, 1, TESS_CHANNEL_DEPTH))
+            fail_msg("%s", s->env.message);
+        const uint8_t *pixel = picture.pixels + middle;
+        assert_true(pixel[0] == pixel[1] && pixel[0] == pixel[2]);
+        assert_in_range(pixel[3], 235, 255);
+        greys[count - 1] = pixel[0];
+        tess_picture_clear(&picture);
+    }
+    double front = 255 * (0.8660254037844386 + 0.3) / 1.7320508075688772;
+    assert_true(fabs(greys[0] - front) <= 2);
+    assert_true(greys[1] <= greys[0] && greys[1] > greys[0] - 10);
+    splats.count = 2;
+    tess_splats_clear(&splats);
+    close_setting(s);
+}
+
 // Budgets from the smallest that works to the device's own. More splats than a segment of
 // a band holds, and a large one in all tiles.
 static void test_splats_budgets(void **state)
@@ -348,7 +382,7 @@ static void test_splats_budgets(void **state)
                 budget.max_buffer = 512 << 10;
             struct tess_picture picture;
             if (tess_render_splats(&picture, reports, s->dev, &budget, &splats, &camera,
-                                   size, supersampling))
+                                   size, supersampling, TESS_CHANNEL_COLOUR))
                 fail_msg("%s", s->env.message);
             if (step == 0 && !tiny()) // more segments than bands
                 assert_true(reports[1].counters.launches > 2 * reports[1].spans[0].runs);
@@ -361,7 +395,8 @@ static void test_splats_budgets(void **state)
         budget.device_bytes = floor / 2;
         struct tess_picture untouched = {7, 7, NULL};
         assert_int_equal(tess_render_splats(&untouched, reports, s->dev, &budget, &splats,
-                                            &camera, size, supersampling),
+                                            &camera, size, supersampling,
+                                            TESS_CHANNEL_COLOUR),
                          TESS_ERR_BUDGET);
         assert_int_equal(untouched.width, 7);
         tess_picture_clear(&wanted);
@@ -378,9 +413,9 @@ static void test_limits(void **state)
     struct setting *s = open_setting(TESS_VARIANT_AUTO);
     struct tess_stage_report reports[2];
     struct tess_picture picture = {3, 3, NULL};
-    assert_int_equal(tess_render_splats(&picture, reports, s->dev, &s->budget,
-                                        &(struct tess_splats){0},
-                                        &(struct tess_camera){0}, 8193, 1),
+    assert_int_equal(tess_render_splats(
+                         &picture, reports, s->dev, &s->budget, &(struct tess_splats){0},
+                         &(struct tess_camera){0}, 8193, 1, TESS_CHANNEL_COLOUR),
                      TESS_ERR_ARG);
     assert_int_equal(tess_render_mesh(&picture, reports, s->dev, &s->budget,
                                       &(struct tess_mesh){0}, &(struct tess_camera){0},
@@ -428,13 +463,10 @@ int main(int argc, char **argv)
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_camera),
-        cmocka_unit_test(test_splats),
-        cmocka_unit_test(test_splats_invisible),
-        cmocka_unit_test(test_splats_bright),
-        cmocka_unit_test(test_splats_budgets),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_sheet),
+        cmocka_unit_test(test_camera),           cmocka_unit_test(test_splats),
+        cmocka_unit_test(test_splats_invisible), cmocka_unit_test(test_splats_bright),
+        cmocka_unit_test(test_splats_depth),     cmocka_unit_test(test_splats_budgets),
+        cmocka_unit_test(test_limits),           cmocka_unit_test(test_sheet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

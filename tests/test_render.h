@@ -56,12 +56,12 @@ static inline struct tess_picture draw_mesh(struct setting *s,
                                             const struct tess_mesh *mesh,
                                             const struct tess_camera *camera,
                                             uint32_t size, uint32_t supersampling,
-                                            enum tess_style style)
+                                            enum tess_channel channel)
 {
     struct tess_picture picture;
     struct tess_stage_report report;
     if (tess_render_mesh(&picture, &report, s->dev, &s->budget, mesh, camera, size,
-                         supersampling, style))
+                         supersampling, channel))
         fail_msg("%s", s->env.message);
     return picture;
 }

@@ -126,7 +126,7 @@ static void test_mesh(void **state)
                                          0, 0};
             uint32_t W = sizes[i];
             struct tess_picture picture =
-                draw_mesh(s, &mesh, &camera, W, 1, TESS_STYLE_FLAT);
+                draw_mesh(s, &mesh, &camera, W, 1, TESS_CHANNEL_FLAT);
             struct sample *samples = reference_mesh(&mesh, &camera, W);
             size_t unclear = 0;
             for (size_t p = 0; p < (size_t)W * W; p++) {
@@ -165,9 +165,9 @@ static void test_mesh_supersampling(void **state)
     for (uint32_t S = 2; S <= (tiny() ? 2 : 8); S++) {
         const uint32_t size = tiny() ? 7 : 19;
         struct tess_picture fine =
-            draw_mesh(s, &mesh, &camera, size * S, 1, TESS_STYLE_FLAT);
+            draw_mesh(s, &mesh, &camera, size * S, 1, TESS_CHANNEL_FLAT);
         struct tess_picture coarse =
-            draw_mesh(s, &mesh, &camera, size, S, TESS_STYLE_FLAT);
+            draw_mesh(s, &mesh, &camera, size, S, TESS_CHANNEL_FLAT);
         for (uint32_t y = 0; y < size; y++)
             for (uint32_t x = 0; x < size; x++) {
                 double sums[3] = {0}, covered = 0;
@@ -286,7 +286,8 @@ static void test_mesh_clipping(void **state)
         }
         memcpy(mesh.indices, (uint32_t[]){0, 1, 2, 2, 1, 3}, 6 * sizeof(uint32_t));
         struct tess_camera camera = {0.7f, 0.1f, 0, 1.5f};
-        struct tess_picture picture = draw_mesh(s, &mesh, &camera, W, 1, TESS_STYLE_FLAT);
+        struct tess_picture picture =
+            draw_mesh(s, &mesh, &camera, W, 1, TESS_CHANNEL_FLAT);
         struct tess_view view;
         tess_camera_view(&view, &camera);
         size_t wrong = 0, covered = 0;
@@ -320,7 +321,7 @@ static void test_mesh_clipping(void **state)
         for (int i = 0; i < 8; i++) {
             camera =
                 (struct tess_camera){0.7f * (float)i, 0.4f * (float)i - 1.4f, 4.9f, 2.5f};
-            picture = draw_mesh(s, &mesh, &camera, W, 2, TESS_STYLE_NORMAL);
+            picture = draw_mesh(s, &mesh, &camera, W, 2, TESS_CHANNEL_NORMAL);
             for (size_t p = 0; p < (size_t)W * W; p++)
                 assert_int_equal(picture.pixels[4 * p + 3], 255);
             tess_picture_clear(&picture);
@@ -356,7 +357,7 @@ static void test_mesh_degenerate(void **state)
 }
 
 // Styles on one triangle across the picture, seen from the front and from behind.
-static void test_mesh_styles(void **state)
+static void test_mesh_channels(void **state)
 {
     (void)state;
     struct setting *s = open_setting(TESS_VARIANT_AUTO);
@@ -370,18 +371,18 @@ static void test_mesh_styles(void **state)
         mesh.attributes[6 * i] = 0.8f;
     const struct tess_camera front = {0}, back = {.yaw = 3.14159265f};
     const size_t middle = 4 * (8 * 17 + 8);
-    struct tess_picture a = draw_mesh(s, &mesh, &front, 17, 1, TESS_STYLE_FLAT);
+    struct tess_picture a = draw_mesh(s, &mesh, &front, 17, 1, TESS_CHANNEL_FLAT);
     assert_memory_equal(a.pixels + middle, ((uint8_t[]){204, 0, 0, 255}), 4);
     tess_picture_clear(&a);
-    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_STYLE_NORMAL);
+    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_CHANNEL_NORMAL);
     assert_memory_equal(a.pixels + middle, ((uint8_t[]){128, 255, 128, 255}), 4);
     tess_picture_clear(&a);
-    a = draw_mesh(s, &mesh, &back, 17, 1, TESS_STYLE_NORMAL); // not turned round
+    a = draw_mesh(s, &mesh, &back, 17, 1, TESS_CHANNEL_NORMAL); // not turned round
     assert_memory_equal(a.pixels + middle, ((uint8_t[]){128, 255, 128, 255}), 4);
     tess_picture_clear(&a);
-    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_STYLE_COLOUR);
+    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_CHANNEL_COLOUR);
     assert_in_range(a.pixels[middle], 180, 230);
-    struct tess_picture b = draw_mesh(s, &mesh, &back, 17, 1, TESS_STYLE_COLOUR);
+    struct tess_picture b = draw_mesh(s, &mesh, &back, 17, 1, TESS_CHANNEL_COLOUR);
     assert_true(abs(a.pixels[middle] - b.pixels[middle]) <= 1);
     tess_picture_clear(&a);
     tess_picture_clear(&b);
@@ -391,14 +392,24 @@ static void test_mesh_styles(void **state)
         mesh.normals[3 * i + 1] = 0;
         mesh.normals[3 * i + 2] = 1;
     }
-    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_STYLE_NORMAL);
+    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_CHANNEL_NORMAL);
     assert_memory_equal(a.pixels + middle, ((uint8_t[]){128, 128, 255, 255}), 4);
     tess_picture_clear(&a);
     free(mesh.attributes);
     mesh.attributes = NULL;
-    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_STYLE_FLAT);
+    a = draw_mesh(s, &mesh, &front, 17, 1, TESS_CHANNEL_FLAT);
     assert_memory_equal(a.pixels + middle, ((uint8_t[]){204, 204, 204, 255}), 4);
     tess_picture_clear(&a);
+    // Its plane is 2 from the eye, in the middle of the sphere; moved, a step in depth.
+    for (int i = 0; i < 2; i++) {
+        for (size_t k = 0; k < 3; k++)
+            mesh.positions[3 * k + 1] = (float)i * 0.25f;
+        a = draw_mesh(s, &mesh, &front, 17, 1, TESS_CHANNEL_DEPTH);
+        double front_at = (0.8660254037844386 + 0.25 * i) / 1.7320508075688772;
+        uint8_t grey = (uint8_t)lrint(255 * front_at + 1e-3);
+        assert_memory_equal(a.pixels + middle, ((uint8_t[]){grey, grey, grey, 255}), 4);
+        tess_picture_clear(&a);
+    }
     tess_mesh_clear(&mesh);
     close_setting(s);
 }
@@ -413,7 +424,7 @@ static void test_mesh_budgets(void **state)
         struct tess_mesh mesh = make_triangles(tiny() ? 30 : 20000);
         struct tess_camera camera = {0.3f, 0.4f, 0, 0};
         struct tess_picture wanted =
-            draw_mesh(s, &mesh, &camera, size, S, TESS_STYLE_COLOUR);
+            draw_mesh(s, &mesh, &camera, size, S, TESS_CHANNEL_COLOUR);
         struct tess_stage_report report;
         assert_int_equal(tess_render_mesh_plan(&report, s->dev, &s->budget, size, S),
                          TESS_OK);
@@ -425,7 +436,7 @@ static void test_mesh_budgets(void **state)
                 budget.max_buffer = 1 << 20;
             struct tess_picture picture;
             if (tess_render_mesh(&picture, &report, s->dev, &budget, &mesh, &camera, size,
-                                 S, TESS_STYLE_COLOUR))
+                                 S, TESS_CHANNEL_COLOUR))
                 fail_msg("%s", s->env.message);
             if (step == 0 && !tiny())
                 assert_true(report.counters.launches > 2 * report.spans[0].runs);
@@ -448,7 +459,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_mesh),          cmocka_unit_test(test_mesh_supersampling),
         cmocka_unit_test(test_mesh_edges),    cmocka_unit_test(test_mesh_cracks),
         cmocka_unit_test(test_mesh_clipping), cmocka_unit_test(test_mesh_degenerate),
-        cmocka_unit_test(test_mesh_styles),   cmocka_unit_test(test_mesh_budgets),
+        cmocka_unit_test(test_mesh_channels), cmocka_unit_test(test_mesh_budgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

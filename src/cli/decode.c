@@ -26,8 +26,8 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
         *out |= format;
         pictures |= !format;
     }
-    if (pictures && !*out)
-        *out = TESS_MESH;
+    if (pictures && (!*out || cli->render.channel == TESS_CHANNEL_NORMAL))
+        *out |= TESS_MESH;
     return -1;
 }
 

@@ -27,7 +27,7 @@ static const char common_help[] =
 
 static const char camera_help[] =
     "  --size N           pixels per side (512)\n"
-    "  --style S          colour, flat or normal (colour)\n"
+    "  --channel C        colour, flat (not shaded), normal, depth or alpha (colour)\n"
     "  --yaw DEG --pitch DEG --radius R --fov DEG   camera (30, 20, 2, 40); z is up\n"
     "  --supersampling N  samples per pixel and axis (4 for meshes, 1 for splats)\n"
     "  --turntable N      N views around the object: OUT.png is a sheet of them, and "

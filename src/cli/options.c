@@ -26,7 +26,7 @@ static const struct option options[] = {
     {"described", no_argument, NULL, OPTION_DESCRIBED},
     {"size", required_argument, NULL, OPTION_SIZE},
     {"supersampling", required_argument, NULL, OPTION_SUPERSAMPLING},
-    {"style", required_argument, NULL, OPTION_STYLE},
+    {"channel", required_argument, NULL, OPTION_CHANNEL},
     {"yaw", required_argument, NULL, OPTION_YAW},
     {"pitch", required_argument, NULL, OPTION_PITCH},
     {"radius", required_argument, NULL, OPTION_RADIUS},

@@ -21,7 +21,7 @@ enum {
     OPTION_DESCRIBED,
     OPTION_SIZE,
     OPTION_SUPERSAMPLING,
-    OPTION_STYLE,
+    OPTION_CHANNEL,
     OPTION_YAW,
     OPTION_PITCH,
     OPTION_RADIUS,
@@ -79,7 +79,7 @@ bool cli_parse_double(double *out, const char *text, const char **end, double mi
                       double max);
 float cli_radians(float degrees);
 
-// The options of pictures: size, camera, style, turntable.
+// The options of pictures: size, camera, channel, turntable.
 bool cli_parse_render(struct cli *cli, int option, const char *text);
 // The options of clean-up, OPTION_CLEAN to OPTION_KEEP_TOUCHING.
 bool cli_parse_clean(struct cli *cli, int option, const char *text);

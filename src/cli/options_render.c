@@ -3,14 +3,16 @@
 
 #include "cli/options.h"
 
-static bool parse_style(enum tess_style *out, const char *text)
+static bool parse_channel(enum tess_channel *out, const char *text)
 {
-    static const char *const names[] = {[TESS_STYLE_COLOUR] = "colour",
-                                        [TESS_STYLE_FLAT] = "flat",
-                                        [TESS_STYLE_NORMAL] = "normal"};
+    static const char *const names[] = {[TESS_CHANNEL_COLOUR] = "colour",
+                                        [TESS_CHANNEL_FLAT] = "flat",
+                                        [TESS_CHANNEL_NORMAL] = "normal",
+                                        [TESS_CHANNEL_DEPTH] = "depth",
+                                        [TESS_CHANNEL_ALPHA] = "alpha"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(text, names[i]) == 0) {
-            *out = (enum tess_style)i;
+            *out = (enum tess_channel)i;
             return true;
         }
     return false;
@@ -42,8 +44,8 @@ bool cli_parse_render(struct cli *cli, int option, const char *text)
             return false;
         cli->fps = (uint32_t)count;
         return true;
-    case OPTION_STYLE:
-        return parse_style(&render->style, text);
+    case OPTION_CHANNEL:
+        return parse_channel(&render->channel, text);
     case OPTION_YAW:
         if (!cli_parse_number(&number, text, -36000, 36000))
             return false;

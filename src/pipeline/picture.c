@@ -8,6 +8,16 @@
 #include "render/sheet.h"
 #include "render/splat.h"
 
+static void show_alpha(struct tess_picture *picture)
+{
+    size_t count = (size_t)picture->width * picture->height;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *pixel = picture->pixels + 4 * i;
+        pixel[0] = pixel[1] = pixel[2] = pixel[3];
+        pixel[3] = 255;
+    }
+}
+
 static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
                              const struct tess_asset *asset,
                              const struct tess_render_params *params)
@@ -17,21 +27,27 @@ static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
     if (mesh ? !asset->has_mesh : !asset->has_splats)
         return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no %s to draw",
                          mesh ? "mesh" : "splat");
+    if (!mesh && params->channel == TESS_CHANNEL_NORMAL)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "splats have no normals to draw, expected another channel or a "
+                         "mesh");
     struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
     size_t stages = mesh ? 1 : TESS_RENDER_SPLATS_STAGES;
     if (mesh)
         TESS_TRY(tess_render_mesh(out, reports, ctx->device, &ctx->budget, &asset->mesh,
                                   &params->camera, params->size, params->supersampling,
-                                  params->style));
+                                  params->channel));
     else
         TESS_TRY(tess_render_splats(out, reports, ctx->device, &ctx->budget,
                                     &asset->splats, &params->camera, params->size,
-                                    params->supersampling));
+                                    params->supersampling, params->channel));
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < stages && !status; i++)
         status = tess_context_keep(ctx, &reports[i]);
     if (status)
         tess_picture_clear(out);
+    else if (params->channel == TESS_CHANNEL_ALPHA)
+        show_alpha(out);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #define PI             3.14159265358979323846
+#define SPHERE         0.86602540378443865 // half the diagonal of the unit cube
 #define DEFAULT_RADIUS 2.0
 #define DEFAULT_FOV    (40.0 * PI / 180.0)
 
@@ -33,6 +34,14 @@ void tess_camera_view(struct tess_view *out, const struct tess_camera *camera)
     out->translation[2] = radius;
     out->tangent = tan(fov / 2);
     out->focal = 0.5 / out->tangent;
+}
+
+void tess_camera_depth(double *front, double *slope, const struct tess_view *view)
+{
+    double middle = view->translation[2];
+    double near = fmax(middle - SPHERE, 0), far = middle + SPHERE;
+    *slope = 1 / (far - near);
+    *front = far * *slope;
 }
 
 float tess_turntable_yaw(size_t frame, size_t frames)

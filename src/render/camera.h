@@ -19,6 +19,10 @@ struct tess_view {
 // 2 - 0.5 (y alike, downwards), where pixel i has its centre at i.
 void tess_camera_view(struct tess_view *out, const struct tess_camera *camera);
 
+// How TESS_CHANNEL_DEPTH shows view depth z: as *front - *slope * z, 0..1 inside the
+// sphere around the unit cube. Nearer than the eye, that ends at the eye.
+void tess_camera_depth(double *front, double *slope, const struct tess_view *view);
+
 // The yaw in radians of picture `frame` of `frames` around the object, in even steps.
 float tess_turntable_yaw(size_t frame, size_t frames);
 

@@ -67,7 +67,7 @@ enum tess_status tess_face_painter_draw(uint32_t *ids, struct tess_stage_report 
 {
     struct tess_picture picture = {0};
     TESS_TRY(tess_render_mesh(&picture, report, dev, budget, &painter->mesh, camera, size,
-                              1, TESS_STYLE_FLAT));
+                              1, TESS_CHANNEL_FLAT));
     for (size_t i = 0; i < (size_t)size * size; i++) {
         const uint8_t *p = picture.pixels + 4 * i;
         ids[i] = p[3] ? (uint32_t)(p[0] | p[1] << 8 | p[2] << 16) : TESS_NO_FACE_ID;

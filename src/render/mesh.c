@@ -49,7 +49,7 @@ struct triangle {
 
 struct job {
     const struct tess_mesh *mesh;
-    enum tess_style style;
+    enum tess_channel channel;
     struct tess_view view;
     double samples; // across the picture
     struct vertex *vertices;
@@ -299,7 +299,7 @@ static void set_vertices(union tess_word *out, const struct job *job,
                          const uint32_t *face, bool back)
 {
     const struct tess_mesh *mesh = job->mesh;
-    float sign = back && job->style == TESS_STYLE_COLOUR ? -1 : 1, flat[3];
+    float sign = back && job->channel == TESS_CHANNEL_COLOUR ? -1 : 1, flat[3];
     if (!mesh->normals)
         face_normal(flat, mesh, face);
     for (size_t i = 0; i < 3; i++)
@@ -367,7 +367,13 @@ static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t super
                 sum += l[axis] / length * job->view.rotation[axis][i];
             tiles.extra[3 * light + i] = (struct tess_arg)TESS_F32ARG((float)sum);
         }
-    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(job->style);
+    if (job->channel == TESS_CHANNEL_DEPTH) {
+        double front, slope;
+        tess_camera_depth(&front, &slope, &job->view);
+        tiles.extra[0] = (struct tess_arg)TESS_F32ARG((float)front);
+        tiles.extra[1] = (struct tess_arg)TESS_F32ARG((float)slope);
+    }
+    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(job->channel);
     return tiles;
 }
 
@@ -376,12 +382,12 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
                                   struct tess_device *dev, struct tess_budget *budget,
                                   const struct tess_mesh *mesh,
                                   const struct tess_camera *camera, uint32_t size,
-                                  uint32_t supersampling, enum tess_style style)
+                                  uint32_t supersampling, enum tess_channel channel)
 {
     struct tess_env *env = tess_device_env(dev);
     assert(mesh->faces < UINT32_MAX / 8); // also after clipping
     TESS_TRY(tess_tiles_check(&size, &supersampling, 4, env));
-    struct job job = {.mesh = mesh, .style = style, .samples = size * supersampling};
+    struct job job = {.mesh = mesh, .channel = channel, .samples = size * supersampling};
     tess_camera_view(&job.view, camera);
     enum tess_status status = project_vertices(&job, env);
     if (!status)

@@ -14,9 +14,10 @@
 // below mesh->vertices.
 //
 // Colours are mesh->attributes 0 to 2 (light grey without), normals are mesh->normals
-// (each face's own without). TESS_STYLE_COLOUR lights them from above and from the
-// camera, in sRGB as it is, with normals of back faces turned round; TESS_STYLE_FLAT does
-// not; TESS_STYLE_NORMAL shows (n + 1) / 2.
+// (each face's own without). TESS_CHANNEL_COLOUR lights them from above and from the
+// camera, in sRGB as it is, with normals of back faces turned round; TESS_CHANNEL_FLAT
+// does not; TESS_CHANNEL_NORMAL shows (n + 1) / 2, TESS_CHANNEL_DEPTH what
+// tess_camera_depth() says.
 //
 // size 0: 512; supersampling 0: 4; both per axis. A pixel's colour is the mean of its
 // covered samples and alpha their share, both rounded to 8 bits; the background is
@@ -27,7 +28,7 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
                                   struct tess_device *dev, struct tess_budget *budget,
                                   const struct tess_mesh *mesh,
                                   const struct tess_camera *camera, uint32_t size,
-                                  uint32_t supersampling, enum tess_style style);
+                                  uint32_t supersampling, enum tess_channel channel);
 
 // What it would need, with the smallest budget. That depends on the picture, not on the
 // mesh.

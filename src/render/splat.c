@@ -34,6 +34,8 @@ struct job {
     uint32_t *order;             // of the visible ones, front to back
     struct tess_tile_box *boxes; // in this order
     size_t visible;
+    bool shows_depth;
+    double front, slope; // of tess_camera_depth()
 };
 
 // ---- projection ----
@@ -108,6 +110,7 @@ static void set_camera(struct job *job, const struct tess_camera *camera,
     job->camera[12] = (float)(view.focal * samples);
     job->camera[13] = (float)view.tangent;
     job->camera[14] = (float)samples;
+    tess_camera_depth(&job->front, &job->slope, &view);
 }
 
 // ---- boxes and order ----
@@ -196,6 +199,9 @@ static enum tess_status arrange(struct job *job, struct tess_env *env, uint32_t 
             float *splat = job->projected[i];
             // Depths are positive: as whole numbers their bits have the same order.
             memcpy(&keys[i], &splat[DEPTH], sizeof keys[i]);
+            if (job->shows_depth)
+                splat[RED] = splat[GREEN] = splat[BLUE] = (float)fmin(
+                    fmax(job->front - job->slope * (double)splat[DEPTH], 0), 1);
             if (find_box(&boxes[i], splat, across))
                 job->order[job->visible++] = (uint32_t)i;
         }
@@ -236,12 +242,12 @@ enum tess_status tess_render_splats(struct tess_picture *out,
                                     struct tess_device *dev, struct tess_budget *budget,
                                     const struct tess_splats *splats,
                                     const struct tess_camera *camera, uint32_t size,
-                                    uint32_t supersampling)
+                                    uint32_t supersampling, enum tess_channel channel)
 {
     struct tess_env *env = tess_device_env(dev);
     assert(splats->count <= UINT32_MAX);
     TESS_TRY(tess_tiles_check(&size, &supersampling, 1, env));
-    struct job job = {.splats = splats};
+    struct job job = {.splats = splats, .shows_depth = channel == TESS_CHANNEL_DEPTH};
     set_camera(&job, camera, size * supersampling);
     TESS_TRY(tess_alloc(&job.projected, env, splats->count, sizeof *job.projected,
                         "projected splats"));

@@ -15,6 +15,9 @@
 // transparent; alpha is one less the light that comes through, rounded, but at least the
 // brightest channel over black.
 //
+// `channel`: colours, or TESS_CHANNEL_DEPTH, where each splat has what
+// tess_camera_depth() says of its centre for a colour.
+//
 // `reports` has TESS_RENDER_SPLATS_STAGES elements. size 0: 512; supersampling 0: 1; both
 // per axis. Samples of a pixel are averaged. Clear *out with tess_picture_clear().
 // TESS_ERR_ARG: a size or supersampling beyond the largest; TESS_ERR_BUDGET with the
@@ -24,7 +27,7 @@ enum tess_status tess_render_splats(struct tess_picture *out,
                                     struct tess_device *dev, struct tess_budget *budget,
                                     const struct tess_splats *splats,
                                     const struct tess_camera *camera, uint32_t size,
-                                    uint32_t supersampling);
+                                    uint32_t supersampling, enum tess_channel channel);
 
 // What it would need for `count` splats, with the smallest budgets.
 enum tess_status tess_render_splats_plan(struct tess_stage_report *reports,

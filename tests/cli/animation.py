@@ -93,7 +93,7 @@ def check_frames(report, where):
         assert len(read_apng(where / "o.apng")[2]) == 1
     with report.check("pictures of more than one IDAT"):
         done("render", where / "a.glb", "-o", where / "l.apng", "-o", where / "l.png",
-             "--turntable", "2", "--size", "700", "--style", "normal")
+             "--turntable", "2", "--size", "700", "--channel", "normal")
         kinds = [kind for kind, _ in chunks_of(where / "l.apng")]
         assert kinds.count(b"IDAT") > 1 and kinds.count(b"fdAT") > 1, kinds
         for i, frame in enumerate(frames_of(where / "l.apng")):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Pictures: sizes, alpha, styles, turntables; a written file shows what was decoded."""
-from material import (LATENTS, Report, digest, done, expect_files, folder, names, read_png)
+"""Pictures: sizes, alpha, channels, turntables; a written file shows what was decoded."""
+from material import (LATENTS, USAGE, Report, digest, done, expect_files, folder, names,
+                      one_message, read_png, run)
 
 RGBA = 6
 
@@ -66,7 +67,7 @@ def check_render(report, where):
         with report.check(f"{suffix}: 512 pixels are the default"):
             done("render", asset, "-o", where / "default.png")
             done("render", asset, "-o", where / "told.png", "--size", "512", "--yaw", "30",
-                 "--pitch", "20", "--radius", "2", "--fov", "40", "--style", "colour",
+                 "--pitch", "20", "--radius", "2", "--fov", "40", "--channel", "colour",
                  "--supersampling", "4" if suffix == "glb" else "1")
             assert read_png(where / "default.png")[:2] == (512, 512)
             assert digest(where / "default.png") == digest(where / "told.png")
@@ -93,12 +94,12 @@ def check_render(report, where):
             assert 0 < difference < 6, difference
 
 
-def check_styles(report, where):
-    with report.check("styles of a mesh"):
-        for style in ("colour", "flat", "normal"):
-            done("render", where / "a.glb", "-o", where / f"{style}.png", "--size", "128",
-                 "--style", style)
-            expect_object(where / f"{style}.png", 128)
+def check_channels(report, where):
+    with report.check("channels of a mesh"):
+        for channel in ("colour", "flat", "normal"):
+            done("render", where / "a.glb", "-o", where / f"{channel}.png", "--size", "128",
+                 "--channel", channel)
+            expect_object(where / f"{channel}.png", 128)
         colour, flat, normal = (channels_of(where / f"{s}.png") for s in ("colour", "flat", "normal"))
         assert colour[3] == flat[3] == normal[3], "another outline"
         assert colour != flat and flat != normal
@@ -110,6 +111,89 @@ def check_styles(report, where):
         lengths = [sum((normal[c][i] / 127.5 - 1) ** 2 for c in range(3)) ** 0.5 for i in inside]
         near = sum(0.85 < length < 1.1 for length in lengths)
         assert near > 0.8 * len(lengths), f"{near} of {len(lengths)} normals of length 1"
+
+
+def write_cube(path):
+    """A cube around the origin, each face with corners of its own; .obj has y up."""
+    lines, count = [], 0
+    for axis in range(3):
+        for side in (-0.25, 0.25):
+            u, v = (axis + 1) % 3, (axis + 2) % 3
+            for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+                corner = [0, 0, 0]
+                corner[axis], corner[u], corner[v] = side, a * side, b * 0.25
+                lines.append("v {} {} {}".format(*corner))
+            lines.append("f {} {} {} {}".format(*range(count + 1, count + 5)))
+            count += 4
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def middle_pixel(path):
+    width, height, channels = pixels(path)
+    return tuple(c[height // 2 * width + width // 2] for c in channels)
+
+
+def check_depth_and_alpha(report, where):
+    for suffix in ("glb", "ply"):
+        asset = where / f"a.{suffix}"
+        for channel in ("colour", "depth", "alpha"):
+            done("render", asset, "-o", where / f"c-{channel}.png", "--size", "96", "--channel",
+                 channel)
+        colour, depth, alpha = (channels_of(where / f"c-{c}.png")
+                                for c in ("colour", "depth", "alpha"))
+        with report.check(f"{suffix}: alpha is that of the colours"):
+            assert alpha[0] == alpha[1] == alpha[2] == colour[3] and set(alpha[3]) == {255}
+        with report.check(f"{suffix}: depth is grey, where the colours are"):
+            assert depth[0] == depth[1] == depth[2]
+            assert max(abs(a - b) for a, b in zip(depth[3], colour[3])) <= 1
+            greys = [g for g, a in zip(depth[0], depth[3]) if a > 200]
+            # Between the sphere's ends, and not flat.
+            assert 20 < min(greys) < max(greys) < 250 and len(set(greys)) > 20, sorted(set(greys))
+    with report.check("mesh and splats have the same depth"):
+        done("render", where / "a.glb", "-o", where / "c-mesh.png", "--size", "96", "--channel",
+             "depth")
+        mesh, splats = channels_of(where / "c-mesh.png"), depth
+        both = [abs(a - b) for a, b, p, q in zip(mesh[0], splats[0], mesh[3], splats[3])
+                if p == 255 and q > 250]
+        assert len(both) > 500 and sum(both) / len(both) < 4, sum(both) / len(both)
+    cube = write_cube(where / "cube.obj")
+    with report.check("normals of a cube's faces"):
+        # Files' axes (x, y, z) are the world's (x, z, -y): yaw 0 looks at the face of +y.
+        for view, wanted in ((["--yaw", "0", "--pitch", "0"], (128, 255, 128, 255)),
+                             (["--yaw", "90", "--pitch", "0"], (255, 128, 128, 255)),
+                             (["--yaw", "180", "--pitch", "0"], (128, 0, 128, 255)),
+                             (["--yaw", "270", "--pitch", "0"], (0, 128, 128, 255)),
+                             (["--pitch", "90"], (128, 128, 255, 255)),
+                             (["--pitch", "-90"], (128, 128, 0, 255))):
+            done("render", cube, "-o", where / "n.png", "--size", "33", "--channel", "normal",
+                 *view)
+            assert middle_pixel(where / "n.png") == wanted, (view, middle_pixel(where / "n.png"))
+    with report.check("depth falls with the distance"):
+        greys = []
+        for radius in ("1.2", "1.5", "2", "3", "8"):
+            done("render", cube, "-o", where / "n.png", "--size", "33", "--channel", "depth",
+                 "--yaw", "0", "--pitch", "0", "--radius", radius)
+            greys.append(middle_pixel(where / "n.png")[0])
+        # The face is a quarter in front of the middle, wherever the eye is outside.
+        assert set(greys) == {round(255 * (0.75**0.5 + 0.25) / (2 * 0.75**0.5))}, greys
+        done("render", cube, "-o", where / "n.png", "--size", "64", "--channel", "depth", "--yaw",
+             "45", "--pitch", "0")
+        width, height, (grey, _, _, alpha) = pixels(where / "n.png")
+        row = [grey[height // 2 * width + x] for x in range(width)
+               if alpha[height // 2 * width + x] == 255]
+        edge = row.index(max(row))
+        assert row[:edge] == sorted(row[:edge]) and row[edge:] == sorted(row[edge:], reverse=True)
+        assert len(set(row)) > 8, row
+    with report.check("splats have no normals"):
+        result = run("render", where / "a.ply", "-o", where / "none.png", "--channel", "normal")
+        assert result.status == USAGE and not (where / "none.png").exists(), result
+        one_message(result, "splats have no normals")
+    with report.check("decode draws the mesh for its normals, whatever else it writes"):
+        done("decode", LATENTS / "wuson.safetensors", "-o", where / "n.ply", "-o",
+             where / "n.png", "--channel", "normal")
+        done("render", where / "a.glb", "-o", where / "m.png", "--channel", "normal")
+        assert channels_of(where / "n.png")[3] == channels_of(where / "m.png")[3]
 
 
 def check_turntable(report, where):
@@ -167,7 +251,7 @@ def check_decode(report, where):
     with report.check("mesh and splats show the same object"):
         for suffix in ("glb", "ply"):
             done("render", where / f"a.{suffix}", "-o", where / f"both-{suffix}.png", "--size",
-                 "96", "--style", "flat")
+                 "96", "--channel", "flat")
         a, b = (channels_of(where / f"both-{s}.png") for s in ("glb", "ply"))
         # Splats reach beyond the surface by their width.
         mesh = sum(p > 128 for p in a[3])
@@ -191,7 +275,8 @@ def main():
         done("decode", LATENTS / "wuson.safetensors", "-o", where / "a.glb", "-o", where / "a.ply",
              "-o", where / "a.png")
         check_render(report, where)
-        check_styles(report, where)
+        check_channels(report, where)
+        check_depth_and_alpha(report, where)
         check_turntable(report, where)
         check_decode(report, where)
     report.finish()

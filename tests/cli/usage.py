@@ -44,7 +44,7 @@ MISTAKES = {
     "--size 0": ["decode", LATENT, "-o", "a.png", "--size", "0"],
     "--size 8193": ["decode", LATENT, "-o", "a.png", "--size", "8193"],
     "--size 10px": ["decode", LATENT, "-o", "a.png", "--size", "10px"],
-    "--style loud": ["decode", LATENT, "-o", "a.png", "--style", "loud"],
+    "--channel loud": ["decode", LATENT, "-o", "a.png", "--channel", "loud"],
     "--yaw nan": ["decode", LATENT, "-o", "a.png", "--yaw", "nan"],
     "--yaw east": ["decode", LATENT, "-o", "a.png", "--yaw", "east"],
     "--fov 180": ["decode", LATENT, "-o", "a.png", "--fov", "180"],
