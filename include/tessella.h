@@ -654,6 +654,91 @@ typedef void tess_check_fn(void *user, const struct tess_check *check);
 TESS_API enum tess_status tess_verify(struct tess_context *ctx, const char *directory,
                                       tess_check_fn *report, void *user);
 
+// ---------------------------------------------------------------------------------------------
+// Benchmarks
+// ---------------------------------------------------------------------------------------------
+
+// What a device can do at best, measured, and what other rates are held against.
+enum tess_bench_roof {
+    TESS_ROOF_NONE = 0,
+    TESS_ROOF_FMA,       // fused multiply-adds in fp32, 2 FLOP each
+    TESS_ROOF_BANDWIDTH, // bytes read and written
+};
+
+enum tess_bench_form {
+    TESS_BENCH_LONG = 0, // the sizes of the published networks
+    TESS_BENCH_SHORT,    // smaller where that saves time
+    TESS_BENCH_TINY,     // tells whether it works; the rates mean nothing
+};
+
+// One operator at one size.
+struct tess_bench_rate {
+    char name[40]; // "matrix product"
+    char size[80]; // "4096 x 1024 x 1024, fp16 weights"
+    char unit[16]; // of `work`: "FLOP", "B", "splats", ...
+    char note[80]; // "", or why there are no times
+    enum tess_bench_roof roof;
+    bool on_host;       // the times are of calls, host included, not of kernels
+    uint64_t rows;      // as measured: fewer than wished where the budget is small
+    double work;        // of one run, in units
+    double flop, bytes; // of one run: 2 for a multiply-add; read and written. 0: unknown
+    double seconds;     // of one run, the median of `samples`; 0: was not measured
+    double least_seconds;   // the fastest sample
+    double elapsed_seconds; // the median of the host's clock
+    double rate;            // units per second
+    double share;           // of the roof; 0: no roof
+    uint32_t samples;
+};
+
+#define TESS_BENCH_ROOFS  8
+#define TESS_BENCH_RATES  24
+#define TESS_BENCH_STAGES 24
+
+struct tess_bench_stage {
+    char name[40];
+    double seconds, kernel_seconds, flop;
+    uint64_t peak_bytes;
+};
+
+// What tess_bench_run() measured, or what a file of it says.
+struct tess_bench_result {
+    char generator[40]; // "Tessella 0.1.0"
+    enum tess_bench_form form;
+    struct tess_device_info device; // of a file: what is written there
+    uint64_t budget_bytes, max_buffer_bytes;
+    char host_cpu[80], host_system[80]; // "" if not known
+    uint32_t host_cpus;
+    double bandwidth, fma; // the roofs: bytes and FLOP per second, of the fastest sample
+    struct tess_bench_rate roofs[TESS_BENCH_ROOFS]; // they are the best of these
+    size_t roof_count;
+    struct tess_bench_rate rates[TESS_BENCH_RATES];
+    size_t rate_count;
+    uint64_t peak_bytes; // most device memory in use
+};
+
+struct tess_bench;
+
+struct tess_bench_params {
+    enum tess_bench_form form;
+    uint32_t samples; // of each operator, at most 32; 0: by the form
+};
+
+// Measure operators by the times of their kernels, one after the other, `samples` times
+// in turns, and take medians. Where the budget is too small for an operator its rows are
+// halved until it fits.
+TESS_API enum tess_status tess_bench_run(struct tess_bench **out,
+                                         struct tess_context *ctx,
+                                         const struct tess_bench_params *params);
+TESS_API void tess_bench_destroy(struct tess_bench **bench);
+
+// Valid until `bench` is destroyed.
+TESS_API const struct tess_bench_result *
+tess_bench_result(const struct tess_bench *bench);
+
+// As a JSON object, described in docs/bench.md. Free *json with tess_free().
+TESS_API enum tess_status tess_bench_json(char **json, struct tess_context *ctx,
+                                          const struct tess_bench *bench);
+
 #ifdef __cplusplus
 }
 #endif

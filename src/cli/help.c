@@ -135,10 +135,18 @@ static const struct cli_command commands[] = {
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",
      1, 1, false, false},
-    {"bench", "--synthetic DIR",
-     "Write a model of random weights for benchmarks: names, shapes and dtypes as "
-     "published, 4.2 GB.\n"
-     "What it makes is noise, in the time and memory that the published model takes.\n"
+    {"bench", "[--json FILE] | --synthetic DIR",
+     "Measure this device: copies, multiply-adds, and how near to those each operator "
+     "comes.\n"
+     "\n"
+     "  --short            smaller sizes;  --tiny: only whether it works\n"
+     "  --samples N        of each, in turns; medians are shown (7, 5 of the short "
+     "form)\n"
+     "  --json FILE        write all of it; docs/bench.md tells the fields\n"
+     "\n"
+     "Or write a model of random weights: names, shapes and dtypes as published, 4.2 GB. "
+     "What it\n"
+     "makes is noise, in the time and memory that the published model takes.\n"
      "\n"
      "  --synthetic DIR    where to: a directory without a model, or a new one\n"
      "  --tiny             the same networks, narrow and of few blocks: 22 MB\n",

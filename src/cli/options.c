@@ -45,6 +45,8 @@ static const struct option options[] = {
     {"weld", no_argument, NULL, OPTION_WELD},
     {"synthetic", required_argument, NULL, OPTION_SYNTHETIC},
     {"tiny", no_argument, NULL, OPTION_TINY},
+    {"short", no_argument, NULL, OPTION_SHORT},
+    {"samples", required_argument, NULL, OPTION_SAMPLES},
     {"clean", no_argument, NULL, OPTION_CLEAN},
     {"simplify", required_argument, NULL, OPTION_SIMPLIFY},
     {"keep-seams", no_argument, NULL, OPTION_KEEP_SEAMS},
@@ -162,7 +164,8 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         return true;
     case OPTION_JSON:
         cli->json = true;
-        return true;
+        cli->json_file = text;
+        return !text || *text;
     case OPTION_DESCRIBED:
         cli->described = true;
         return true;
@@ -193,12 +196,6 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     case OPTION_MULTI_IMAGE:
         cli->multi_diffusion = strcmp(text, "multidiffusion") == 0;
         return cli->multi_diffusion || strcmp(text, "stochastic") == 0;
-    case OPTION_SYNTHETIC:
-        cli->synthetic = text;
-        return *text;
-    case OPTION_TINY:
-        cli->tiny = true;
-        return true;
     case OPTION_GUIDE_APART:
         cli->guide_apart = true;
         return true;
@@ -216,6 +213,8 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     default:
         if (option >= OPTION_CLEAN && option <= OPTION_KEEP_TOUCHING)
             return cli_parse_clean(cli, option, text);
+        if (option >= OPTION_SYNTHETIC && option <= OPTION_SAMPLES)
+            return cli_parse_bench(cli, option, text);
         return option >= OPTION_STEPS && option < OPTION_SAMPLING_END
                    ? cli_parse_sampling(cli, option, text)
                    : cli_parse_render(cli, option, text);
@@ -246,6 +245,15 @@ static int check_inputs(struct cli *cli, const struct cli_command *command, int 
     return -1;
 }
 
+// `bench` writes --json into a file, the other commands print it.
+static void list_options(struct option *out, const char *command)
+{
+    memcpy(out, options, sizeof options);
+    for (struct option *option = out; option->name; option++)
+        if (option->val == OPTION_JSON && command && strcmp(command, "bench") == 0)
+            option->has_arg = required_argument;
+}
+
 int cli_parse(struct cli *cli, int argc, char **argv)
 {
     cli->render.camera.yaw = cli_radians(30);
@@ -262,9 +270,11 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     } else if (argv[1][0] != '-') {
         return cli_usage(cli, "no command '%s'", argv[1]);
     }
+    struct option known[sizeof options / sizeof *options];
+    list_options(known, cli->command);
     opterr = 0;
     int option;
-    while ((option = getopt_long(argc, argv, ":o:qvh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":o:qvh", known, NULL)) != -1) {
         if (option == 'h') {
             cli_print_help(stdout, cli->command);
             return EXIT_DONE;

@@ -11,6 +11,7 @@ FLAGS = ["-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header", "-W
 # list of whole rows. Files that are not named take no defines.
 VARIANTS = {
     "attention": [(f"-DD={D}",) for D in (16, 40, 64, 80)],
+    "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
                for taps, half in itertools.product((1, 8, 27), (0, 1))],
     "weight": [("-DSOURCE_F16=1", "-DTARGET_F16=1"), ("-DSOURCE_F16=1", "-DTARGET_F16=0"),

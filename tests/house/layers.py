@@ -14,6 +14,7 @@ LAYERS = {
     "geom": ["base", "io", "mem", "op"],
     "render": ["base", "mem", "op"],
     "pipeline": ["base", "io", "rt", "mem", "op", "model", "geom", "render"],
+    "bench": ["base", "io", "rt", "mem", "op", "model", "geom", "render", "pipeline"],
     "cli": [],
 }
 ONLY_RT = re.compile(r"^(CL/|OpenCL/|clblast)", re.I)

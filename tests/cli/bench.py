@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""`bench`: a file of the documented fields, work that is counted exactly, shares that can be."""
+import json
+from material import (DEVICE, DONE, FAILED, USAGE, Report, done, expect_files, folder,
+                      nothing_live, one_message, run)
+
+FIELDS = {"name": str, "size": str, "unit": str, "rows": int, "work": (int, float),
+          "flop": (int, float), "bytes": (int, float), "clock": str, "samples": int,
+          "seconds": float, "least_seconds": float, "elapsed_seconds": float,
+          "rate": (int, float)}
+OPERATOR = {**FIELDS, "roof": str, "share": (int, float)}
+ROOT = {"schema": str, "generator": str, "form": str, "device": dict, "budget": dict,
+        "host": dict, "bandwidth_bytes_per_second": (int, float),
+        "fma_flop_per_second": (int, float), "roofs": list, "operators": list, "peak_bytes": int}
+DEVICE_FIELDS = {"name": str, "vendor": str, "platform": str, "version": str, "driver": str,
+                 "type": str, "compute_units": int, "clock_mhz": int, "memory_bytes": int,
+                 "local_memory_bytes": int, "host_memory": bool, "fp16": bool}
+# Of the tiny form: FLOP or bytes by hand.
+WORK = {("matrix product", "64 x 1024 x 1024, fp16 weights"): 2 * 64 * 1024 * 1024,
+        ("matrix product", "64 x 1024 x 4096, fp16 weights"): 2 * 64 * 1024 * 4096}
+
+
+def expect_fields(value, fields, where):
+    assert set(value) == set(fields), f"{where}: {set(value) ^ set(fields)}"
+    for name, kind in fields.items():
+        assert isinstance(value[name], kind), f"{where}.{name}: {value[name]!r}"
+
+
+def check_fields(result):
+    expect_fields(result, ROOT, "root")
+    expect_fields(result["device"], DEVICE_FIELDS, "device")
+    expect_fields(result["budget"], {"device_bytes": int, "max_buffer_bytes": int}, "budget")
+    expect_fields(result["host"], {"cpu": str, "system": str, "cpus": int}, "host")
+    assert result["schema"] == "tessella-bench-1" and result["form"] == "tiny", result
+    for one in result["roofs"]:
+        expect_fields(one, FIELDS, one["name"])
+    for one in result["operators"]:
+        expect_fields(one, OPERATOR, one["name"])
+
+
+def check_numbers(result):
+    for one in result["roofs"] + result["operators"]:
+        assert one["samples"] == 3 and 0 < one["least_seconds"] <= one["seconds"], one
+        assert abs(one["rate"] * one["seconds"] - one["work"]) < 1e-6 * one["work"], one
+    roofs = {"bandwidth": result["bandwidth_bytes_per_second"],
+             "fma": result["fma_flop_per_second"]}
+    for name, unit in (("bandwidth", "B"), ("fma", "FLOP")):
+        best = max(one["work"] / one["least_seconds"] for one in result["roofs"]
+                   if one["unit"] == unit)
+        assert abs(best / roofs[name] - 1) < 1e-9, (name, best, roofs)
+    for one in result["operators"]:
+        roof = roofs.get(one["roof"])
+        assert abs(one["share"] - (one["rate"] / roof if roof else 0)) < 1e-9, one
+        assert 0 <= one["share"] <= 1.1, one
+
+
+def main():
+    report = Report()
+    with folder() as where:
+        path = where / "a.json"
+        with report.check("a tiny run: device memory within the budget, nothing left over"):
+            told = done("bench", "--tiny", "--samples", "3", "--memory", "24M", "--json", path)
+            nothing_live(told)
+            result = json.loads(path.read_text())
+            assert told.counts["peak_bytes"] <= 24 << 20, told.counts
+            assert result["peak_bytes"] == told.counts["peak_bytes"], told.counts
+            assert "matrix product" in told.out and " of multiply-add" in told.out, told.out
+        with report.check("the documented fields"):
+            check_fields(result)
+        with report.check("rates, roofs and shares fit together"):
+            check_numbers(result)
+        with report.check("work is counted exactly"):
+            works = {(one["name"], one["size"]): one["work"] for one in result["operators"]}
+            for key, work in WORK.items():
+                assert works.get(key) == work, (key, works)
+        with report.check("with less memory there are fewer rows, or a note"):
+            done("bench", "--tiny", "--samples", "1", "--memory", "3M", "-q", "--json", path)
+            small = json.loads(path.read_text())
+            wide = small["operators"][1]
+            assert "too small" in wide["note"] and wide["seconds"] == 0, wide
+            check_rows = [one for one in small["operators"] if "note" not in one]
+            assert all(one["seconds"] > 0 for one in check_rows), small
+        with report.check("a file that cannot be written"):
+            result = run("bench", "--tiny", "--samples", "1", "--json", where / "no/a.json")
+            assert result.status == FAILED, result
+            one_message(result, where / "no/a.json")
+        with report.check("a described device, odd numbers, no file named"):
+            assert run("bench", "--tiny", "--described", count=False).status == DEVICE
+            for option in (("--samples", "0"), ("--samples", "33"), ("--json",), ("--json", "")):
+                assert run("bench", "--tiny", *option, count=False).status == USAGE, option
+        expect_files(where, "a.json")
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
