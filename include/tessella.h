@@ -318,9 +318,9 @@ TESS_API bool tess_asset_mesh(const struct tess_asset *asset,
 TESS_API bool tess_asset_splats(const struct tess_asset *asset,
                                 struct tess_splats_view *view);
 
-// The suffix of `path` chooses: .glb .obj .stl .mesh.ply write the mesh, .ply .splat the
-// splats (.ply the mesh if there are no splats). The file appears whole or not at all.
-// TESS_ERR_ARG: an unknown suffix, or the asset lacks what the format holds.
+// The suffix of `path` chooses: .glb .obj .stl .mesh.ply write the mesh, .ply .splat
+// .spz the splats (.ply the mesh if there are no splats). The file appears whole or not
+// at all. TESS_ERR_ARG: an unknown suffix, or the asset lacks what the format holds.
 // TESS_ERR_WRITE names the path and the system's reason.
 TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
                                           struct tess_context *ctx, const char *path);
@@ -332,12 +332,12 @@ TESS_API enum tess_representation tess_asset_format(const char *path);
 // NULL for an unknown one.
 TESS_API const char *tess_asset_suffix(const char *path);
 
-// All of these suffixes, for messages: ".glb, .obj, ... or .splat".
+// All of these suffixes, for messages: ".glb, .obj, ... or .spz".
 TESS_API const char *tess_asset_suffixes(void);
 
-// Read splats from a .ply in the 3D Gaussian Splatting convention or a .splat, or a mesh
-// from a .glb, .obj, .stl or a .ply with faces. Vertices of .stl are joined where they
-// are at the same position. Colours of meshes come from .glb only.
+// Read splats from a .ply in the 3D Gaussian Splatting convention, a .splat or a .spz, or
+// a mesh from a .glb, .obj, .stl or a .ply with faces. Vertices of .stl are joined where
+// they are at the same position. Colours of meshes come from .glb only.
 TESS_API enum tess_status tess_asset_open(struct tess_asset **out,
                                           struct tess_context *ctx, const char *path);
 TESS_API void tess_asset_destroy(struct tess_asset **asset);

@@ -55,7 +55,8 @@ static const struct cli_command commands[] = {
     {"generate", "IMAGE... -o OUT...",
      "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
      ".mesh.ply\n"
-     "the mesh, .ply .splat the Gaussian splats, .png a picture, .apng an animated one,\n"
+     "the mesh, .ply .splat .spz the Gaussian splats, .png a picture, .apng an animated "
+     "one,\n"
      ".safetensors the "
      "structured latent.\n"
      "\n"
@@ -89,7 +90,7 @@ static const struct cli_command commands[] = {
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
-     ".glb .obj .stl .mesh.ply the mesh, .ply .splat the Gaussian splats, .png a "
+     ".glb .obj .stl .mesh.ply the mesh, .ply .splat .spz the Gaussian splats, .png a "
      "picture,\n"
      ".apng an animated one.\n"
      "\n"
@@ -97,7 +98,7 @@ static const struct cli_command commands[] = {
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true, true},
     {"render", "ASSET -o OUT...",
-     "Draw splats (.ply .splat) or a mesh (.glb .obj .ply .stl).\n"
+     "Draw splats (.ply .splat .spz) or a mesh (.glb .obj .ply .stl).\n"
      "\n"
      "  -o, --output FILE  .png a picture, .apng an animated one\n",
      1, 1, true, true},
@@ -130,7 +131,7 @@ static const struct cli_command commands[] = {
      "  --json             as JSON\n",
      0, 1, false, false},
     {"info", "ASSET",
-     "Count and measure a mesh (.glb .obj .ply .stl) or splats (.ply .splat).\n"
+     "Count and measure a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz).\n"
      "\n"
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",
@@ -157,7 +158,7 @@ static const struct cli_command commands[] = {
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, true},
     {"convert", "ASSET -o OUT...",
-     "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat) in other formats.\n"
+     "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz) in other formats.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, false},

@@ -12,6 +12,7 @@
 #include "io/obj.h"
 #include "io/ply.h"
 #include "io/splat_file.h"
+#include "io/spz.h"
 #include "io/stl.h"
 #include "pipeline/provenance.h"
 
@@ -23,6 +24,7 @@ enum format {
     FORMAT_MESH_PLY,
     FORMAT_PLY,
     FORMAT_SPLAT,
+    FORMAT_SPZ,
 };
 
 // The longer suffixes first.
@@ -34,12 +36,13 @@ static const struct {
     {".mesh.ply", FORMAT_MESH_PLY, TESS_MESH}, {".glb", FORMAT_GLB, TESS_MESH},
     {".obj", FORMAT_OBJ, TESS_MESH},           {".stl", FORMAT_STL, TESS_MESH},
     {".ply", FORMAT_PLY, TESS_SPLATS},         {".splat", FORMAT_SPLAT, TESS_SPLATS},
+    {".spz", FORMAT_SPZ, TESS_SPLATS},
 };
 #define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
 const char *tess_asset_suffixes(void)
 {
-    return ".glb, .obj, .stl, .mesh.ply, .ply or .splat";
+    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat or .spz";
 }
 
 // The entry of the table, or FORMAT_COUNT.
@@ -130,9 +133,14 @@ static enum tess_status save_splats(const struct tess_asset *asset,
         return tess_fail(&ctx->env, TESS_ERR_ARG,
                          "%s: this format holds Gaussian splats, and there are none",
                          path);
-    if (format == FORMAT_SPLAT)
+    switch (format) {
+    case FORMAT_SPLAT:
         return tess_splat_file_write(&asset->splats, &ctx->env, path);
-    return tess_ply_write_splats(&asset->splats, &ctx->env, path);
+    case FORMAT_SPZ:
+        return tess_spz_write(&asset->splats, &ctx->env, path);
+    default:
+        return tess_ply_write_splats(&asset->splats, &ctx->env, path);
+    }
 }
 
 enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
@@ -143,12 +151,10 @@ enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_con
     if (format == FORMAT_NONE)
         return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: unknown suffix, expected %s", path,
                          tess_asset_suffixes());
-    if (format == FORMAT_PLY && !asset->has_splats)
-        format = FORMAT_MESH_PLY;
-    if (format == FORMAT_PLY || format == FORMAT_SPLAT)
-        TESS_TRY(save_splats(asset, ctx, path, format));
-    else
-        TESS_TRY(save_mesh(asset, ctx, path, format));
+    bool mesh = tess_asset_format(path) == TESS_MESH;
+    if (format == FORMAT_PLY)
+        mesh = !asset->has_splats;
+    TESS_TRY((mesh ? save_mesh : save_splats)(asset, ctx, path, format));
     return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }
 
@@ -166,10 +172,17 @@ static enum tess_status read_mesh(struct tess_asset *asset, struct tess_context 
 static enum tess_status read_splats(struct tess_asset *asset, struct tess_context *ctx,
                                     const char *path, enum format format)
 {
-    if (format == FORMAT_SPLAT)
-        TESS_TRY(tess_splat_file_read(&asset->splats, &ctx->env, path));
-    else
-        TESS_TRY(tess_ply_read_splats(&asset->splats, &ctx->env, path));
+    struct tess_splats *splats = &asset->splats;
+    switch (format) {
+    case FORMAT_SPLAT:
+        TESS_TRY(tess_splat_file_read(splats, &ctx->env, path));
+        break;
+    case FORMAT_SPZ:
+        TESS_TRY(tess_spz_read(splats, &ctx->env, path));
+        break;
+    default:
+        TESS_TRY(tess_ply_read_splats(splats, &ctx->env, path));
+    }
     asset->has_splats = true;
     return TESS_OK;
 }
@@ -183,7 +196,7 @@ static enum tess_status read_into(struct tess_asset *asset, struct tess_context 
     if (format == FORMAT_NONE)
         return tess_fail(&ctx->env, TESS_ERR_FILE,
                          "%s: not an asset that can be read, expected splats (.ply, "
-                         ".splat) or a mesh (.glb, .obj, .ply, .stl)",
+                         ".splat, .spz) or a mesh (.glb, .obj, .ply, .stl)",
                          path);
     if (format == FORMAT_PLY)
         TESS_TRY(tess_ply_has_faces(&mesh, &ctx->env, path));

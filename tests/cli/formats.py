@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Every format of splats and meshes by the program: written, read, converted, drawn, told."""
+import gzip
 import json
 from material import (DONE, INPUT, Report, USAGE, digest, done, errors, expect_files, folder,
                       one_message, read_png, run, small_latent)
 
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
-SPLATS = {"ply": 1e-6, "splat": 1e-6}  # how well positions are kept
+SPLATS = {"ply": 1e-6, "splat": 1e-6, "spz": 4e-5}  # how well positions are kept
 
 
 def info(path):
@@ -86,7 +87,9 @@ def check_meshes(report, where, latent):
 def check_bad(report, where):
     with report.check("bad files"):
         for name, content in (("empty.splat", b""), ("cut.splat", bytes(33)),
-                              ("zeros.splat", bytes([0] * 28 + [128] * 4))):
+                              ("zeros.splat", bytes([0] * 28 + [128] * 4)),
+                              ("empty.spz", b""), ("text.spz", b"ply\n"),
+                              ("short.spz", gzip.compress(b"NGSP\3\0\0\0"))):
             (where / name).write_bytes(content)
             result = run("info", where / name, env=NO_DEVICE, count=False)
             assert result.status == INPUT and not result.out, result
