@@ -367,6 +367,9 @@ struct tess_decode_params {
     uint64_t seed; // the latent's: only written into files that tell how they were made
 };
 
+// Or-ed enum tess_representation: those that pipeline.json names decoders for.
+TESS_API unsigned tess_model_representations(const struct tess_model *model);
+
 // Turn a structured latent into an asset. TESS_ERR_FILE if model and latent do not fit
 // together, TESS_ERR_BUDGET with the smallest budget that works.
 TESS_API enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,

@@ -11,6 +11,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_DEVICE = 4 };
 
 #define CLI_OUTPUTS_MAX 16
+#define CLI_ASSETS_MAX  8
 
 // Every option of every command; a command says which it takes by the letters below.
 struct cli {
@@ -23,6 +24,7 @@ struct cli {
     size_t memory, max_buffer, voxels;
     uint32_t resolution;
     uint32_t turntable, fps; // frames; 0: not asked for
+    bool is_sheet;           // pictures show all representations
     bool has_seed, json, quiet, described, weld;
     uint64_t seed;
     int verbose;
@@ -59,6 +61,9 @@ void cli_print_help(FILE *to, const char *command);
 // Each returns an exit status.
 int cli_generate(struct cli *cli);
 int cli_decode(struct cli *cli);
+// For --sheet of pictures: or all that the model has into *representations.
+void cli_choose_sheet(unsigned *representations, const struct cli *cli,
+                      const struct tess_model *model);
 // What the outputs need, or-ed into *representations; those of latents need none. Returns
 // an exit status for a suffix that is not known, else -1.
 int cli_choose(unsigned *representations, const struct cli *cli, bool latents);
@@ -111,9 +116,11 @@ char *cli_flop(char *text, size_t size, double flop);
 // Write `text` and a newline into a file that appears whole or not at all.
 int cli_write_text(struct cli *cli, const char *path, const char *text);
 
-// Pictures of an asset into PATH: one, or a turntable's frames PATH-NNN.png and their
-// sheet PATH; or a turntable as an animation.
-int cli_save_pictures(struct cli *cli, const struct tess_asset *asset, const char *path);
+// Pictures into PATH: one, or a turntable's frames PATH-NNN.png and their sheet PATH; or
+// a turntable as an animation. Of the first asset, or of all for --sheet. 1 <= count <=
+// CLI_ASSETS_MAX.
+int cli_save_pictures(struct cli *cli, struct tess_asset *const *assets, size_t count,
+                      const char *path);
 bool cli_is_picture(const char *path); // animations too
 bool cli_is_animation(const char *path);
 

@@ -31,12 +31,20 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
     return -1;
 }
 
-static int save_pictures(struct cli *cli, const struct tess_asset *asset)
+void cli_choose_sheet(unsigned *representations, const struct cli *cli,
+                      const struct tess_model *model)
+{
+    for (size_t i = 0; i < cli->output_count && cli->is_sheet; i++)
+        if (cli_is_picture(cli->outputs[i]))
+            *representations |= tess_model_representations(model);
+}
+
+static int save_pictures(struct cli *cli, struct tess_asset *asset)
 {
     int status = EXIT_DONE;
     for (size_t i = 0; i < cli->output_count && status == EXIT_DONE; i++)
         if (cli_is_picture(cli->outputs[i]))
-            status = cli_save_pictures(cli, asset, cli->outputs[i]);
+            status = cli_save_pictures(cli, &asset, 1, cli->outputs[i]);
     return status;
 }
 
@@ -65,7 +73,7 @@ static bool writes_meshes(const struct cli *cli)
 
 // Pictures show the mesh as it was decoded, as the original's do. What may fail for want
 // of device memory comes first: then no file is left.
-static int save(struct cli *cli, const struct tess_asset *asset)
+static int save(struct cli *cli, struct tess_asset *asset)
 {
     struct tess_asset *clean = NULL;
     if (cli->clean && writes_meshes(cli)) {
@@ -149,6 +157,8 @@ int cli_decode(struct cli *cli)
     enum tess_status status = tess_latent_open(&latent, cli->ctx, cli->inputs[0]);
     if (!status)
         status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
+    if (!status)
+        cli_choose_sheet(&representations, cli, model);
     exit_status = status ? cli_fail(cli, status)
                          : cli_decode_latent(cli, model, latent, representations);
     if (exit_status == EXIT_DONE && !cli->quiet) {

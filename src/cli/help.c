@@ -33,7 +33,11 @@ static const char camera_help[] =
     "  --turntable N      N views around the object: OUT.png is a sheet of them, and "
     "there are\n"
     "                     OUT-000.png ...; OUT.apng plays them (36), --fps N a second "
-    "(12)\n";
+    "(12)\n"
+    "  --sheet            show all that there is: mesh, its normals and splats, in rows "
+    "of "
+    "4 views\n"
+    "                     (--turntable N), or side by side in .apng\n";
 
 static const char clean_help[] =
     "Meshes are cleaned before they are written, as the original's export does it, with\n"
@@ -97,11 +101,12 @@ static const struct cli_command commands[] = {
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true, true},
-    {"render", "ASSET -o OUT...",
-     "Draw splats (.ply .splat .spz) or a mesh (.glb .obj .ply .stl).\n"
+    {"render", "ASSET... -o OUT...",
+     "Draw splats (.ply .splat .spz) or a mesh (.glb .obj .ply .stl), several with "
+     "--sheet.\n"
      "\n"
      "  -o, --output FILE  .png a picture, .apng an animated one\n",
-     1, 1, true, true},
+     1, 8, true, true},
     {"devices", "[--json]",
      "List the OpenCL devices and what the budget on each would be.\n", 0, 0, false,
      false},

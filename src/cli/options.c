@@ -32,6 +32,7 @@ static const struct option options[] = {
     {"radius", required_argument, NULL, OPTION_RADIUS},
     {"fov", required_argument, NULL, OPTION_FOV},
     {"turntable", required_argument, NULL, OPTION_TURNTABLE},
+    {"sheet", no_argument, NULL, OPTION_SHEET},
     {"fps", required_argument, NULL, OPTION_FPS},
     {"background", required_argument, NULL, OPTION_BACKGROUND},
     {"save-input", required_argument, NULL, OPTION_SAVE_INPUT},

@@ -44,6 +44,9 @@ bool cli_parse_render(struct cli *cli, int option, const char *text)
             return false;
         cli->fps = (uint32_t)count;
         return true;
+    case OPTION_SHEET:
+        cli->is_sheet = true;
+        return true;
     case OPTION_CHANNEL:
         return parse_channel(&render->channel, text);
     case OPTION_YAW:

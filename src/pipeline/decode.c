@@ -287,14 +287,19 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
     return TESS_ERR_BUDGET;
 }
 
+unsigned tess_model_representations(const struct tess_model *model)
+{
+    return (tess_model_has(model, TESS_DECODER_MESH) ? (unsigned)TESS_MESH : 0) |
+           (tess_model_has(model, TESS_DECODER_GAUSSIAN) ? (unsigned)TESS_SPLATS : 0);
+}
+
 unsigned tess_decode_choose(const struct tess_model *model,
                             const struct tess_decode_params *params)
 {
     unsigned wanted = params ? params->representations : 0;
     if (wanted)
         return wanted & (TESS_MESH | TESS_SPLATS);
-    return (tess_model_has(model, TESS_DECODER_MESH) ? (unsigned)TESS_MESH : 0) |
-           (tess_model_has(model, TESS_DECODER_GAUSSIAN) ? (unsigned)TESS_SPLATS : 0);
+    return tess_model_representations(model);
 }
 
 // ---- the whole ----

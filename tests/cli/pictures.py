@@ -226,6 +226,70 @@ def check_turntable(report, where):
             assert digest(into / "zero.png") == digest(into / frames[0])
 
 
+def expect_cells(sheet, size, rows):
+    """A sheet of pictures of `size`: rows of paths."""
+    width, height, got = pixels(sheet)
+    assert (width, height) == (size * len(rows[0]), size * len(rows)), (width, height)
+    for y, row in enumerate(rows):
+        for x, path in enumerate(row):
+            cell = channels_of(path)
+            for c in range(4):
+                for line in range(size):
+                    at = (y * size + line) * width + x * size
+                    assert got[c][at:at + size] == cell[c][line * size:(line + 1) * size], path
+
+
+def check_sheet(report, where):
+    into = where / "sheet"
+    into.mkdir()
+    shared = ["--size", "48", "--yaw", "10"]
+    with report.check("a sheet: mesh, normals, splats, in rows of views"):
+        for name, options in (("mesh", ["glb"]), ("normal", ["glb", "--channel", "normal"]),
+                              ("splats", ["ply"])):
+            done("render", where / f"a.{options[0]}", "-o", into / f"{name}.png", *options[1:],
+                 "--turntable", "3", *shared)
+        done("render", where / "a.glb", where / "a.ply", "-o", into / "sheet.png", "--sheet",
+             "--turntable", "3", *shared)
+        expect_cells(into / "sheet.png", 48, [[into / f"{name}-{i:03}.png" for i in range(3)]
+                                              for name in ("mesh", "normal", "splats")])
+        assert "sheet-000.png" not in names(into)
+    with report.check("four views are the default; one asset is enough"):
+        done("render", where / "a.ply", "-o", into / "four.png", "--turntable", "4", *shared)
+        done("render", where / "a.ply", "-o", into / "sheet.png", "--sheet", *shared)
+        expect_cells(into / "sheet.png", 48, [[into / f"four-{i:03}.png" for i in range(4)]])
+    with report.check("another channel for all; splats have no normals"):
+        for suffix in ("glb", "ply"):
+            done("render", where / f"a.{suffix}", "-o", into / f"d-{suffix}.png", "--channel",
+                 "depth", *shared)
+        done("render", where / "a.glb", where / "a.ply", "-o", into / "sheet.png", "--sheet",
+             "--turntable", "1", "--channel", "depth", *shared)
+        expect_cells(into / "sheet.png", 48, [[into / "d-glb.png", into / "d-ply.png"]])
+        done("render", where / "a.glb", where / "a.ply", "-o", into / "sheet.png", "--sheet",
+             "--turntable", "1", "--channel", "normal", *shared)
+        expect_cells(into / "sheet.png", 48, [[into / "normal-000.png"]])
+    with report.check("decode makes what a sheet shows, and writes what it was asked for"):
+        own = where / "own"
+        own.mkdir()
+        result = done("decode", LATENTS / "wuson.safetensors", "-o", own / "s.png", "--sheet",
+                      "--turntable", "1", *shared)
+        assert "gaussian decoder" in result.out and "mesh decoder" in result.out, result
+        expect_files(own, "s.png")
+        assert pixels(own / "s.png")[:2] == (3 * 48, 48)
+        done("render", where / "a.glb", where / "a.ply", "-o", into / "side.png", "--sheet",
+             "--turntable", "1", *shared)
+        difference = mean_difference(own / "s.png", into / "side.png")
+        assert difference < 0.6, difference  # colours in files have 8 bits
+    with report.check("an animated sheet has all side by side"):
+        done("render", where / "a.glb", where / "a.ply", "-o", into / "s.apng", "--sheet",
+             "--turntable", "3", *shared)
+        expect_cells(into / "s.apng", 48, [[into / f"{name}-000.png"
+                                            for name in ("mesh", "normal", "splats")]])
+    with report.check("several assets are for sheets only"):
+        result = run("render", where / "a.glb", where / "a.ply", "-o", into / "no.png")
+        assert result.status == USAGE and not (into / "no.png").exists(), result
+        assert "unexpected" in result.err and "a.ply" in result.err, result
+
+
 def check_decode(report, where):
     latent = LATENTS / "wuson.safetensors"
     with report.check("decode and render draw the same mesh"):
@@ -278,6 +342,7 @@ def main():
         check_channels(report, where)
         check_depth_and_alpha(report, where)
         check_turntable(report, where)
+        check_sheet(report, where)
         check_decode(report, where)
     report.finish()
 
