@@ -1,6 +1,7 @@
 // Benchmarks of a device: its facts, its roofs, its operators.
 #include "bench/bench.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,31 @@ struct measures {
     size_t count;
 };
 
-static void add_operators(struct measures *measures, struct tess_context *ctx,
-                          enum tess_bench_form form, const struct tess_operator *ops,
-                          size_t count, struct tess_bench_rate *rates, size_t *rate_count)
+static void add_measure(struct measures *measures, struct tess_context *ctx,
+                        enum tess_bench_form form, const struct tess_operator *op,
+                        struct tess_bench_rate *rate)
 {
-    for (size_t i = 0; i < count; i++)
-        measures->items[measures->count++] = (struct tess_measure){
-            .ctx = ctx, .op = &ops[i], .form = form, .rate = &rates[(*rate_count)++]};
+    assert(measures->count < MEASURES_MAX);
+    measures->items[measures->count++] =
+        (struct tess_measure){.ctx = ctx, .op = op, .form = form, .rate = rate};
+}
+
+static void add_all(struct measures *measures, struct tess_bench_result *result,
+                    struct tess_context *ctx)
+{
+    const struct {
+        const struct tess_operator *operators;
+        size_t count;
+    } tables[] = {{tess_dense_operators, tess_dense_operator_count},
+                  {tess_sparse_operators, tess_sparse_operator_count},
+                  {tess_drawing_operators, tess_drawing_operator_count}};
+    for (size_t i = 0; i < tess_roof_operator_count; i++)
+        add_measure(measures, ctx, result->form, &tess_roof_operators[i],
+                    &result->roofs[result->roof_count++]);
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (size_t i = 0; i < tables[t].count; i++)
+            add_measure(measures, ctx, result->form, &tables[t].operators[i],
+                        &result->rates[result->rate_count++]);
 }
 
 static void tell_progress(struct tess_env *env, size_t done, size_t total, double start)
@@ -107,10 +126,7 @@ static enum tess_status measure_all(struct tess_bench_result *result,
 {
     struct measures *measures = NULL;
     TESS_TRY(tess_alloc(&measures, &ctx->env, 1, sizeof *measures, "measurements"));
-    add_operators(measures, ctx, result->form, tess_roof_operators,
-                  tess_roof_operator_count, result->roofs, &result->roof_count);
-    add_operators(measures, ctx, result->form, tess_dense_operators,
-                  tess_dense_operator_count, result->rates, &result->rate_count);
+    add_all(measures, result, ctx);
     enum tess_status status = take_samples(measures, &ctx->env, samples);
     for (size_t i = 0; i < measures->count; i++) {
         tess_measure_end(&measures->items[i]);

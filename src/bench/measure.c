@@ -139,10 +139,13 @@ enum tess_status tess_measure_begin(struct tess_measure *measure)
         measure->rows /= 2;
         status = try_rows(measure);
     }
-    if (status == TESS_ERR_BUDGET) {
+    if (status == TESS_ERR_BUDGET) { // tell what was wished for
+        op->clear(measure);
+        measure->rows = rate->rows = op->rows[measure->form];
+        TESS_TRY(op->prepare(measure));
         snprintf(rate->note, sizeof rate->note, "the budget of %zu KiB is too small",
                  measure->ctx->budget.device_bytes >> 10);
-        status = TESS_OK;
+        return TESS_OK;
     }
     return status;
 }

@@ -6,6 +6,7 @@
 #ifndef TESS_MEASURE_H
 #define TESS_MEASURE_H
 
+#include "model/voxels.h"
 #include "pipeline/context.h"
 
 #define TESS_SAMPLES_MAX 32
@@ -67,10 +68,22 @@ double tess_seconds_now(void);
 enum tess_status tess_noise_take(struct tess_mat *out, struct tess_stage *stage,
                                  size_t rows, size_t cols);
 
+// The voxels of a shell of that many, along the Morton curve.
+#define TESS_BENCH_RESOLUTION 64
+enum tess_status tess_bench_shell(struct tess_voxels *out, struct tess_env *env,
+                                  size_t voxels);
+// How many neighbours exist of all voxels that come of subdividing `voxels` twice;
+// `table` as of tess_neighbours_find().
+double tess_bench_neighbours(const uint32_t *table, size_t voxels);
+
 // The tables of what is measured.
 extern const struct tess_operator tess_roof_operators[];
 extern const size_t tess_roof_operator_count;
 extern const struct tess_operator tess_dense_operators[];
 extern const size_t tess_dense_operator_count;
+extern const struct tess_operator tess_sparse_operators[];
+extern const size_t tess_sparse_operator_count;
+extern const struct tess_operator tess_drawing_operators[];
+extern const size_t tess_drawing_operator_count;
 
 #endif

@@ -17,7 +17,15 @@ DEVICE_FIELDS = {"name": str, "vendor": str, "platform": str, "version": str, "d
                  "local_memory_bytes": int, "host_memory": bool, "fp16": bool}
 # Of the tiny form: FLOP or bytes by hand.
 WORK = {("matrix product", "64 x 1024 x 1024, fp16 weights"): 2 * 64 * 1024 * 1024,
-        ("matrix product", "64 x 1024 x 4096, fp16 weights"): 2 * 64 * 1024 * 4096}
+        ("matrix product", "64 x 1024 x 4096, fp16 weights"): 2 * 64 * 1024 * 4096,
+        ("attention", "200 tokens, 16 heads of 64"): 4 * 200 * 200 * 16 * 64,
+        ("layer norm", "256 x 1024"): 4 * 2 * 256 * 1024,
+        ("group norm, SiLU", "2560 x 96"): 4 * 3 * 2560 * 96,
+        ("splat sorting, blending", "3200 splats, 512 x 512 pixels"): 3200,
+        ("mesh extraction", "1280 cubes"): 1280}
+NAMES = ["matrix product", "matrix product", "attention", "layer norm", "group norm, SiLU",
+         "windowed attention", "sparse convolution", "splat sorting, blending", "mesh drawing",
+         "mesh extraction"]
 
 
 def expect_fields(value, fields, where):
@@ -71,6 +79,8 @@ def main():
             check_numbers(result)
         with report.check("work is counted exactly"):
             works = {(one["name"], one["size"]): one["work"] for one in result["operators"]}
+            assert [one["name"] for one in result["operators"]] == NAMES, works
+            assert all(work > 0 for work in works.values()), works
             for key, work in WORK.items():
                 assert works.get(key) == work, (key, works)
         with report.check("with less memory there are fewer rows, or a note"):
@@ -78,8 +88,11 @@ def main():
             small = json.loads(path.read_text())
             wide = small["operators"][1]
             assert "too small" in wide["note"] and wide["seconds"] == 0, wide
-            check_rows = [one for one in small["operators"] if "note" not in one]
-            assert all(one["seconds"] > 0 for one in check_rows), small
+            assert wide["size"] == "64 x 1024 x 4096, fp16 weights" and wide["rows"] == 64, wide
+            measured = [one for one in small["operators"] if "note" not in one]
+            assert measured and all(one["seconds"] > 0 for one in measured), small
+            halved = next(one for one in measured if one["name"] == "attention")
+            assert halved["rows"] == 100 and halved["flop"] == 4 * 100 * 100 * 1024, halved
         with report.check("a file that cannot be written"):
             result = run("bench", "--tiny", "--samples", "1", "--json", where / "no/a.json")
             assert result.status == FAILED, result
