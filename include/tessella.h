@@ -286,9 +286,11 @@ TESS_API void tess_latent_destroy(struct tess_latent **latent);
 enum tess_representation {
     TESS_MESH = 1 << 0,
     TESS_SPLATS = 1 << 1,
+    TESS_RADIANCE = 1 << 2,
 };
 
-// A mesh, Gaussian splats, or both. World space is right-handed, z up, the object in
+// A mesh, Gaussian splats, a radiance field, or several of them. World space is
+// right-handed, z up, the object in
 // [-.5, .5]³.
 struct tess_asset;
 
@@ -312,14 +314,32 @@ struct tess_splats_view {
     size_t count;
 };
 
+// A radiance field of rank R with vectors of D, in voxels of the cube [-.5, .5]³. In a
+// voxel, with p in 0..1 along each axis, B[r] is the product over the axes of the r-th
+// vector's value at p: element i is at (i + 0.5) / D, linear between them and beyond the
+// outer ones. The density, per unit of length, is softplus(sum of densities[r] B[r]), and
+// the colour sigmoid(0.2821 * sum of colours[r] B[r]). Other voxels are empty.
+struct tess_radiance_view {
+    const int32_t *coords;  // [voxels][3], 0..resolution - 1: lower corner (x, y, z) /
+                            // resolution - 0.5
+    const float *vectors;   // [voxels][R][3][D]
+    const float *densities; // [voxels][R]
+    const float *colours;   // [voxels][R][3]
+    size_t voxels;
+    uint32_t resolution, rank, dim;
+};
+
 // False, and *view untouched, if the asset has none.
 TESS_API bool tess_asset_mesh(const struct tess_asset *asset,
                               struct tess_mesh_view *view);
 TESS_API bool tess_asset_splats(const struct tess_asset *asset,
                                 struct tess_splats_view *view);
+TESS_API bool tess_asset_radiance(const struct tess_asset *asset,
+                                  struct tess_radiance_view *view);
 
 // The suffix of `path` chooses: .glb .obj .stl .mesh.ply write the mesh, .ply .splat
-// .spz the splats (.ply the mesh if there are no splats). The file appears whole or not
+// .spz the splats (.ply the mesh if there are no splats), .rf.safetensors the radiance
+// field. The file appears whole or not
 // at all. TESS_ERR_ARG: an unknown suffix, or the asset lacks what the format holds.
 // TESS_ERR_WRITE names the path and the system's reason.
 TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
@@ -332,11 +352,12 @@ TESS_API enum tess_representation tess_asset_format(const char *path);
 // NULL for an unknown one.
 TESS_API const char *tess_asset_suffix(const char *path);
 
-// All of these suffixes, for messages: ".glb, .obj, ... or .spz".
+// All of these suffixes, for messages: ".glb, .obj, ... or .rf.safetensors".
 TESS_API const char *tess_asset_suffixes(void);
 
-// Read splats from a .ply in the 3D Gaussian Splatting convention, a .splat or a .spz, or
-// a mesh from a .glb, .obj, .stl or a .ply with faces. Vertices of .stl are joined where
+// Read splats from a .ply in the 3D Gaussian Splatting convention, a .splat or a .spz, a
+// mesh from a .glb, .obj, .stl or a .ply with faces, or a radiance field from a
+// .rf.safetensors (README.md says what is in it). Vertices of .stl are joined where
 // they are at the same position. Colours of meshes come from .glb only.
 TESS_API enum tess_status tess_asset_open(struct tess_asset **out,
                                           struct tess_context *ctx, const char *path);
@@ -362,13 +383,16 @@ TESS_API enum tess_status tess_asset_mesh_info(struct tess_mesh_info *info,
 // ---------------------------------------------------------------------------------------------
 
 struct tess_decode_params {
-    unsigned representations; // or-ed enum tess_representation; 0: all that the model has
+    unsigned representations; // or-ed enum tess_representation; 0: mesh and splats, if
+                              // the model has them
     bool has_seed;
     uint64_t seed; // the latent's: only written into files that tell how they were made
 };
 
-// Or-ed enum tess_representation: those that pipeline.json names decoders for.
-TESS_API unsigned tess_model_representations(const struct tess_model *model);
+// Or-ed enum tess_representation: those whose decoders pipeline.json names and whose
+// files are there.
+TESS_API unsigned tess_model_representations(const struct tess_model *model,
+                                             struct tess_context *ctx);
 
 // Turn a structured latent into an asset. TESS_ERR_FILE if model and latent do not fit
 // together, TESS_ERR_BUDGET with the smallest budget that works.
@@ -626,7 +650,7 @@ TESS_API enum tess_status tess_plan(struct tess_stage_report **stages, size_t *c
                                     const struct tess_decode_params *params);
 
 // What tess_generate() and tess_decode() after it would do for `pictures` pictures and
-// the voxels of `latent`: as tess_plan(). Representations 0: all that the model has.
+// the voxels of `latent`: as tess_plan(). Representations 0: as for tess_decode().
 TESS_API enum tess_status tess_plan_generate(struct tess_stage_report **stages,
                                              size_t *count, struct tess_context *ctx,
                                              struct tess_model *model,

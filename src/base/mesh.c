@@ -1,4 +1,4 @@
-// Meshes, splats and pictures in host memory.
+// Meshes, splats, radiance fields and pictures in host memory.
 #include "base/mesh.h"
 
 #include <math.h>
@@ -53,6 +53,30 @@ enum tess_status tess_splats_create(struct tess_splats *out, struct tess_env *en
     return TESS_OK;
 }
 
+enum tess_status tess_radiance_create(struct tess_radiance *out, struct tess_env *env,
+                                      size_t voxels, uint32_t resolution, uint32_t rank,
+                                      uint32_t dim)
+{
+    struct tess_radiance field = {
+        .voxels = voxels, .resolution = resolution, .rank = rank, .dim = dim};
+    size_t row = rank * sizeof(float);
+    enum tess_status status =
+        tess_alloc(&field.coords, env, voxels, 3 * sizeof(int32_t), "radiance fields");
+    if (!status)
+        status =
+            tess_alloc(&field.vectors, env, voxels, 3 * dim * row, "radiance fields");
+    if (!status)
+        status = tess_alloc(&field.densities, env, voxels, row, "radiance fields");
+    if (!status)
+        status = tess_alloc(&field.colours, env, voxels, 3 * row, "radiance fields");
+    if (status) {
+        tess_radiance_clear(&field);
+        return status;
+    }
+    *out = field;
+    return TESS_OK;
+}
+
 enum tess_status tess_picture_create(struct tess_picture *out, struct tess_env *env,
                                      uint32_t width, uint32_t height)
 {
@@ -81,6 +105,15 @@ void tess_splats_clear(struct tess_splats *splats)
     free(splats->opacities);
     free(splats->colours);
     memset(splats, 0, sizeof *splats);
+}
+
+void tess_radiance_clear(struct tess_radiance *field)
+{
+    free(field->coords);
+    free(field->vectors);
+    free(field->densities);
+    free(field->colours);
+    memset(field, 0, sizeof *field);
 }
 
 void tess_picture_clear(struct tess_picture *picture)

@@ -8,7 +8,8 @@ bool cli_is_latent(const char *path)
 {
     static const char suffix[] = ".safetensors";
     size_t length = strlen(path), end = sizeof suffix - 1;
-    return length > end && strcasecmp(path + length - end, suffix) == 0;
+    return length > end && strcasecmp(path + length - end, suffix) == 0 &&
+           !tess_asset_format(path);
 }
 
 int cli_choose(unsigned *out, const struct cli *cli, bool latents)
@@ -36,7 +37,7 @@ void cli_choose_sheet(unsigned *representations, const struct cli *cli,
 {
     for (size_t i = 0; i < cli->output_count && cli->is_sheet; i++)
         if (cli_is_picture(cli->outputs[i]))
-            *representations |= tess_model_representations(model);
+            *representations |= tess_model_representations(model, cli->ctx);
 }
 
 static int save_pictures(struct cli *cli, struct tess_asset *asset)

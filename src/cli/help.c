@@ -59,10 +59,9 @@ static const struct cli_command commands[] = {
     {"generate", "IMAGE... -o OUT...",
      "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
      ".mesh.ply\n"
-     "the mesh, .ply .splat .spz the Gaussian splats, .png a picture, .apng an animated "
-     "one,\n"
-     ".safetensors the "
-     "structured latent.\n"
+     "the mesh, .ply .splat .spz the Gaussian splats, .rf.safetensors the radiance "
+     "field,\n"
+     ".png a picture, .apng an animated one, .safetensors the structured latent.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N | N..M    of the noise, as the original draws it (42); several: "
@@ -94,9 +93,8 @@ static const struct cli_command commands[] = {
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
-     ".glb .obj .stl .mesh.ply the mesh, .ply .splat .spz the Gaussian splats, .png a "
-     "picture,\n"
-     ".apng an animated one.\n"
+     ".glb .obj .stl .mesh.ply the mesh, .ply .splat .spz the Gaussian splats,\n"
+     ".rf.safetensors the radiance field, .png a picture, .apng an animated one.\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
@@ -136,7 +134,9 @@ static const struct cli_command commands[] = {
      "  --json             as JSON\n",
      0, 1, false, false},
     {"info", "ASSET",
-     "Count and measure a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz).\n"
+     "Count and measure a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz) or a "
+     "radiance\n"
+     "field (.rf.safetensors).\n"
      "\n"
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",

@@ -48,12 +48,37 @@ static void print_splats(const struct tess_splats_view *splats, bool json)
     print_bounds(lower, upper, json);
 }
 
+static void print_radiance(const struct tess_radiance_view *field, bool json)
+{
+    const char *format = "voxels        %zu\nresolution    %u\nrank          %u of "
+                         "vectors of %u\n";
+    if (json)
+        format = "  \"voxels\": %zu,\n  \"resolution\": %u,\n  \"rank\": %u,\n  "
+                 "\"dim\": %u,\n";
+    printf(format, field->voxels, (unsigned)field->resolution, (unsigned)field->rank,
+           (unsigned)field->dim);
+    double lower[3], upper[3];
+    for (int i = 0; i < 3; i++) {
+        int32_t low = INT32_MAX, high = 0;
+        for (size_t k = 0; k < field->voxels; k++) {
+            int32_t c = field->coords[3 * k + i];
+            low = c < low ? c : low;
+            high = c > high ? c : high;
+        }
+        lower[i] = (double)low / field->resolution - 0.5;
+        upper[i] = (double)(high + 1) / field->resolution - 0.5;
+    }
+    print_bounds(lower, upper, json);
+}
+
 static enum tess_status print_asset(struct cli *cli, const struct tess_asset *asset)
 {
     struct tess_mesh_info info;
     struct tess_splats_view splats;
+    struct tess_radiance_view field;
     bool has_splats = tess_asset_splats(asset, &splats);
-    if (!has_splats) {
+    bool has_radiance = tess_asset_radiance(asset, &field);
+    if (!has_splats && !has_radiance) {
         enum tess_status status = tess_asset_mesh_info(&info, asset, cli->ctx, cli->weld);
         if (status)
             return status;
@@ -61,6 +86,8 @@ static enum tess_status print_asset(struct cli *cli, const struct tess_asset *as
     printf("%s", cli->json ? "{\n" : "");
     if (has_splats) {
         print_splats(&splats, cli->json);
+    } else if (has_radiance) {
+        print_radiance(&field, cli->json);
     } else {
         (cli->json ? print_mesh_json : print_mesh)(&info);
         print_bounds(info.lower, info.upper, cli->json);

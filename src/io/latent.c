@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/coords.h"
 #include "io/safetensors.h"
 
 enum { MAX_CHANNELS = 16384 };
@@ -50,65 +51,6 @@ void tess_latent_free(struct tess_latent **latent)
 // Reading
 // ---------------------------------------------------------------------------------------
 
-static enum tess_status read_coords(struct tess_latent *latent, struct tess_env *env,
-                                    const uint8_t *src)
-{
-    for (size_t i = 0; i < latent->voxels; i++) {
-        int32_t row[4];
-        memcpy(row, src + 16 * i, sizeof row);
-        if (row[0] != 0)
-            return tess_fail(
-                env, TESS_ERR_FILE,
-                "%s: tensor coords row %zu is [%d,%d,%d,%d], expected batch 0",
-                latent->path, i, row[0], row[1], row[2], row[3]);
-        for (int j = 1; j < 4; j++) {
-            if (row[j] < 0 || row[j] >= TESS_LATENT_MAX_RESOLUTION)
-                return tess_fail(env, TESS_ERR_FILE,
-                                 "%s: tensor coords row %zu is [%d,%d,%d,%d], expected "
-                                 "coordinates in 0..%d",
-                                 latent->path, i, row[0], row[1], row[2], row[3],
-                                 TESS_LATENT_MAX_RESOLUTION - 1);
-        }
-        memcpy(latent->coords + 3 * i, row + 1, 3 * sizeof(int32_t));
-    }
-    return TESS_OK;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
-}
-
-// Sorts (voxel, row), each in 32 bits.
-static enum tess_status check_distinct(const struct tess_latent *latent,
-                                       struct tess_env *env)
-{
-    uint64_t *keys = NULL;
-    TESS_TRY(tess_alloc(&keys, env, latent->voxels, sizeof *keys, "voxels"));
-    for (size_t i = 0; i < latent->voxels; i++) {
-        const int32_t *c = latent->coords + 3 * i;
-        uint64_t voxel = (uint64_t)c[0] << 20 | (uint64_t)c[1] << 10 | (uint64_t)c[2];
-        keys[i] = voxel << 32 | i;
-    }
-    qsort(keys, latent->voxels, sizeof *keys, compare_keys);
-    enum tess_status status = TESS_OK;
-    for (size_t i = 1; i < latent->voxels && !status; i++) {
-        if (keys[i - 1] >> 32 != keys[i] >> 32)
-            continue;
-        size_t first = (uint32_t)keys[i - 1], second = (uint32_t)keys[i];
-        const int32_t *c = latent->coords + 3 * first;
-        status = tess_fail(env, TESS_ERR_FILE,
-                           "%s: tensor coords rows %zu and %zu are the same voxel "
-                           "[%d,%d,%d], expected each once",
-                           latent->path, first, second, c[0], c[1], c[2]);
-    }
-    free(keys);
-    return status;
-}
-
 static enum tess_status check_finite(const struct tess_latent *latent,
                                      struct tess_env *env)
 {
@@ -145,13 +87,7 @@ static enum tess_status check_sizes(const char *path, struct tess_env *env,
                                     const struct tess_file_tensor *feats)
 {
     size_t N = coords->shape[0];
-    if (N == 0)
-        return tess_fail(env, TESS_ERR_FILE, "%s: tensor coords has no voxel", path);
-    // More than the cube holds would have some twice; and rows must fit in 32 bits.
-    if (N > (size_t)1 << 30)
-        return tess_fail(env, TESS_ERR_FILE,
-                         "%s: tensor coords has %zu voxels, expected at most %zu", path,
-                         N, (size_t)1 << 30);
+    TESS_TRY(tess_coords_check_count(env, path, coords));
     if (feats &&
         (feats->shape[0] != N || feats->shape[1] == 0 || feats->shape[1] > MAX_CHANNELS))
         return tess_fail(env, TESS_ERR_FILE,
@@ -164,8 +100,8 @@ static enum tess_status fill(struct tess_latent *latent, struct tess_env *env,
                              const struct tess_file_tensor *coords,
                              const struct tess_file_tensor *feats)
 {
-    TESS_TRY(read_coords(latent, env, coords->data));
-    TESS_TRY(check_distinct(latent, env));
+    TESS_TRY(tess_coords_read(latent->coords, env, latent->path, coords,
+                              TESS_LATENT_MAX_RESOLUTION));
     if (!feats)
         return TESS_OK;
     TESS_TRY(create_feats(latent, env, feats->shape[1]));
@@ -215,21 +151,13 @@ enum tess_status tess_latent_tensors(struct tess_file_tensor tensors[2], int32_t
                                      struct tess_env *env,
                                      const struct tess_latent *latent)
 {
-    int32_t *rows = NULL;
-    TESS_TRY(tess_alloc(&rows, env, latent->voxels, 4 * sizeof *rows, "a latent"));
-    for (size_t i = 0; i < latent->voxels; i++)
-        memcpy(rows + 4 * i + 1, latent->coords + 3 * i, 3 * sizeof *rows);
-    tensors[0] = (struct tess_file_tensor){.name = "coords",
-                                           .dtype = TESS_I32,
-                                           .dims = 2,
-                                           .shape = {latent->voxels, 4},
-                                           .data = rows};
+    TESS_TRY(
+        tess_coords_tensor(&tensors[0], coords, env, latent->coords, latent->voxels));
     tensors[1] = (struct tess_file_tensor){.name = "feats",
                                            .dtype = TESS_F32,
                                            .dims = 2,
                                            .shape = {latent->voxels, latent->channels},
                                            .data = latent->feats};
-    *coords = rows;
     return TESS_OK;
 }
 

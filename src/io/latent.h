@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "io/coords.h"
 #include "io/safetensors.h"
 
-#define TESS_LATENT_MAX_RESOLUTION 1024
+#define TESS_LATENT_MAX_RESOLUTION TESS_COORDS_MAX_RESOLUTION
 
 struct tess_latent {
     size_t voxels, channels;

@@ -143,7 +143,7 @@ static enum tess_status read_decoder(struct tess_slat_decoder_config *out,
     case TESS_SLAT_RADIANCE:
         TESS_TRY(
             tess_json_uint(&out->radiance.rank, representation, "rank", 1, MAX_RANK));
-        TESS_TRY(tess_json_uint(&out->radiance.dim, representation, "dim", 1, MAX_RANK));
+        TESS_TRY(tess_json_uint(&out->radiance.dim, representation, "dim", 2, MAX_RANK));
         break;
     }
     return TESS_OK;

@@ -11,6 +11,7 @@
 #include "io/mesh_read.h"
 #include "io/obj.h"
 #include "io/ply.h"
+#include "io/radiance.h"
 #include "io/splat_file.h"
 #include "io/spz.h"
 #include "io/stl.h"
@@ -25,6 +26,7 @@ enum format {
     FORMAT_PLY,
     FORMAT_SPLAT,
     FORMAT_SPZ,
+    FORMAT_RADIANCE,
 };
 
 // The longer suffixes first.
@@ -33,16 +35,20 @@ static const struct {
     enum format format;
     enum tess_representation holds;
 } formats[] = {
-    {".mesh.ply", FORMAT_MESH_PLY, TESS_MESH}, {".glb", FORMAT_GLB, TESS_MESH},
-    {".obj", FORMAT_OBJ, TESS_MESH},           {".stl", FORMAT_STL, TESS_MESH},
-    {".ply", FORMAT_PLY, TESS_SPLATS},         {".splat", FORMAT_SPLAT, TESS_SPLATS},
+    {".mesh.ply", FORMAT_MESH_PLY, TESS_MESH},
+    {".glb", FORMAT_GLB, TESS_MESH},
+    {".obj", FORMAT_OBJ, TESS_MESH},
+    {".stl", FORMAT_STL, TESS_MESH},
+    {".ply", FORMAT_PLY, TESS_SPLATS},
+    {".splat", FORMAT_SPLAT, TESS_SPLATS},
     {".spz", FORMAT_SPZ, TESS_SPLATS},
+    {".rf.safetensors", FORMAT_RADIANCE, TESS_RADIANCE},
 };
 #define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
 const char *tess_asset_suffixes(void)
 {
-    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat or .spz";
+    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat, .spz or .rf.safetensors";
 }
 
 // The entry of the table, or FORMAT_COUNT.
@@ -96,6 +102,31 @@ bool tess_asset_splats(const struct tess_asset *asset, struct tess_splats_view *
     return true;
 }
 
+bool tess_asset_radiance(const struct tess_asset *asset, struct tess_radiance_view *view)
+{
+    if (!asset->has_radiance)
+        return false;
+    const struct tess_radiance *field = &asset->radiance;
+    *view = (struct tess_radiance_view){field->coords,  field->vectors, field->densities,
+                                        field->colours, field->voxels,  field->resolution,
+                                        field->rank,    field->dim};
+    return true;
+}
+
+// How the asset was made, for files with room for it. The texts are the asset's and
+// seed[32]. Returns how many.
+static size_t describe_origin(struct tess_metadata metadata[2], char seed[32],
+                              const struct tess_asset *asset)
+{
+    size_t count = 0;
+    if (*asset->model)
+        metadata[count++] = (struct tess_metadata){"model", asset->model};
+    snprintf(seed, 32, "%" PRIu64, asset->seed);
+    if (asset->has_seed)
+        metadata[count++] = (struct tess_metadata){"seed", seed};
+    return count;
+}
+
 static enum tess_status save_mesh(const struct tess_asset *asset,
                                   struct tess_context *ctx, const char *path,
                                   enum format format)
@@ -107,12 +138,7 @@ static enum tess_status save_mesh(const struct tess_asset *asset,
                          path);
     char seed[32];
     struct tess_metadata metadata[2];
-    size_t count = 0;
-    if (*asset->model)
-        metadata[count++] = (struct tess_metadata){"model", asset->model};
-    snprintf(seed, sizeof seed, "%" PRIu64, asset->seed);
-    if (asset->has_seed)
-        metadata[count++] = (struct tess_metadata){"seed", seed};
+    size_t count = describe_origin(metadata, seed, asset);
     switch (format) {
     case FORMAT_GLB:
         return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
@@ -143,6 +169,19 @@ static enum tess_status save_splats(const struct tess_asset *asset,
     }
 }
 
+static enum tess_status save_radiance(const struct tess_asset *asset,
+                                      struct tess_context *ctx, const char *path)
+{
+    if (!asset->has_radiance)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "%s: this format holds a radiance field, and there is none",
+                         path);
+    char seed[32];
+    struct tess_metadata metadata[2];
+    size_t count = describe_origin(metadata, seed, asset);
+    return tess_radiance_write(&asset->radiance, &ctx->env, path, metadata, count);
+}
+
 enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
                                  const char *path)
 {
@@ -154,7 +193,10 @@ enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_con
     bool mesh = tess_asset_format(path) == TESS_MESH;
     if (format == FORMAT_PLY)
         mesh = !asset->has_splats;
-    TESS_TRY((mesh ? save_mesh : save_splats)(asset, ctx, path, format));
+    if (format == FORMAT_RADIANCE)
+        TESS_TRY(save_radiance(asset, ctx, path));
+    else
+        TESS_TRY((mesh ? save_mesh : save_splats)(asset, ctx, path, format));
     return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }
 
@@ -196,8 +238,14 @@ static enum tess_status read_into(struct tess_asset *asset, struct tess_context 
     if (format == FORMAT_NONE)
         return tess_fail(&ctx->env, TESS_ERR_FILE,
                          "%s: not an asset that can be read, expected splats (.ply, "
-                         ".splat, .spz) or a mesh (.glb, .obj, .ply, .stl)",
+                         ".splat, .spz), a mesh (.glb, .obj, .ply, .stl) or a radiance "
+                         "field (.rf.safetensors)",
                          path);
+    if (format == FORMAT_RADIANCE) {
+        TESS_TRY(tess_radiance_read(&asset->radiance, &ctx->env, path));
+        asset->has_radiance = true;
+        return TESS_OK;
+    }
     if (format == FORMAT_PLY)
         TESS_TRY(tess_ply_has_faces(&mesh, &ctx->env, path));
     return (mesh ? read_mesh : read_splats)(asset, ctx, path, format);
@@ -226,6 +274,7 @@ void tess_asset_destroy(struct tess_asset **asset)
         return;
     tess_mesh_clear(&(*asset)->mesh);
     tess_splats_clear(&(*asset)->splats);
+    tess_radiance_clear(&(*asset)->radiance);
     free((*asset)->model);
     free(*asset);
     *asset = NULL;

@@ -59,9 +59,10 @@ struct tess_model {
 };
 
 struct tess_asset {
-    bool has_mesh, has_splats;
+    bool has_mesh, has_splats, has_radiance;
     struct tess_mesh mesh; // with normals
     struct tess_splats splats;
+    struct tess_radiance radiance;
     char *model; // "" if not from one
     bool has_seed;
     uint64_t seed;
@@ -103,9 +104,7 @@ bool tess_model_has(const struct tess_model *model, enum tess_decoder decoder);
 enum tess_status tess_decode_splats(struct tess_splats *out, struct tess_context *ctx,
                                     const struct tess_slat_decoder *decoder,
                                     const struct tess_latent *latent);
-// Rows [N][R (3 D + 4)] of a radiance field in the latent's order (model/slat_decoder.h),
-// with the 1 added to the vectors. Free *rows with free().
-enum tess_status tess_decode_radiance(float **rows, struct tess_context *ctx,
+enum tess_status tess_decode_radiance(struct tess_radiance *out, struct tess_context *ctx,
                                       const struct tess_slat_decoder *decoder,
                                       const struct tess_latent *latent);
 // *feats (may be NULL: not wanted) becomes [64 N][columns] in the latent's order, for
@@ -121,7 +120,7 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
                                   struct tess_context *ctx, struct tess_model *model,
                                   const struct tess_latent *latent,
                                   unsigned representations, bool want_floor);
-// The representations that are asked for, or all that the model has.
+// The representations that are asked for, or mesh and splats, if the model has them.
 unsigned tess_decode_choose(const struct tess_model *model,
                             const struct tess_decode_params *params);
 

@@ -95,50 +95,52 @@ struct radiance_sink {
     struct tess_context *ctx;
     const struct tess_slat_decoder *decoder;
     const uint32_t *source;
-    float *rows;
-    size_t columns, vectors; // the first columns of a row
+    struct tess_radiance *field;
 };
 
 static enum tess_status keep_radiance(void *user, size_t row0, size_t rows,
                                       const void *data)
 {
     const struct radiance_sink *sink = user;
+    const struct tess_radiance *field = sink->field;
+    size_t R = field->rank, vectors = R * 3 * field->dim, columns = vectors + 4 * R;
     const float *from = data;
-    TESS_TRY(check_finite(sink->ctx, sink->decoder, from, rows * sink->columns));
-    for (size_t i = 0; i < rows; i++) {
-        float *to = sink->rows + sink->source[row0 + i] * sink->columns;
-        memcpy(to, from + i * sink->columns, sink->columns * sizeof *to);
-        for (size_t k = 0; k < sink->vectors; k++)
-            to[k] += 1;
+    TESS_TRY(check_finite(sink->ctx, sink->decoder, from, rows * columns));
+    for (size_t i = 0; i < rows; i++, from += columns) {
+        size_t to = sink->source[row0 + i];
+        for (size_t k = 0; k < vectors; k++)
+            field->vectors[to * vectors + k] = from[k] + 1;
+        memcpy(field->densities + to * R, from + vectors, R * sizeof *from);
+        memcpy(field->colours + to * 3 * R, from + vectors + R, 3 * R * sizeof *from);
     }
     return TESS_OK;
 }
 
-enum tess_status tess_decode_radiance(float **rows, struct tess_context *ctx,
+enum tess_status tess_decode_radiance(struct tess_radiance *out, struct tess_context *ctx,
                                       const struct tess_slat_decoder *decoder,
                                       const struct tess_latent *latent)
 {
-    const struct tess_radiance_config *config =
-        &tess_slat_decoder_config(decoder)->radiance;
+    const struct tess_slat_decoder_config *config = tess_slat_decoder_config(decoder);
+    struct tess_radiance field = {0};
     struct tess_slat_job *job = NULL;
-    struct radiance_sink sink = {.ctx = ctx,
-                                 .decoder = decoder,
-                                 .columns = (size_t)config->rank * (3 * config->dim + 4),
-                                 .vectors = (size_t)config->rank * 3 * config->dim};
+    struct radiance_sink sink = {.ctx = ctx, .decoder = decoder, .field = &field};
     TESS_TRY(
         tess_slat_job_create(&job, ctx->device, decoder, latent, keep_radiance, &sink));
     sink.source = tess_slat_job_source(job);
-    enum tess_status status = tess_alloc(&sink.rows, &ctx->env, latent->voxels,
-                                         sink.columns * sizeof(float), "radiance fields");
-    if (!status)
+    enum tess_status status =
+        tess_radiance_create(&field, &ctx->env, latent->voxels, config->resolution,
+                             config->radiance.rank, config->radiance.dim);
+    if (!status) {
+        memcpy(field.coords, latent->coords, latent->voxels * 3 * sizeof *field.coords);
         status = tess_context_run(ctx, tess_slat_stage_name(decoder),
                                   tess_slat_decode_stage, job);
+    }
     tess_slat_job_destroy(&job);
     if (status) {
-        free(sink.rows);
+        tess_radiance_clear(&field);
         return status;
     }
-    *rows = sink.rows;
+    *out = field;
     return TESS_OK;
 }
 
@@ -261,11 +263,13 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
     static const struct {
         enum tess_representation representation;
         enum tess_decoder decoder;
-    } order[] = {{TESS_SPLATS, TESS_DECODER_GAUSSIAN}, {TESS_MESH, TESS_DECODER_MESH}};
+    } order[] = {{TESS_SPLATS, TESS_DECODER_GAUSSIAN},
+                 {TESS_RADIANCE, TESS_DECODER_RADIANCE},
+                 {TESS_MESH, TESS_DECODER_MESH}};
     size_t floor = 0;
     char message[TESS_MESSAGE_MAX];
     *count = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < TESS_DECODER_COUNT; i++) {
         if (!(representations & order[i].representation))
             continue;
         struct tess_stage_report *report = &reports[(*count)++];
@@ -287,19 +291,14 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
     return TESS_ERR_BUDGET;
 }
 
-unsigned tess_model_representations(const struct tess_model *model)
-{
-    return (tess_model_has(model, TESS_DECODER_MESH) ? (unsigned)TESS_MESH : 0) |
-           (tess_model_has(model, TESS_DECODER_GAUSSIAN) ? (unsigned)TESS_SPLATS : 0);
-}
-
 unsigned tess_decode_choose(const struct tess_model *model,
                             const struct tess_decode_params *params)
 {
     unsigned wanted = params ? params->representations : 0;
     if (wanted)
-        return wanted & (TESS_MESH | TESS_SPLATS);
-    return tess_model_representations(model);
+        return wanted & (TESS_MESH | TESS_SPLATS | TESS_RADIANCE);
+    return (tess_model_has(model, TESS_DECODER_MESH) ? (unsigned)TESS_MESH : 0) |
+           (tess_model_has(model, TESS_DECODER_GAUSSIAN) ? (unsigned)TESS_SPLATS : 0);
 }
 
 // ---- the whole ----
@@ -315,6 +314,11 @@ static enum tess_status decode_into(struct tess_asset *asset, struct tess_contex
         TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_DECODER_GAUSSIAN));
         TESS_TRY(tess_decode_splats(&asset->splats, ctx, decoder, latent));
         asset->has_splats = true;
+    }
+    if (representations & TESS_RADIANCE) {
+        TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_DECODER_RADIANCE));
+        TESS_TRY(tess_decode_radiance(&asset->radiance, ctx, decoder, latent));
+        asset->has_radiance = true;
     }
     if (representations & TESS_MESH) {
         TESS_TRY(tess_model_decoder(&decoder, model, ctx, TESS_DECODER_MESH));

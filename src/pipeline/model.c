@@ -1,6 +1,7 @@
 // Model directories and latents.
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "pipeline/context.h"
@@ -91,6 +92,39 @@ static const struct tess_pipeline_part *find_part(const struct tess_model *model
 bool tess_model_has(const struct tess_model *model, enum tess_decoder decoder)
 {
     return find_part(model, decoder_roles[decoder].role) != NULL;
+}
+
+// Both files of a part are there.
+static bool part_is_there(const struct tess_pipeline_part *part, struct tess_env *env)
+{
+    static const char *const suffixes[] = {"json", "safetensors"};
+    for (int i = 0; i < 2; i++) {
+        char *path = NULL;
+        if (tess_strf(&path, env, "%s.%s", part->path, suffixes[i]))
+            return false;
+        bool there = access(path, F_OK) == 0;
+        free(path);
+        if (!there)
+            return false;
+    }
+    return true;
+}
+
+unsigned tess_model_representations(const struct tess_model *model,
+                                    struct tess_context *ctx)
+{
+    static const enum tess_representation made[TESS_DECODER_COUNT] = {
+        [TESS_DECODER_GAUSSIAN] = TESS_SPLATS,
+        [TESS_DECODER_MESH] = TESS_MESH,
+        [TESS_DECODER_RADIANCE] = TESS_RADIANCE,
+    };
+    unsigned representations = 0;
+    for (int i = 0; i < TESS_DECODER_COUNT; i++) {
+        const struct tess_pipeline_part *part = find_part(model, decoder_roles[i].role);
+        if (part && part_is_there(part, &ctx->env))
+            representations |= made[i];
+    }
+    return representations;
 }
 
 enum tess_status tess_model_decoder(const struct tess_slat_decoder **out,

@@ -427,21 +427,6 @@ static enum tess_status verify_mesh(struct tess_verifier *v)
     return status;
 }
 
-// Columns [first, first + count) of all rows against a golden tensor.
-static enum tess_status compare_columns(struct tess_verifier *v, const char *name,
-                                        const float *rows, size_t row_count,
-                                        size_t columns, size_t first, size_t count)
-{
-    float *part = NULL;
-    TESS_TRY(tess_alloc(&part, &v->ctx->env, row_count, count * sizeof *part, name));
-    for (size_t i = 0; i < row_count; i++)
-        memcpy(part + i * count, rows + i * columns + first, count * sizeof *part);
-    enum tess_status status =
-        tess_verify_compare(v, name, part, row_count * count, BOUND);
-    free(part);
-    return status;
-}
-
 // Centres of voxels in [0, 1].
 static enum tess_status compare_centres(struct tess_verifier *v,
                                         const struct tess_latent *latent,
@@ -461,23 +446,22 @@ static enum tess_status verify_radiance(struct tess_verifier *v)
 {
     const struct tess_slat_decoder *decoder;
     struct tess_latent *latent = NULL;
-    float *rows = NULL;
+    struct tess_radiance field = {0};
     TESS_TRY(open_decoder(&decoder, v, TESS_DECODER_RADIANCE));
     const struct tess_slat_decoder_config *config = tess_slat_decoder_config(decoder);
     TESS_TRY(tess_verify_latent(&latent, v, config->latent_channels));
-    size_t rank = config->radiance.rank, vectors = rank * 3 * config->radiance.dim;
-    size_t columns = vectors + 4 * rank, count = latent->voxels;
-    enum tess_status status = tess_decode_radiance(&rows, v->ctx, decoder, latent);
+    enum tess_status status = tess_decode_radiance(&field, v->ctx, decoder, latent);
+    size_t rows = field.voxels * field.rank;
     if (!status)
-        status = compare_columns(v, "trivec", rows, count, columns, 0, vectors);
+        status =
+            tess_verify_compare(v, "trivec", field.vectors, rows * 3 * field.dim, BOUND);
     if (!status)
-        status = compare_columns(v, "density", rows, count, columns, vectors, rank);
+        status = tess_verify_compare(v, "density", field.densities, rows, BOUND);
     if (!status)
-        status = compare_columns(v, "features_dc", rows, count, columns, vectors + rank,
-                                 3 * rank);
+        status = tess_verify_compare(v, "features_dc", field.colours, 3 * rows, BOUND);
     if (!status)
         status = compare_centres(v, latent, config->resolution);
-    free(rows);
+    tess_radiance_clear(&field);
     tess_latent_free(&latent);
     return status;
 }
