@@ -766,6 +766,22 @@ tess_bench_result(const struct tess_bench *bench);
 TESS_API enum tess_status tess_bench_json(char **json, struct tess_context *ctx,
                                           const struct tess_bench *bench);
 
+// Read such a file. TESS_ERR_FILE names file and field.
+TESS_API enum tess_status tess_bench_open(struct tess_bench **out,
+                                          struct tess_context *ctx, const char *path);
+
+// One result, or 2 to 8 beside one another, as text; operators of other sizes are other
+// rows. Free *text with tess_free().
+TESS_API enum tess_status tess_bench_table(char **text, struct tess_context *ctx,
+                                           const struct tess_bench *const *benches,
+                                           size_t count);
+
+// 1 to 8 results as a picture: bars for each operator against each device's own roof.
+TESS_API enum tess_status tess_bench_picture(struct tess_image **out,
+                                             struct tess_context *ctx,
+                                             const struct tess_bench *const *benches,
+                                             size_t count);
+
 #ifdef __cplusplus
 }
 #endif

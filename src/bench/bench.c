@@ -170,6 +170,9 @@ enum tess_status tess_bench_run(struct tess_bench **out, struct tess_context *ct
 
 void tess_bench_destroy(struct tess_bench **bench)
 {
+    if (!*bench)
+        return;
+    free((*bench)->path);
     free(*bench);
     *bench = NULL;
 }

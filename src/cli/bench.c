@@ -18,60 +18,9 @@ static int write_model(struct cli *cli)
     return cli_close(cli, exit_status);
 }
 
-// ---- tables ----
+// ---- results ----
 
-// "12.3 GFLOP/s", "4.5 M splats/s"
-static char *print_rate(char *text, size_t size, const struct tess_bench_rate *rate)
-{
-    static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
-    double value = rate->rate;
-    size_t prefix = 0;
-    while (value >= 1000 && prefix < 5) {
-        value /= 1000;
-        prefix++;
-    }
-    bool symbol = rate->unit[0] >= 'A' && rate->unit[0] <= 'Z'; // "FLOP", "B": joined
-    snprintf(text, size, "%.3g %s%s%s/s", value, prefixes[prefix], symbol ? "" : " ",
-             rate->unit);
-    return text;
-}
-
-static void print_row(const struct tess_bench_rate *rate)
-{
-    char speed[48];
-    printf("%-24s %-46s ", rate->name, rate->size);
-    if (*rate->note)
-        printf("%s\n", rate->note);
-    else if (rate->share > 0)
-        printf("%15s %5.0f %% of %s\n", print_rate(speed, sizeof speed, rate),
-               100 * rate->share,
-               rate->roof == TESS_ROOF_FMA ? "multiply-add" : "bandwidth");
-    else
-        printf("%15s\n", print_rate(speed, sizeof speed, rate));
-}
-
-static void print_result(const struct tess_bench_result *result)
-{
-    char budget[32], peak[32];
-    printf("device   %s, %s, driver %s, %u compute units at %u MHz\n",
-           result->device.name, result->device.platform, result->device.driver,
-           result->device.compute_units, result->device.clock_mhz);
-    printf("budget   %s, peak %s\n",
-           cli_bytes(budget, sizeof budget, result->budget_bytes),
-           cli_bytes(peak, sizeof peak, result->peak_bytes));
-    printf("host     %s, %u CPUs, %s\n\n", result->host_cpu, result->host_cpus,
-           result->host_system);
-    for (size_t i = 0; i < result->roof_count; i++)
-        print_row(&result->roofs[i]);
-    printf("\n");
-    for (size_t i = 0; i < result->rate_count; i++)
-        print_row(&result->rates[i]);
-    printf("\nmedians of %u samples; shares are of the fastest copy, change or "
-           "multiply-add\n",
-           result->roofs[0].samples);
-}
-
-// ---- measuring ----
+#define RESULTS_MAX 8
 
 static int write_json(struct cli *cli, const struct tess_bench *bench)
 {
@@ -81,6 +30,25 @@ static int write_json(struct cli *cli, const struct tess_bench *bench)
         status ? cli_fail(cli, status) : cli_write_text(cli, cli->json_file, json);
     tess_free(json);
     return exit_status;
+}
+
+// What was asked for, of one result or several.
+static int tell(struct cli *cli, const struct tess_bench *const *benches, size_t count)
+{
+    char *table = NULL;
+    struct tess_image *picture = NULL;
+    enum tess_status status = TESS_OK;
+    if (!cli->quiet)
+        status = tess_bench_table(&table, cli->ctx, benches, count);
+    if (table)
+        fputs(table, stdout);
+    tess_free(table);
+    if (!status && cli->picture)
+        status = tess_bench_picture(&picture, cli->ctx, benches, count);
+    if (picture)
+        status = tess_image_save(picture, cli->ctx, cli->picture);
+    tess_image_destroy(&picture);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
 }
 
 static int measure(struct cli *cli)
@@ -96,17 +64,42 @@ static int measure(struct cli *cli)
                                                                         : TESS_BENCH_LONG,
                                                    .samples = cli->samples});
     cli_clear_progress(cli);
-    if (status)
-        exit_status = cli_fail(cli, status);
-    if (!exit_status && !cli->quiet)
-        print_result(tess_bench_result(bench));
+    const struct tess_bench *measured = bench;
+    exit_status = status ? cli_fail(cli, status) : tell(cli, &measured, 1);
     if (!exit_status && cli->json_file)
         exit_status = write_json(cli, bench);
     tess_bench_destroy(&bench);
     return cli_close(cli, exit_status);
 }
 
+static int compare(struct cli *cli)
+{
+    struct tess_bench *benches[RESULTS_MAX] = {NULL};
+    const struct tess_bench *read[RESULTS_MAX] = {NULL};
+    cli->described = true; // no device is needed to read files
+    int exit_status = cli_open(cli);
+    if (exit_status)
+        return exit_status;
+    for (size_t i = 0; i < cli->input_count && !exit_status; i++) {
+        enum tess_status status = tess_bench_open(&benches[i], cli->ctx, cli->inputs[i]);
+        if (status)
+            exit_status = cli_fail(cli, status);
+        read[i] = benches[i];
+    }
+    if (!exit_status)
+        exit_status = tell(cli, read, cli->input_count);
+    for (size_t i = 0; i < RESULTS_MAX; i++)
+        tess_bench_destroy(&benches[i]);
+    return cli_close(cli, exit_status);
+}
+
 int cli_bench(struct cli *cli)
 {
+    if (cli->compare && !cli->input_count)
+        return cli_usage(cli, "bench: expected files to compare");
+    if (cli->input_count && !cli->compare)
+        return cli_usage(cli, "bench: unexpected '%s' without --compare", cli->inputs[0]);
+    if (cli->compare)
+        return compare(cli);
     return cli->synthetic ? write_model(cli) : measure(cli);
 }

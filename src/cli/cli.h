@@ -44,10 +44,11 @@ struct cli {
     const char *synthetic; // where to
     bool tiny, brief;
     uint32_t samples;
-    const char *json_file; // of `bench`
-    bool tells_stages;     // of a command that takes long
-    size_t pictures;       // to plan for; 0: no generation
-    bool clean;            // meshes before they are written, as `cleaning` says
+    const char *json_file, *picture; // of `bench`
+    bool compare;
+    bool tells_stages; // of a command that takes long
+    size_t pictures;   // to plan for; 0: no generation
+    bool clean;        // meshes before they are written, as `cleaning` says
     struct tess_clean_params cleaning;
     struct tess_context *ctx;
     bool progress_shown; // a line of progress stands on the terminal

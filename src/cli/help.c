@@ -141,7 +141,7 @@ static const struct cli_command commands[] = {
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",
      1, 1, false, false},
-    {"bench", "[--json FILE] | --synthetic DIR",
+    {"bench", "[--json FILE] [--picture FILE.png] | --compare FILE... | --synthetic DIR",
      "Measure this device: copies, multiply-adds, and how near to those each operator "
      "comes.\n"
      "\n"
@@ -149,6 +149,10 @@ static const struct cli_command commands[] = {
      "  --samples N        of each, in turns; medians are shown (7, 5 of the short "
      "form)\n"
      "  --json FILE        write all of it; docs/bench.md tells the fields\n"
+     "  --picture FILE.png a bar for each operator against its roof\n"
+     "  --compare          put the files of 1 to 8 runs beside one another, as a table "
+     "and "
+     "a picture\n"
      "\n"
      "Or write a model of random weights: names, shapes and dtypes as published, 4.2 GB. "
      "What it\n"
@@ -156,7 +160,7 @@ static const struct cli_command commands[] = {
      "\n"
      "  --synthetic DIR    where to: a directory without a model, or a new one\n"
      "  --tiny             the same networks, narrow and of few blocks: 22 MB\n",
-     0, 0, false, false},
+     0, 8, false, false},
     {"clean", "MESH -o OUT...",
      "Clean a mesh (.glb .obj .ply .stl) and write it. The suffix of each -o chooses.\n"
      "\n"

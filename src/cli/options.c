@@ -48,6 +48,8 @@ static const struct option options[] = {
     {"tiny", no_argument, NULL, OPTION_TINY},
     {"short", no_argument, NULL, OPTION_SHORT},
     {"samples", required_argument, NULL, OPTION_SAMPLES},
+    {"picture", required_argument, NULL, OPTION_PICTURE},
+    {"compare", no_argument, NULL, OPTION_COMPARE},
     {"clean", no_argument, NULL, OPTION_CLEAN},
     {"simplify", required_argument, NULL, OPTION_SIMPLIFY},
     {"keep-seams", no_argument, NULL, OPTION_KEEP_SEAMS},
@@ -214,7 +216,7 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     default:
         if (option >= OPTION_CLEAN && option <= OPTION_KEEP_TOUCHING)
             return cli_parse_clean(cli, option, text);
-        if (option >= OPTION_SYNTHETIC && option <= OPTION_SAMPLES)
+        if (option >= OPTION_SYNTHETIC && option <= OPTION_COMPARE)
             return cli_parse_bench(cli, option, text);
         return option >= OPTION_STEPS && option < OPTION_SAMPLING_END
                    ? cli_parse_sampling(cli, option, text)

@@ -44,6 +44,8 @@ enum {
     OPTION_TINY,
     OPTION_SHORT,
     OPTION_SAMPLES,
+    OPTION_PICTURE,
+    OPTION_COMPARE,
     OPTION_CLEAN,
     OPTION_SIMPLIFY,
     OPTION_KEEP_SEAMS,
@@ -86,7 +88,7 @@ float cli_radians(float degrees);
 bool cli_parse_render(struct cli *cli, int option, const char *text);
 // The options of clean-up, OPTION_CLEAN to OPTION_KEEP_TOUCHING.
 bool cli_parse_clean(struct cli *cli, int option, const char *text);
-// The options of benchmarks, OPTION_SYNTHETIC to OPTION_SAMPLES.
+// The options of benchmarks, OPTION_SYNTHETIC to OPTION_COMPARE.
 bool cli_parse_bench(struct cli *cli, int option, const char *text);
 // The options of the samplers, OPTION_STEPS to OPTION_SAMPLING_END.
 bool cli_parse_sampling(struct cli *cli, int option, const char *text);

@@ -19,6 +19,12 @@ bool cli_parse_bench(struct cli *cli, int option, const char *text)
             return false;
         cli->samples = (uint32_t)count;
         return true;
+    case OPTION_PICTURE:
+        cli->picture = text;
+        return cli_is_picture(text) && !cli_is_animation(text);
+    case OPTION_COMPARE:
+        cli->compare = true;
+        return true;
     default:
         return false;
     }

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """`bench`: a file of the documented fields, work that is counted exactly, shares that can be."""
 import json
-from material import (DEVICE, DONE, FAILED, USAGE, Report, done, expect_files, folder,
-                      nothing_live, one_message, run)
+from material import (DEVICE, DONE, FAILED, INPUT, USAGE, Report, done, expect_files, folder,
+                      nothing_live, one_message, read_png, run)
+
+NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
 
 FIELDS = {"name": str, "size": str, "unit": str, "rows": int, "work": (int, float),
           "flop": (int, float), "bytes": (int, float), "clock": str, "samples": int,
@@ -62,17 +64,97 @@ def check_numbers(result):
         assert 0 <= one["share"] <= 1.1, one
 
 
+def compare(*arguments):
+    return run("bench", "--compare", *arguments, env=NO_DEVICE, count=False)
+
+
+def white_share(path):
+    """Width, height, and the share of white pixels of an opaque picture."""
+    width, height, colour, rows = read_png(path)
+    assert colour == 6 and all(row[3::4] == b"\xff" * width for row in rows), path
+    white = sum(row[i:i + 3] == b"\xff\xff\xff" for row in rows for i in range(0, 4 * width, 4))
+    return width, height, white / (width * height)
+
+
+def changed(where, result, change):
+    """The file of a result that was changed in place, or of the list that `change` returns."""
+    copy = json.loads(json.dumps(result))
+    new = change(copy)
+    (where / "changed.json").write_text(json.dumps(new if isinstance(new, list) else copy))
+    return where / "changed.json"
+
+
+# What is wrong, and what the message names.
+DAMAGES = [
+    (lambda r: r.update(schema="tessella-bench-2"), "field schema", '"tessella-bench-1"'),
+    (lambda r: r.pop("schema"), "field schema", "missing"),
+    (lambda r: r.update(form="huge"), "field form", '"short"'),
+    (lambda r: r["device"].update(name="x" * 128), "field device.name", "at most 127 bytes"),
+    (lambda r: r["device"].update(type=3), "field device.type", "string"),
+    (lambda r: r["host"].update(cpus=-1), "field host.cpus", "integer"),
+    (lambda r: r.update(operators=[]), "field operators", "array"),
+    (lambda r: r.update(roofs=r["roofs"] * 9), "field roofs", "array"),
+    (lambda r: r["operators"][2].update(seconds=0), "field operators[2].seconds", "above 0"),
+    (lambda r: r["operators"][2].update(rate=1), "field operators[2].rate", "work / seconds"),
+    (lambda r: r["operators"][0].update(roof="sky"), "field operators[0].roof", '"fma"'),
+    (lambda r: r["operators"][0].pop("name"), "field operators[0].name", "missing"),
+    (lambda r: r["roofs"][0].update(clock="sun"), "field roofs[0].clock", '"host"'),
+    (lambda r: r.update(peak_bytes=0.5), "field peak_bytes", "integer"),
+    (lambda r: [1, 2], "field schema", "missing"),
+]
+
+
+def check_compare(report, where, path, result):
+    with report.check("--compare: a table of two, and a picture, without a device"):
+        other = changed(where, result, lambda r: (
+            r["device"].update(name="other \u00e9 device"),
+            r["operators"][0].update(size="another"),
+            r["operators"][1].update(note="the budget of 1 KiB is too small", seconds=0)))
+        told = compare(path, other, "--picture", where / "two.png")
+        assert told.status == DONE and not told.err, told
+        lines = told.out.splitlines()
+        assert lines[0].startswith("A ") and lines[2].startswith("B "), told.out
+        products = [line.split() for line in lines if line.startswith("matrix product")]
+        assert len(products) == 3, told.out
+        assert products[0][-1] == "-" and products[2][3] == "-" and products[1][-1] == "-", told
+        width, height, white = white_share(where / "two.png")
+        assert (width, height) == (1480, 980) and 0.7 < white < 0.99, (width, height, white)
+    with report.check("one file: what was told when it was measured"):
+        told = compare(path)
+        assert told.status == DONE and "roofs    bandwidth" in told.out, told
+    with report.check("damaged files: status 3, file and field named"):
+        for change, *parts in DAMAGES:
+            bad = changed(where, result, change)
+            told = compare(path, bad, "--picture", where / "bad.png")
+            assert told.status == INPUT and not told.out, told
+            one_message(told, bad, *parts)
+        bad.write_text(path.read_text()[:-40])
+        one_message(compare(bad), bad)
+        assert compare(bad).status == INPUT and compare(where / "none").status == INPUT
+    with report.check("nothing to compare, too many, files without --compare"):
+        for arguments in (("--compare",), ("--compare", *[path] * 9), (path,)):
+            assert run("bench", *arguments, count=False).status == USAGE, arguments
+    (where / "changed.json").unlink()
+    (where / "two.png").unlink()
+
+
 def main():
     report = Report()
     with folder() as where:
         path = where / "a.json"
         with report.check("a tiny run: device memory within the budget, nothing left over"):
-            told = done("bench", "--tiny", "--samples", "3", "--memory", "24M", "--json", path)
+            picture = where / "a.png"
+            told = done("bench", "--tiny", "--samples", "3", "--memory", "24M", "--json", path,
+                        "--picture", picture)
             nothing_live(told)
             result = json.loads(path.read_text())
             assert told.counts["peak_bytes"] <= 24 << 20, told.counts
             assert result["peak_bytes"] == told.counts["peak_bytes"], told.counts
             assert "matrix product" in told.out and " of multiply-add" in told.out, told.out
+        with report.check("a picture: as wide as it should be, not empty"):
+            width, height, white = white_share(picture)
+            assert (width, height) == (1480, 802) and 0.7 < white < 0.99, (width, height, white)
+            picture.unlink()
         with report.check("the documented fields"):
             check_fields(result)
         with report.check("rates, roofs and shares fit together"):
@@ -83,6 +165,7 @@ def main():
             assert all(work > 0 for work in works.values()), works
             for key, work in WORK.items():
                 assert works.get(key) == work, (key, works)
+        check_compare(report, where, path, result)
         with report.check("with less memory there are fewer rows, or a note"):
             done("bench", "--tiny", "--samples", "1", "--memory", "3M", "-q", "--json", path)
             small = json.loads(path.read_text())
