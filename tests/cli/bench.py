@@ -118,7 +118,7 @@ def check_compare(report, where, path, result):
         assert len(products) == 3, told.out
         assert products[0][-1] == "-" and products[2][3] == "-" and products[1][-1] == "-", told
         width, height, white = white_share(where / "two.png")
-        assert (width, height) == (1480, 980) and 0.7 < white < 0.99, (width, height, white)
+        assert (width, height) == (1480, 918) and 0.7 < white < 0.99, (width, height, white)
     with report.check("one file: what was told when it was measured"):
         told = compare(path)
         assert told.status == DONE and "roofs    bandwidth" in told.out, told
