@@ -263,3 +263,17 @@ resolve_triangles(global uchar4 *pixels, global const float *state, u32 cols, u3
                  convert_uchar_sat_rte(sum.y * scale),
                  convert_uchar_sat_rte(sum.z * scale), convert_uchar_sat_rte(share));
 }
+
+// Samples to 1/z of the nearest triangle, a float in each pixel's place; 0: none. One
+// sample a pixel.
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+resolve_depths(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
+               u32 supersampling)
+{
+    const u32 x = get_global_id(0), y = get_global_id(1);
+    if (x >= width)
+        return;
+    global const float *s = state + ((size_t)(y / TILE) * cols + x / TILE) * STATE +
+                            y % TILE * 4 * TILE + x % TILE;
+    pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE]);
+}

@@ -1,5 +1,7 @@
 // Tessella: image to 3D on any OpenCL device, in the memory you have.
 //
+// Long because it is the manual too: one header for all.
+//
 // This header is the manual of the library. Everything starts with a context, which holds
 // one OpenCL device, a memory budget and the text of the last error:
 //
@@ -302,6 +304,7 @@ struct tess_mesh_view {
         *attributes; // [vertices][6]: sRGB colour and normal map, in 0..1; may be NULL
     const uint32_t *indices; // [faces][3]
     size_t vertices, faces;
+    const float *uvs; // [vertices][2], of the texture, from its upper left; may be NULL
 };
 
 struct tess_splats_view {
@@ -431,6 +434,37 @@ TESS_API enum tess_status tess_asset_clean(struct tess_asset **out,
                                            struct tess_context *ctx,
                                            const struct tess_asset *asset,
                                            const struct tess_clean_params *params);
+
+// ---------------------------------------------------------------------------------------------
+// Textures
+// ---------------------------------------------------------------------------------------------
+
+enum tess_texture_format { TESS_TEXTURE_PNG = 0, TESS_TEXTURE_JPEG };
+
+// Zeros mean the original's values, where it has them.
+struct tess_bake_params {
+    uint32_t size;      // of the texture, texels per axis: a power of two, 16 to 8192; 0:
+                        // 1024
+    uint32_t gutter;    // texels between charts, a power of two: mip levels whose texels
+                        // are up to half as large mix no charts; 0: size / 256
+    size_t views;       // of the splats, from all around, at most 10000; 0: 100
+    uint32_t view_size; // pixels of a view, 16 to 8192; 0: 1024
+    enum tess_texture_format format; // of the texture in files
+};
+
+// Make an asset of the mesh of `mesh`, with texture coordinates and a texture of what the
+// splats of `splats` look like, which may be the same asset. Vertices are repeated where
+// charts of the texture end. A texel gets the mean of what the views show of it, and of
+// its neighbours where none does.
+//
+// TESS_ERR_ARG: there is no mesh, there are no splats, a parameter is out of its range,
+// or the mesh falls into more pieces than fit the texture; TESS_ERR_BUDGET names the
+// smallest budget that works.
+TESS_API enum tess_status tess_asset_bake(struct tess_asset **out,
+                                          struct tess_context *ctx,
+                                          const struct tess_asset *mesh,
+                                          const struct tess_asset *splats,
+                                          const struct tess_bake_params *params);
 
 // ---------------------------------------------------------------------------------------------
 // From pictures to latents

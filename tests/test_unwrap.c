@@ -1,7 +1,7 @@
 // Texture coordinates: shapes are unwrapped, and every texel is looked at.
 #include "mesh_shapes.h"
 
-#include "geom/charts.h"
+#include "geom/texels.h"
 #include "geom/unwrap.h"
 
 // A patch of a surface: point (i, j) of columns x rows from a function of both, with
@@ -321,6 +321,65 @@ static void test_soup(void **state)
     assert_int_equal(result.charts, 100);
 }
 
+// ---- texels ----
+
+// Positions of a flat square's texels are known.
+static void test_texels(void **state)
+{
+    struct tmp *tmp = *state;
+    enum { SIZE = 64 };
+    struct tess_mesh flat = make_surface(tmp, square, 3, 5, false), made = {0};
+    struct tess_texels texels = {0};
+    struct tess_unwrap_facts facts;
+    check(tmp, tess_mesh_unwrap(&made, &facts, &tmp->env, &flat,
+                                &(struct tess_unwrap_params){SIZE, 1}));
+    check(tmp, tess_texels_create(&texels, &tmp->env, &made, SIZE));
+    // One square chart that leaves a column and a row free.
+    assert_in_range(texels.count, 62 * 62, 63 * 63);
+    const float *p = texels.positions;
+    for (size_t i = 0; i < texels.count; i++) {
+        assert_true(i == 0 || texels.at[i] > texels.at[i - 1]);
+        assert_float_equal(texels.normals[3 * i + 2], 1, 1e-6);
+        // Next texels of a row or a column are one step apart.
+        double dx = p[3 * i] - p[0], dy = p[3 * i + 1] - p[1];
+        double columns = texels.at[i] % SIZE - (double)(texels.at[0] % SIZE),
+               rows = texels.at[i] / SIZE - (double)(texels.at[0] / SIZE);
+        assert_float_equal((float)hypot(dx, dy),
+                           (float)(hypot(columns, rows) / facts.texels_per_unit), 1e-5f);
+        assert_true(fabs(p[3 * i + 2]) < 1e-6);
+    }
+    tess_texels_clear(&texels);
+    tess_mesh_clear(&made);
+    tess_mesh_clear(&flat);
+}
+
+static void test_fill(void **state)
+{
+    struct tmp *tmp = *state;
+    enum { SIZE = 32 };
+    float rgb[SIZE * SIZE * 3] = {0};
+    bool known[SIZE * SIZE] = {0};
+    check(tmp, tess_texels_fill(rgb, known, &tmp->env, SIZE));
+    assert_false(known[0]); // nothing to go by
+    for (size_t y = 8; y < 24; y++)
+        for (size_t x = 8; x < 24; x++) { // two halves, and a hole in the left one
+            bool hole = x > 9 && x < 13 && y > 9 && y < 13;
+            known[y * SIZE + x] = !hole;
+            rgb[3 * (y * SIZE + x) + (x >= 16)] = hole ? 0 : 1;
+        }
+    check(tmp, tess_texels_fill(rgb, known, &tmp->env, SIZE));
+    for (size_t i = 0; i < SIZE * SIZE; i++) {
+        size_t x = i % SIZE;
+        assert_true(known[i]);
+        assert_float_equal(rgb[3 * i + 2], 0, 0);
+        assert_float_equal(rgb[3 * i] + rgb[3 * i + 1], 1, 1e-5);
+        if (x < 7 || (x < 15 && i / SIZE >= 8 && i / SIZE < 24))
+            assert_float_equal(rgb[3 * i], 1, 1e-5);
+        if (x > 24)
+            assert_float_equal(rgb[3 * i + 1], 1, 1e-5);
+    }
+}
+
 static void refuse(struct tmp *tmp, struct tess_mesh *mesh, uint32_t size,
                    uint32_t gutter, const char *what)
 {
@@ -358,7 +417,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cube),  cmocka_unit_test(test_round),
         cmocka_unit_test(test_noise), cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_soup),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_soup),  cmocka_unit_test(test_texels),
+        cmocka_unit_test(test_fill),  cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

@@ -50,6 +50,8 @@ struct cli {
     size_t pictures;   // to plan for; 0: no generation
     bool clean;        // meshes before they are written, as `cleaning` says
     struct tess_clean_params cleaning;
+    bool texture; // of meshes, from splats, as `baking` says
+    struct tess_bake_params baking;
     struct tess_context *ctx;
     bool progress_shown; // a line of progress stands on the terminal
 };
@@ -84,10 +86,13 @@ int cli_info(struct cli *cli);
 int cli_bench(struct cli *cli);
 int cli_clean(struct cli *cli);
 int cli_convert(struct cli *cli);
-// Write the outputs that are assets: meshes of `meshes`, splats of `splats`, which may be
-// the same.
-int cli_save_assets(struct cli *cli, const struct tess_asset *meshes,
-                    const struct tess_asset *splats);
+// What outputs are made of, by their suffixes; may be the same.
+struct cli_assets {
+    const struct tess_asset *mesh, *textured, *splats;
+};
+
+// Write the outputs that are assets.
+int cli_save_assets(struct cli *cli, const struct cli_assets *assets);
 
 // Open the context that the options ask for, where SIGINT and SIGTERM cancel it.
 int cli_open(struct cli *cli);

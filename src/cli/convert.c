@@ -25,7 +25,9 @@ static int convert(struct cli *cli)
     enum tess_status status = cli->clean
                                   ? open_clean(&asset, cli)
                                   : tess_asset_open(&asset, cli->ctx, cli->inputs[0]);
-    exit_status = status ? cli_fail(cli, status) : cli_save_assets(cli, asset, asset);
+    exit_status = status
+                      ? cli_fail(cli, status)
+                      : cli_save_assets(cli, &(struct cli_assets){asset, asset, asset});
     cli_clear_progress(cli);
     for (size_t i = 0; i < cli->output_count && !exit_status && !cli->quiet; i++)
         printf("wrote    %s\n", cli->outputs[i]);

@@ -4,17 +4,25 @@
 
 #include "cli/cli.h"
 
+static bool ends_with(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), end = strlen(suffix);
+    return length > end && strcasecmp(path + length - end, suffix) == 0;
+}
+
 bool cli_is_latent(const char *path)
 {
-    static const char suffix[] = ".safetensors";
-    size_t length = strlen(path), end = sizeof suffix - 1;
-    return length > end && strcasecmp(path + length - end, suffix) == 0 &&
-           !tess_asset_format(path);
+    return ends_with(path, ".safetensors") && !tess_asset_format(path);
+}
+
+static bool holds_texture(const char *path)
+{
+    return ends_with(path, ".glb");
 }
 
 int cli_choose(unsigned *out, const struct cli *cli, bool latents)
 {
-    bool pictures = false;
+    bool pictures = false, textures = false;
     *out = 0;
     for (size_t i = 0; i < cli->output_count; i++) {
         if (latents && cli_is_latent(cli->outputs[i]))
@@ -26,7 +34,12 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
                 cli->outputs[i], latents ? ".safetensors, " : "", tess_asset_suffixes());
         *out |= format;
         pictures |= !format;
+        textures |= holds_texture(cli->outputs[i]);
     }
+    if (cli->texture && !textures)
+        return cli_usage(cli, "a texture goes into .glb, and no output is one");
+    if (cli->texture)
+        *out |= TESS_SPLATS;
     if (pictures && (!*out || cli->render.channel == TESS_CHANNEL_NORMAL))
         *out |= TESS_MESH;
     return -1;
@@ -49,15 +62,17 @@ static int save_pictures(struct cli *cli, struct tess_asset *asset)
     return status;
 }
 
-int cli_save_assets(struct cli *cli, const struct tess_asset *meshes,
-                    const struct tess_asset *splats)
+int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
 {
     for (size_t i = 0; i < cli->output_count; i++) {
         const char *path = cli->outputs[i];
         if (cli_is_picture(path) || cli_is_latent(path))
             continue;
         bool mesh = tess_asset_format(path) == TESS_MESH;
-        enum tess_status status = tess_asset_save(mesh ? meshes : splats, cli->ctx, path);
+        const struct tess_asset *asset = !mesh                 ? assets->splats
+                                         : holds_texture(path) ? assets->textured
+                                                               : assets->mesh;
+        enum tess_status status = tess_asset_save(asset, cli->ctx, path);
         if (status)
             return cli_fail(cli, status);
     }
@@ -76,18 +91,22 @@ static bool writes_meshes(const struct cli *cli)
 // of device memory comes first: then no file is left.
 static int save(struct cli *cli, struct tess_asset *asset)
 {
-    struct tess_asset *clean = NULL;
-    if (cli->clean && writes_meshes(cli)) {
-        enum tess_status status =
-            tess_asset_clean(&clean, cli->ctx, asset, &cli->cleaning);
-        if (status)
-            return cli_fail(cli, status);
+    struct tess_asset *clean = NULL, *textured = NULL;
+    enum tess_status status = TESS_OK;
+    if (cli->clean && writes_meshes(cli))
+        status = tess_asset_clean(&clean, cli->ctx, asset, &cli->cleaning);
+    if (cli->texture && !status)
+        status = tess_asset_bake(&textured, cli->ctx, clean ? clean : asset, asset,
+                                 &cli->baking);
+    int exit_status = status ? cli_fail(cli, status) : save_pictures(cli, asset);
+    if (exit_status == EXIT_DONE) {
+        const struct tess_asset *mesh = clean ? clean : asset;
+        exit_status = cli_save_assets(
+            cli, &(struct cli_assets){mesh, textured ? textured : mesh, asset});
     }
-    int status = save_pictures(cli, asset);
-    if (status == EXIT_DONE)
-        status = cli_save_assets(cli, clean ? clean : asset, asset);
     tess_asset_destroy(&clean);
-    return status;
+    tess_asset_destroy(&textured);
+    return exit_status;
 }
 
 // A line where a stage comes first, for all its runs.

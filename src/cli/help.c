@@ -55,6 +55,15 @@ static const char clean_help[] =
     "stays)\n"
     "  --keep-touching    do not part surfaces that touch in an edge or a vertex\n";
 
+static const char texture_help[] =
+    "Meshes in .glb get a texture instead of vertex colours with\n"
+    "  --texture[=SIZE]   baked from the splats, SIZE x SIZE texels (1024; a power of "
+    "two), "
+    "or any of\n"
+    "  --texture-format F png or jpeg (png)\n"
+    "  --texture-views N --texture-view-size PIXELS   of the splats (100 of 1024)\n"
+    "  --texture-gutter N texels between charts (SIZE / 256)\n";
+
 static const struct cli_command commands[] = {
     {"generate", "IMAGE... -o OUT...",
      "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
@@ -89,7 +98,7 @@ static const struct cli_command commands[] = {
      "  --guide-apart      evaluate with and without the picture one after the other: "
      "less\n"
      "                     memory, the same result\n",
-     1, 8, true, true, true},
+     1, 8, true, true, true, true},
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
      "chooses:\n"
@@ -98,7 +107,7 @@ static const struct cli_command commands[] = {
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
-     1, 1, true, true, true},
+     1, 1, true, true, true, true},
     {"render", "ASSET... -o OUT...",
      "Draw splats (.ply .splat .spz) or a mesh (.glb .obj .ply .stl), several with "
      "--sheet.\n"
@@ -186,10 +195,11 @@ void cli_print_help(FILE *to, const char *name)
 {
     const struct cli_command *command = name ? cli_find_command(name) : NULL;
     if (command) {
-        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s%s%s%s\n%s", command->name,
-                command->usage, command->text, command->camera ? camera_help : "",
-                command->cleaning ? "\n" : "", command->cleaning ? clean_help : "",
-                common_help);
+        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s%s%s%s%s%s\n%s",
+                command->name, command->usage, command->text,
+                command->camera ? camera_help : "", command->cleaning ? "\n" : "",
+                command->cleaning ? clean_help : "", command->texture ? "\n" : "",
+                command->texture ? texture_help : "", common_help);
         return;
     }
     fprintf(to,

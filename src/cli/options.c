@@ -62,6 +62,11 @@ static const struct option options[] = {
     {"keep-holes", no_argument, NULL, OPTION_KEEP_HOLES},
     {"max-hole-edges", required_argument, NULL, OPTION_MAX_HOLE_EDGES},
     {"keep-touching", no_argument, NULL, OPTION_KEEP_TOUCHING},
+    {"texture", optional_argument, NULL, OPTION_TEXTURE},
+    {"texture-format", required_argument, NULL, OPTION_TEXTURE_FORMAT},
+    {"texture-views", required_argument, NULL, OPTION_TEXTURE_VIEWS},
+    {"texture-view-size", required_argument, NULL, OPTION_TEXTURE_VIEW_SIZE},
+    {"texture-gutter", required_argument, NULL, OPTION_TEXTURE_GUTTER},
     {"steps", required_argument, NULL, OPTION_STEPS + 0},
     {"structure-steps", required_argument, NULL, OPTION_STEPS + 1},
     {"latent-steps", required_argument, NULL, OPTION_STEPS + 2},
@@ -216,6 +221,8 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     default:
         if (option >= OPTION_CLEAN && option <= OPTION_KEEP_TOUCHING)
             return cli_parse_clean(cli, option, text);
+        if (option >= OPTION_TEXTURE && option <= OPTION_TEXTURE_GUTTER)
+            return cli_parse_texture(cli, option, text);
         if (option >= OPTION_SYNTHETIC && option <= OPTION_COMPARE)
             return cli_parse_bench(cli, option, text);
         return option >= OPTION_STEPS && option < OPTION_SAMPLING_END

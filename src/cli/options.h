@@ -58,6 +58,11 @@ enum {
     OPTION_KEEP_HOLES,
     OPTION_MAX_HOLE_EDGES,
     OPTION_KEEP_TOUCHING,
+    OPTION_TEXTURE,
+    OPTION_TEXTURE_FORMAT,
+    OPTION_TEXTURE_VIEWS,
+    OPTION_TEXTURE_VIEW_SIZE,
+    OPTION_TEXTURE_GUTTER,
     // For both samplers, for the structure's, for the latents': in this order for each.
     OPTION_STEPS,
     OPTION_GUIDANCE = OPTION_STEPS + 3,
@@ -69,7 +74,7 @@ enum {
 struct cli_command {
     const char *name, *usage, *text;
     size_t min_inputs, max_inputs;
-    bool needs_output, camera, cleaning;
+    bool needs_output, camera, cleaning, texture;
 };
 
 // NULL: there is no such command.
@@ -88,6 +93,8 @@ float cli_radians(float degrees);
 bool cli_parse_render(struct cli *cli, int option, const char *text);
 // The options of clean-up, OPTION_CLEAN to OPTION_KEEP_TOUCHING.
 bool cli_parse_clean(struct cli *cli, int option, const char *text);
+// The options of textures, OPTION_TEXTURE to OPTION_TEXTURE_GUTTER.
+bool cli_parse_texture(struct cli *cli, int option, const char *text);
 // The options of benchmarks, OPTION_SYNTHETIC to OPTION_COMPARE.
 bool cli_parse_bench(struct cli *cli, int option, const char *text);
 // The options of the samplers, OPTION_STEPS to OPTION_SAMPLING_END.

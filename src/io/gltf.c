@@ -1,6 +1,7 @@
 // GLB writer: a JSON chunk that describes, and a binary chunk that holds the arrays one
 // after the other: indices u32 [3 faces], positions f32 [N][3], normals f32 [N][3],
-// colours u16 [N][4].
+// colours u16 [N][4]; or instead of colours
+// texture coordinates f32 [N][2] and a texture, a file in the file.
 #include "io/gltf.h"
 
 #include <math.h>
@@ -14,10 +15,12 @@
 
 // Targets of buffer views, from the glTF 2.0 specification.
 enum { TARGET_ARRAY_BUFFER = 34962, TARGET_ELEMENT_ARRAY_BUFFER = 34963 };
+enum { LINEAR = 9729, LINEAR_MIPMAP_LINEAR = 9987, CLAMP_TO_EDGE = 33071 };
 
 struct writer {
     cJSON *root, *accessors, *views;
-    size_t bytes; // of the binary chunk so far
+    size_t bytes;                            // of the binary chunk so far
+    const struct tess_texture_file *texture; // or NULL
 };
 
 static void to_gltf(float *out, const float *in)
@@ -85,6 +88,36 @@ static void add_bounds(cJSON *accessor, const struct tess_mesh *mesh)
     cJSON_AddItemToObject(accessor, "max", cJSON_CreateFloatArray(high, 3));
 }
 
+static size_t padding(size_t bytes)
+{
+    return (4 - bytes % 4) % 4;
+}
+
+// Bytes that nothing but JSON describes, at the end of the chunk.
+static void add_texture(struct writer *writer, cJSON *pbr)
+{
+    cJSON *root = writer->root;
+    cJSON *view = cJSON_CreateObject(), *image = cJSON_CreateObject();
+    cJSON *sampler = cJSON_CreateObject(), *texture = cJSON_CreateObject();
+    cJSON_AddNumberToObject(view, "buffer", 0);
+    cJSON_AddNumberToObject(view, "byteOffset", (double)writer->bytes);
+    cJSON_AddNumberToObject(view, "byteLength", (double)writer->texture->bytes);
+    cJSON_AddNumberToObject(image, "bufferView", cJSON_GetArraySize(writer->views));
+    cJSON_AddStringToObject(image, "mimeType", writer->texture->mime);
+    cJSON_AddNumberToObject(sampler, "magFilter", LINEAR);
+    cJSON_AddNumberToObject(sampler, "minFilter", LINEAR_MIPMAP_LINEAR);
+    cJSON_AddNumberToObject(sampler, "wrapS", CLAMP_TO_EDGE);
+    cJSON_AddNumberToObject(sampler, "wrapT", CLAMP_TO_EDGE);
+    cJSON_AddNumberToObject(texture, "sampler", 0);
+    cJSON_AddNumberToObject(texture, "source", 0);
+    cJSON_AddItemToArray(writer->views, view);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "images"), image);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "samplers"), sampler);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "textures"), texture);
+    cJSON_AddNumberToObject(cJSON_AddObjectToObject(pbr, "baseColorTexture"), "index", 0);
+    writer->bytes += writer->texture->bytes + padding(writer->texture->bytes);
+}
+
 static void add_mesh(struct writer *writer, const struct tess_mesh *mesh)
 {
     cJSON *root = writer->root;
@@ -116,7 +149,12 @@ static void add_mesh(struct writer *writer, const struct tess_mesh *mesh)
                   3 * sizeof(float));
         cJSON_AddNumberToObject(attributes, "NORMAL", next++);
     }
-    if (mesh->attributes) {
+    if (writer->texture) {
+        add_array(writer, TARGET_ARRAY_BUFFER, TESS_GLB_FLOAT, "VEC2", mesh->vertices,
+                  2 * sizeof(float));
+        cJSON_AddNumberToObject(attributes, "TEXCOORD_0", next++);
+        add_texture(writer, pbr);
+    } else if (mesh->attributes) {
         cJSON *colours = add_array(writer, TARGET_ARRAY_BUFFER, TESS_GLB_UNSIGNED_SHORT,
                                    "VEC4", mesh->vertices, 4 * sizeof(uint16_t));
         cJSON_AddTrueToObject(colours, "normalized");
@@ -168,7 +206,18 @@ static void write_word(struct tess_output *output, size_t value)
     tess_output_write(output, &word, sizeof word);
 }
 
-static void write_arrays(struct tess_output *output, const struct tess_mesh *mesh)
+static void write_colours(struct tess_output *output, const struct tess_mesh *mesh)
+{
+    for (size_t i = 0; i < mesh->vertices && mesh->attributes; i++) {
+        const float *c = mesh->attributes + 6 * i;
+        const uint16_t rgba[4] = {linear_short(c[0]), linear_short(c[1]),
+                                  linear_short(c[2]), 65535};
+        tess_output_write(output, rgba, sizeof rgba);
+    }
+}
+
+static void write_arrays(struct tess_output *output, const struct tess_mesh *mesh,
+                         const struct tess_texture_file *texture)
 {
     float v[3];
     tess_output_write(output, mesh->indices, 3 * mesh->faces * sizeof(uint32_t));
@@ -180,19 +229,29 @@ static void write_arrays(struct tess_output *output, const struct tess_mesh *mes
         unit_normal(v, mesh->normals + 3 * i);
         tess_output_write(output, v, sizeof v);
     }
-    for (size_t i = 0; i < mesh->vertices && mesh->attributes; i++) {
-        const float *c = mesh->attributes + 6 * i;
-        const uint16_t rgba[4] = {linear_short(c[0]), linear_short(c[1]),
-                                  linear_short(c[2]), 65535};
-        tess_output_write(output, rgba, sizeof rgba);
+    if (!texture) {
+        write_colours(output, mesh);
+        return;
     }
+    tess_output_write(output, mesh->uvs, 2 * mesh->vertices * sizeof(float));
+    tess_output_write(output, texture->data, texture->bytes);
+    tess_output_write(output, "\0\0\0", padding(texture->bytes));
 }
 
 enum tess_status tess_gltf_write(const struct tess_mesh *mesh, struct tess_env *env,
                                  const char *path, const struct tess_metadata *metadata,
                                  size_t count)
 {
-    struct writer writer = {0};
+    return tess_gltf_write_textured(mesh, NULL, env, path, metadata, count);
+}
+
+enum tess_status tess_gltf_write_textured(const struct tess_mesh *mesh,
+                                          const struct tess_texture_file *texture,
+                                          struct tess_env *env, const char *path,
+                                          const struct tess_metadata *metadata,
+                                          size_t count)
+{
+    struct writer writer = {.texture = texture};
     char *text = describe(&writer, mesh, metadata, count);
     if (!text)
         return tess_fail(env, TESS_ERR_MEMORY, "no host memory to write %s", path);
@@ -216,7 +275,7 @@ enum tess_status tess_gltf_write(const struct tess_mesh *mesh, struct tess_env *
         if (writer.bytes) {
             write_word(output, writer.bytes);
             write_word(output, TESS_GLB_CHUNK_BIN);
-            write_arrays(output, mesh);
+            write_arrays(output, mesh, texture);
         }
         status = tess_output_commit(&output, env);
     }

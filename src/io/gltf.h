@@ -6,6 +6,7 @@
 #include "base/mesh.h"
 #include "base/status.h"
 #include "io/output.h"
+#include "io/texture.h"
 
 // Write one mesh with normals and colours, if it has them, and a rough, non-metallic
 // material. Normals are brought to unit length. `count` pairs of metadata become the
@@ -15,6 +16,14 @@
 enum tess_status tess_gltf_write(const struct tess_mesh *mesh, struct tess_env *env,
                                  const char *path, const struct tess_metadata *metadata,
                                  size_t count);
+
+// The same with a texture as base colour instead of vertex colours, which would darken
+// it. The mesh has texture coordinates.
+enum tess_status tess_gltf_write_textured(const struct tess_mesh *mesh,
+                                          const struct tess_texture_file *texture,
+                                          struct tess_env *env, const char *path,
+                                          const struct tess_metadata *metadata,
+                                          size_t count);
 
 // Read all triangles of the file's scene as one mesh in our world: transforms applied,
 // normals present (made up where a part has none), attributes present: the vertex colours

@@ -22,6 +22,7 @@ struct job {
     size_t left;
     tess_png_sink *sink; // of a writer
     void *user;
+    bool opaque; // alpha is left out
     struct tess_picture picture;
     png_bytep *rows;
 };
@@ -81,19 +82,21 @@ static bool encode(struct job *job, const struct tess_picture *picture)
     png_set_user_limits(job->png, 0x7fffffff, 0x7fffffff);
     png_set_compression_level(job->png, COMPRESSION_LEVEL);
     png_set_IHDR(job->png, job->info, picture->width, picture->height, 8,
-                 PNG_COLOR_TYPE_RGB_ALPHA, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+                 job->opaque ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGB_ALPHA,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     png_set_sRGB(job->png, job->info, PNG_sRGB_INTENT_PERCEPTUAL);
     png_write_info(job->png, job->info);
+    if (job->opaque)
+        png_set_filler(job->png, 0, PNG_FILLER_AFTER);
     png_write_image(job->png, job->rows);
     png_write_end(job->png, NULL);
     return true;
 }
 
-enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess_env *env,
-                                 const char *path, tess_png_sink *sink, void *user)
+static enum tess_status encode_with(struct job job, const struct tess_picture *picture,
+                                    struct tess_env *env, const char *path)
 {
-    struct job job = {.sink = sink, .user = user};
     TESS_TRY(list_rows(&job, env, picture));
     enum tess_status status = TESS_OK;
     job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
@@ -105,6 +108,20 @@ enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess
     png_destroy_write_struct(&job.png, &job.info);
     free(job.rows);
     return status;
+}
+
+enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess_env *env,
+                                 const char *path, tess_png_sink *sink, void *user)
+{
+    return encode_with((struct job){.sink = sink, .user = user}, picture, env, path);
+}
+
+enum tess_status tess_png_encode_opaque(const struct tess_picture *picture,
+                                        struct tess_env *env, const char *path,
+                                        tess_png_sink *sink, void *user)
+{
+    return encode_with((struct job){.sink = sink, .user = user, .opaque = true}, picture,
+                       env, path);
 }
 
 static void write_output(void *user, const void *data, size_t bytes)

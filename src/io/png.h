@@ -19,6 +19,11 @@ typedef void tess_png_sink(void *user, const void *data, size_t bytes);
 enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess_env *env,
                                  const char *path, tess_png_sink *sink, void *user);
 
+// The same without alpha: RGB.
+enum tess_status tess_png_encode_opaque(const struct tess_picture *picture,
+                                        struct tess_env *env, const char *path,
+                                        tess_png_sink *sink, void *user);
+
 // Write 8-bit RGBA without time stamps, so that equal pictures are equal files. Statuses
 // as tess_output_commit().
 enum tess_status tess_png_write(const struct tess_picture *picture, struct tess_env *env,

@@ -1,4 +1,5 @@
-// stb_image, whose code is not written to our warnings: they are off in this file.
+// stb_image and stb_image_write, whose code is not written to our warnings: they are off
+// in this file.
 #include "io/stb.h"
 
 #include <limits.h>
@@ -27,6 +28,14 @@
 #pragma GCC diagnostic ignored "-Wsign-compare"
 #include <stb/stb_image.h>
 
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#define STBIW_ASSERT(x) ((void)0)
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#include <stb/stb_image_write.h>
+
+#define JPEG_QUALITY 95 // above 90 colours have full resolution
+
 uint8_t *tess_stb_decode(const uint8_t *data, size_t bytes, uint32_t *width,
                          uint32_t *height, const char **reason)
 {
@@ -40,4 +49,23 @@ uint8_t *tess_stb_decode(const uint8_t *data, size_t bytes, uint32_t *width,
     *width = (uint32_t)w;
     *height = (uint32_t)h;
     return pixels;
+}
+
+struct sink {
+    void (*write)(void *user, const void *data, size_t bytes);
+    void *user;
+};
+
+static void write_piece(void *user, void *data, int bytes)
+{
+    const struct sink *sink = user;
+    sink->write(sink->user, data, (size_t)bytes);
+}
+
+bool tess_stb_encode_jpeg(const uint8_t *pixels, uint32_t width, uint32_t height,
+                          void (*sink)(void *user, const void *data, size_t bytes),
+                          void *user)
+{
+    return stbi_write_jpg_to_func(write_piece, &(struct sink){sink, user}, (int)width,
+                                  (int)height, 4, pixels, JPEG_QUALITY);
 }

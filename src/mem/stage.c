@@ -744,3 +744,19 @@ enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat,
     free(data);
     return status;
 }
+
+void tess_stage_report_add(struct tess_stage_report *sum,
+                           const struct tess_stage_report *one)
+{
+    sum->name = one->name;
+    sum->seconds += one->seconds;
+    if (one->peak_bytes > sum->peak_bytes)
+        sum->peak_bytes = one->peak_bytes;
+    sum->counters.launches += one->counters.launches;
+    sum->counters.flop += one->counters.flop;
+    sum->counters.uploaded += one->counters.uploaded;
+    sum->counters.downloaded += one->counters.downloaded;
+    sum->counters.kernel_ns += one->counters.kernel_ns;
+    if (one->counters.longest_ns > sum->counters.longest_ns)
+        sum->counters.longest_ns = one->counters.longest_ns;
+}

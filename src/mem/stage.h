@@ -33,6 +33,10 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
                                 const struct tess_budget *budget, const char *name,
                                 tess_stage_fn *fn, void *user);
 
+// Reports of one stage that ran several times, as one: what they did is added up.
+void tess_stage_report_add(struct tess_stage_report *sum,
+                           const struct tess_stage_report *one);
+
 // ---- for use inside a stage's function ----
 
 struct tess_env *tess_stage_env(const struct tess_stage *stage);

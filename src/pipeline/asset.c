@@ -87,7 +87,8 @@ bool tess_asset_mesh(const struct tess_asset *asset, struct tess_mesh_view *view
         return false;
     const struct tess_mesh *mesh = &asset->mesh;
     *view = (struct tess_mesh_view){mesh->positions, mesh->normals,  mesh->attributes,
-                                    mesh->indices,   mesh->vertices, mesh->faces};
+                                    mesh->indices,   mesh->vertices, mesh->faces,
+                                    mesh->uvs};
     return true;
 }
 
@@ -127,6 +128,19 @@ static size_t describe_origin(struct tess_metadata metadata[2], char seed[32],
     return count;
 }
 
+static enum tess_status save_textured(const struct tess_asset *asset,
+                                      struct tess_context *ctx, const char *path,
+                                      const struct tess_metadata *metadata, size_t count)
+{
+    struct tess_texture_file texture;
+    TESS_TRY(tess_texture_encode(&texture, &ctx->env, &asset->texture,
+                                 asset->texture_format, path));
+    enum tess_status status = tess_gltf_write_textured(&asset->mesh, &texture, &ctx->env,
+                                                       path, metadata, count);
+    tess_texture_file_clear(&texture);
+    return status;
+}
+
 static enum tess_status save_mesh(const struct tess_asset *asset,
                                   struct tess_context *ctx, const char *path,
                                   enum format format)
@@ -141,7 +155,9 @@ static enum tess_status save_mesh(const struct tess_asset *asset,
     size_t count = describe_origin(metadata, seed, asset);
     switch (format) {
     case FORMAT_GLB:
-        return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
+        return asset->texture.pixels
+                   ? save_textured(asset, ctx, path, metadata, count)
+                   : tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
     case FORMAT_OBJ:
         return tess_obj_write(&asset->mesh, &ctx->env, path);
     case FORMAT_STL:
@@ -273,6 +289,7 @@ void tess_asset_destroy(struct tess_asset **asset)
     if (!*asset)
         return;
     tess_mesh_clear(&(*asset)->mesh);
+    tess_picture_clear(&(*asset)->texture);
     tess_splats_clear(&(*asset)->splats);
     tess_radiance_clear(&(*asset)->radiance);
     free((*asset)->model);

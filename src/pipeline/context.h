@@ -60,7 +60,9 @@ struct tess_model {
 
 struct tess_asset {
     bool has_mesh, has_splats, has_radiance;
-    struct tess_mesh mesh; // with normals
+    struct tess_mesh mesh;       // with normals
+    struct tess_picture texture; // of the mesh, which has coordinates; else empty
+    enum tess_texture_format texture_format;
     struct tess_splats splats;
     struct tess_radiance radiance;
     char *model; // "" if not from one

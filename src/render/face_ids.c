@@ -92,22 +92,6 @@ struct tess_camera tess_sphere_camera(size_t i, size_t count)
         .pitch = (float)(acos(1 - 2 * (double)i / (double)count) - PI / 2)};
 }
 
-// Reports of one stage that ran several times, as one.
-static void add_report(struct tess_stage_report *sum, const struct tess_stage_report *one)
-{
-    sum->name = one->name;
-    sum->seconds += one->seconds;
-    if (one->peak_bytes > sum->peak_bytes)
-        sum->peak_bytes = one->peak_bytes;
-    sum->counters.launches += one->counters.launches;
-    sum->counters.flop += one->counters.flop;
-    sum->counters.uploaded += one->counters.uploaded;
-    sum->counters.downloaded += one->counters.downloaded;
-    sum->counters.kernel_ns += one->counters.kernel_ns;
-    if (one->counters.longest_ns > sum->counters.longest_ns)
-        sum->counters.longest_ns = one->counters.longest_ns;
-}
-
 static void count_faces(uint32_t *counts, size_t *last, const uint32_t *ids,
                         size_t pixels, size_t view)
 {
@@ -143,7 +127,7 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
         env->progress = NULL; // of a single view
         status = tess_face_painter_draw(ids, &one, painter, dev, budget, &camera, size);
         if (!status) {
-            add_report(&sum, &one);
+            tess_stage_report_add(&sum, &one);
             count_faces(counts, last, ids, (size_t)size * size, view);
             env->progress = progress;
             tess_progress_tell(env, (struct tess_progress){.stage = "visibility",

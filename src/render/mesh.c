@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "render/camera.h"
@@ -343,12 +344,13 @@ static void record(void *user, size_t index, union tess_word *out)
                  back);
 }
 
-static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t supersampling)
+static struct tess_tiles describe(struct job *job, const char *resolve, uint32_t size,
+                                  uint32_t supersampling)
 {
     struct tess_tiles tiles = {.name = "mesh drawing",
                                .file = "raster",
                                .raster = "draw_triangles",
-                               .resolve = "resolve_triangles",
+                               .resolve = resolve,
                                .flop = 24,
                                .size = size,
                                .supersampling = supersampling,
@@ -377,6 +379,30 @@ static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t super
     return tiles;
 }
 
+static enum tess_status draw(struct tess_picture *out, struct tess_stage_report *report,
+                             struct tess_device *dev, struct tess_budget *budget,
+                             struct job *job, const char *resolve,
+                             const struct tess_camera *camera, uint32_t size,
+                             uint32_t supersampling)
+{
+    struct tess_env *env = tess_device_env(dev);
+    assert(job->mesh->faces < UINT32_MAX / 8); // also after clipping
+    job->samples = size * supersampling;
+    tess_camera_view(&job->view, camera);
+    enum tess_status status = project_vertices(job, env);
+    if (!status)
+        status = add_faces(job, env);
+    if (!status) {
+        struct tess_tiles tiles = describe(job, resolve, size, supersampling);
+        status = tess_tiles_run(out, report, dev, budget, &tiles);
+    }
+    free(job->vertices);
+    free(job->triangles);
+    free(job->boxes);
+    free(job->clipped);
+    return status;
+}
+
 enum tess_status tess_render_mesh(struct tess_picture *out,
                                   struct tess_stage_report *report,
                                   struct tess_device *dev, struct tess_budget *budget,
@@ -384,23 +410,26 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
                                   const struct tess_camera *camera, uint32_t size,
                                   uint32_t supersampling, enum tess_channel channel)
 {
-    struct tess_env *env = tess_device_env(dev);
-    assert(mesh->faces < UINT32_MAX / 8); // also after clipping
-    TESS_TRY(tess_tiles_check(&size, &supersampling, 4, env));
-    struct job job = {.mesh = mesh, .channel = channel, .samples = size * supersampling};
-    tess_camera_view(&job.view, camera);
-    enum tess_status status = project_vertices(&job, env);
-    if (!status)
-        status = add_faces(&job, env);
-    if (!status) {
-        struct tess_tiles tiles = describe(&job, size, supersampling);
-        status = tess_tiles_run(out, report, dev, budget, &tiles);
-    }
-    free(job.vertices);
-    free(job.triangles);
-    free(job.boxes);
-    free(job.clipped);
-    return status;
+    TESS_TRY(tess_tiles_check(&size, &supersampling, 4, tess_device_env(dev)));
+    struct job job = {.mesh = mesh, .channel = channel};
+    return draw(out, report, dev, budget, &job, "resolve_triangles", camera, size,
+                supersampling);
+}
+
+enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *report,
+                                    struct tess_device *dev, struct tess_budget *budget,
+                                    const struct tess_mesh *mesh,
+                                    const struct tess_camera *camera, uint32_t size)
+{
+    uint32_t supersampling = 1;
+    struct tess_picture picture = {0};
+    TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
+    struct job job = {.mesh = mesh, .channel = TESS_CHANNEL_FLAT};
+    TESS_TRY(draw(&picture, report, dev, budget, &job, "resolve_depths", camera, size,
+                  supersampling));
+    memcpy(inverse_z, picture.pixels, (size_t)size * size * sizeof *inverse_z);
+    tess_picture_clear(&picture);
+    return TESS_OK;
 }
 
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
@@ -410,6 +439,6 @@ enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
 {
     TESS_TRY(tess_tiles_check(&size, &supersampling, 4, tess_device_env(dev)));
     struct job job = {.mesh = NULL};
-    struct tess_tiles tiles = describe(&job, size, supersampling);
+    struct tess_tiles tiles = describe(&job, "resolve_triangles", size, supersampling);
     return tess_tiles_plan(report, dev, budget, &tiles);
 }

@@ -30,6 +30,14 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
                                   const struct tess_camera *camera, uint32_t size,
                                   uint32_t supersampling, enum tess_channel channel);
 
+// inverse_z [size][size]: 1 / depth along the view of the nearest face at each pixel's
+// centre, row 0 at the top; 0 where there is none. Rules and statuses of
+// tess_render_mesh(); size is not 0.
+enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *report,
+                                    struct tess_device *dev, struct tess_budget *budget,
+                                    const struct tess_mesh *mesh,
+                                    const struct tess_camera *camera, uint32_t size);
+
 // What it would need, with the smallest budget. That depends on the picture, not on the
 // mesh.
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,

@@ -1,0 +1,249 @@
+// Textures from splats: the mesh gets texture coordinates, views from all around are
+// drawn of the splats, and of the mesh for what is hidden, and each texel adds up what
+// views show of it.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "geom/texels.h"
+#include "geom/unwrap.h"
+#include "pipeline/context.h"
+#include "render/bake.h"
+#include "render/face_ids.h"
+#include "render/mesh.h"
+#include "render/splat.h"
+
+// The original's.
+#define SIZE      1024
+#define VIEWS     100
+#define VIEW_SIZE 1024
+
+#define VIEWS_MAX     10000
+#define VIEW_SIZE_MIN 16
+#define VIEW_SIZE_MAX 8192
+#define BATCH         8 // views that are on the host at a time
+
+struct job {
+    struct tess_context *ctx;
+    const struct tess_asset *splats;
+    struct tess_bake_params params; // zeros filled in
+    struct tess_mesh mesh;          // with texture coordinates
+    struct tess_texels texels;
+    float *sums; // [texels][4]
+    struct tess_bake_view views[BATCH];
+    size_t drawn; // views so far
+    double start; // seconds
+    struct tess_stage_report drawing, baking;
+};
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool is_power_of_two(uint32_t x)
+{
+    return x && !(x & (x - 1));
+}
+
+static enum tess_status check(struct tess_env *env, const struct tess_bake_params *p)
+{
+    if (!is_power_of_two(p->size) || p->size < TESS_TEXTURE_SIZE_MIN ||
+        p->size > TESS_TEXTURE_SIZE_MAX)
+        return tess_fail(env, TESS_ERR_ARG,
+                         "texture of %u texels: expected a power of two from %d to %d",
+                         (unsigned)p->size, TESS_TEXTURE_SIZE_MIN, TESS_TEXTURE_SIZE_MAX);
+    if ((unsigned)p->format > TESS_TEXTURE_JPEG)
+        return tess_fail(env, TESS_ERR_ARG, "texture format %d: expected 0 or 1",
+                         (int)p->format);
+    if (p->gutter && (!is_power_of_two(p->gutter) || p->gutter > p->size / 4))
+        return tess_fail(env, TESS_ERR_ARG,
+                         "gutter of %u texels: expected a power of two up to %u",
+                         (unsigned)p->gutter, (unsigned)p->size / 4);
+    if (p->views > VIEWS_MAX || p->view_size < VIEW_SIZE_MIN ||
+        p->view_size > VIEW_SIZE_MAX)
+        return tess_fail(
+            env, TESS_ERR_ARG, "%zu views of %u pixels: expected at most %d of %d to %d",
+            p->views, (unsigned)p->view_size, VIEWS_MAX, VIEW_SIZE_MIN, VIEW_SIZE_MAX);
+    return TESS_OK;
+}
+
+// ---- steps ----
+
+static enum tess_status unwrap(struct job *job, const struct tess_mesh *mesh)
+{
+    struct tess_env *env = &job->ctx->env;
+    struct tess_stage_report report = {.name = "unwrapping"};
+    struct tess_unwrap_facts facts;
+    double start = seconds_now();
+    TESS_TRY(tess_mesh_unwrap(
+        &job->mesh, &facts, env, mesh,
+        &(struct tess_unwrap_params){job->params.size, job->params.gutter}));
+    TESS_TRY(tess_texels_create(&job->texels, env, &job->mesh, job->params.size));
+    report.seconds = seconds_now() - start;
+    tess_log(env, TESS_LOG_DEBUG,
+             "unwrapping: %zu charts, gutters of %u texels, %.0f%% of %u x %u covered",
+             facts.charts, (unsigned)facts.gutter, 100 * facts.coverage,
+             (unsigned)job->params.size, (unsigned)job->params.size);
+    return tess_context_keep(job->ctx, &report);
+}
+
+static void clear_views(struct job *job)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        tess_picture_clear(&job->views[i].picture);
+}
+
+static enum tess_status draw_view(struct job *job, struct tess_bake_view *view)
+{
+    struct tess_context *ctx = job->ctx;
+    struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES + 1];
+    uint32_t size = job->params.view_size;
+    view->camera = tess_sphere_camera(job->drawn, job->params.views);
+    TESS_TRY(tess_render_splats(&view->picture, reports, ctx->device, &ctx->budget,
+                                &job->splats->splats, &view->camera, size, 1,
+                                TESS_CHANNEL_COLOUR));
+    TESS_TRY(tess_render_depths(view->inverse_z, &reports[TESS_RENDER_SPLATS_STAGES],
+                                ctx->device, &ctx->budget, &job->mesh, &view->camera,
+                                size));
+    for (size_t i = 0; i <= TESS_RENDER_SPLATS_STAGES; i++)
+        tess_stage_report_add(&job->drawing, &reports[i]);
+    job->drawn++;
+    return TESS_OK;
+}
+
+static enum tess_status add_batch(struct job *job)
+{
+    struct tess_context *ctx = job->ctx;
+    struct tess_bake_points points = {job->texels.count, job->texels.positions,
+                                      job->texels.normals};
+    struct tess_stage_report report;
+    size_t count = job->params.views - job->drawn;
+    count = count < BATCH ? count : BATCH;
+    for (size_t i = 0; i < count; i++)
+        TESS_TRY(draw_view(job, &job->views[i]));
+    TESS_TRY(tess_bake_add(job->sums, &report, ctx->device, &ctx->budget, &points,
+                           job->views, count, job->params.view_size));
+    tess_stage_report_add(&job->baking, &report);
+    clear_views(job);
+    return TESS_OK;
+}
+
+static enum tess_status add_all(struct job *job)
+{
+    struct tess_env *env = &job->ctx->env;
+    tess_progress_fn *progress = env->progress;
+    size_t pixels = (size_t)job->params.view_size * job->params.view_size;
+    TESS_TRY(tess_alloc(&job->sums, env, job->texels.count, 4 * sizeof *job->sums,
+                        "a texture"));
+    for (size_t i = 0; i < BATCH; i++)
+        TESS_TRY(
+            tess_alloc(&job->views[i].inverse_z, env, pixels, sizeof(float), "a view"));
+    enum tess_status status = TESS_OK;
+    while (job->drawn < job->params.views && !status) {
+        env->progress = NULL; // of a single view
+        status = add_batch(job);
+        env->progress = progress;
+        if (!status)
+            tess_progress_tell(
+                env, (struct tess_progress){.stage = "texture baking",
+                                            .done = job->drawn,
+                                            .total = job->params.views,
+                                            .elapsed = seconds_now() - job->start});
+    }
+    TESS_TRY(status);
+    job->drawing.name = "texture views";
+    TESS_TRY(tess_context_keep(job->ctx, &job->drawing));
+    return tess_context_keep(job->ctx, &job->baking);
+}
+
+// From sums to a whole picture.
+static enum tess_status resolve(struct tess_picture *out, struct job *job)
+{
+    struct tess_env *env = &job->ctx->env;
+    uint32_t size = job->params.size;
+    size_t texels = (size_t)size * size;
+    float *rgb = NULL;
+    bool *known = NULL;
+    TESS_TRY(tess_alloc(&rgb, env, texels, 3 * sizeof *rgb, "a texture"));
+    enum tess_status status = tess_alloc(&known, env, texels, sizeof *known, "a texture");
+    for (size_t i = 0; i < job->texels.count && !status; i++) {
+        const float *sum = job->sums + 4 * i;
+        size_t at = job->texels.at[i];
+        known[at] = sum[3] > 0;
+        for (size_t k = 0; k < 3 && known[at]; k++)
+            rgb[3 * at + k] = sum[k] / sum[3];
+    }
+    if (!status)
+        status = tess_texels_fill(rgb, known, env, size);
+    if (!status)
+        status = tess_picture_create(out, env, size, size);
+    for (size_t i = 0; i < 4 * texels && !status; i++)
+        out->pixels[i] =
+            i % 4 == 3 ? 255 : (uint8_t)lrintf(255 * fminf(rgb[i / 4 * 3 + i % 4], 1));
+    free(rgb);
+    free(known);
+    return status;
+}
+
+// ---- the asset ----
+
+static enum tess_status wrap(struct tess_asset **out, struct job *job,
+                             const struct tess_asset *from)
+{
+    struct tess_env *env = &job->ctx->env;
+    struct tess_asset *asset = NULL;
+    TESS_TRY(tess_alloc(&asset, env, 1, sizeof *asset, "an asset"));
+    enum tess_status status = tess_strdup(&asset->model, env, from->model);
+    if (!status)
+        status = resolve(&asset->texture, job);
+    if (status) {
+        tess_asset_destroy(&asset);
+        return status;
+    }
+    asset->has_mesh = true;
+    asset->mesh = job->mesh;
+    memset(&job->mesh, 0, sizeof job->mesh);
+    asset->texture_format = job->params.format;
+    asset->has_seed = from->has_seed;
+    asset->seed = from->seed;
+    *out = asset;
+    return TESS_OK;
+}
+
+enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *ctx,
+                                 const struct tess_asset *mesh,
+                                 const struct tess_asset *splats,
+                                 const struct tess_bake_params *params)
+{
+    struct job job = {.ctx = ctx, .splats = splats, .start = seconds_now()};
+    tess_context_begin(ctx);
+    if (!mesh->has_mesh)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no mesh for a texture");
+    if (!splats->has_splats)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "there are no splats to make a texture of");
+    if (params)
+        job.params = *params;
+    struct tess_bake_params *p = &job.params;
+    p->size = p->size ? p->size : SIZE;
+    p->views = p->views ? p->views : VIEWS;
+    p->view_size = p->view_size ? p->view_size : VIEW_SIZE;
+    TESS_TRY(check(&ctx->env, p));
+    enum tess_status status = unwrap(&job, &mesh->mesh);
+    if (!status)
+        status = add_all(&job);
+    if (!status)
+        status = wrap(out, &job, mesh);
+    clear_views(&job);
+    for (size_t i = 0; i < BATCH; i++)
+        free(job.views[i].inverse_z);
+    free(job.sums);
+    tess_texels_clear(&job.texels);
+    tess_mesh_clear(&job.mesh);
+    return status;
+}

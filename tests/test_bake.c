@@ -1,0 +1,220 @@
+// Baking: depths of meshes, and points that get back the colours of splats around them.
+#include "mesh_shapes.h"
+#include "test_render.h"
+
+#include "geom/texels.h"
+#include "geom/unwrap.h"
+#include "render/bake.h"
+#include "render/face_ids.h"
+#include "render/splat.h"
+
+#define SH 0.28209479177387814 // of degree 0
+
+// A sphere, its texels, and splats all over it whose colour is 0.5 + position.
+struct scene {
+    struct tess_mesh mesh; // with texture coordinates
+    struct tess_texels texels;
+    struct tess_splats splats;
+    size_t views;
+    uint32_t size;
+    struct tess_bake_view view[TESS_BAKE_VIEWS_MAX];
+};
+
+static void make_splats(struct scene *scene, struct tmp *tmp, size_t count, double radius)
+{
+    check(tmp, tess_splats_create(&scene->splats, &tmp->env, count));
+    for (size_t i = 0; i < count; i++) { // a Fibonacci spiral
+        double z = 1 - 2 * ((double)i + 0.5) / (double)count,
+               yaw = 2.39996323 * (double)i;
+        double ring = sqrt(1 - z * z), p[3] = {ring * cos(yaw), ring * sin(yaw), z};
+        for (size_t k = 0; k < 3; k++) {
+            scene->splats.positions[3 * i + k] = (float)(radius * p[k]);
+            scene->splats.scales[3 * i + k] = (float)(radius * 2.5 / sqrt((double)count));
+            scene->splats.colours[3 * i + k] = (float)(radius * p[k] / SH);
+        }
+        scene->splats.rotations[4 * i] = 1;
+        scene->splats.opacities[i] = 0.98f;
+    }
+}
+
+static void draw_views(struct scene *scene, struct setting *s)
+{
+    for (size_t v = 0; v < scene->views; v++) {
+        struct tess_bake_view *view = &scene->view[v];
+        struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
+        view->camera = tess_sphere_camera(v, scene->views);
+        view->inverse_z = malloc((size_t)scene->size * scene->size * sizeof(float));
+        if (tess_render_splats(&view->picture, reports, s->dev, &s->budget,
+                               &scene->splats, &view->camera, scene->size, 1,
+                               TESS_CHANNEL_COLOUR) ||
+            tess_render_depths(view->inverse_z, reports, s->dev, &s->budget, &scene->mesh,
+                               &view->camera, scene->size))
+            fail_msg("%s", s->env.message);
+    }
+}
+
+// With `inner`, another sphere inside the first one.
+static struct scene make_scene(struct tmp *tmp, struct setting *s, bool inner)
+{
+    struct scene scene = {.views = tiny() ? 4 : 14, .size = tiny() ? 48 : 160};
+    uint32_t rings = tiny() ? 9 : 31;
+    struct tess_mesh mesh = make_sphere(tmp, rings, 2 * rings, 0.4f);
+    if (inner) {
+        struct tess_mesh small = make_sphere(tmp, rings, 2 * rings, 0.2f);
+        mesh = join(tmp, &mesh, &small, 0);
+    }
+    uint32_t texture = tiny() ? 32 : 128;
+    check(tmp, tess_mesh_unwrap(&scene.mesh, NULL, &tmp->env, &mesh,
+                                &(struct tess_unwrap_params){.size = texture}));
+    check(tmp, tess_texels_create(&scene.texels, &tmp->env, &scene.mesh, texture));
+    make_splats(&scene, tmp, tiny() ? 500 : 5000, 0.4);
+    draw_views(&scene, s);
+    tess_mesh_clear(&mesh);
+    return scene;
+}
+
+static void clear_scene(struct scene *scene)
+{
+    for (size_t v = 0; v < scene->views; v++) {
+        tess_picture_clear(&scene->view[v].picture);
+        free(scene->view[v].inverse_z);
+    }
+    tess_mesh_clear(&scene->mesh);
+    tess_texels_clear(&scene->texels);
+    tess_splats_clear(&scene->splats);
+}
+
+// Views [from, to) added to `sums`.
+static void add(float *sums, struct setting *s, const struct scene *scene, size_t from,
+                size_t to)
+{
+    struct tess_stage_report report;
+    struct tess_bake_points points = {scene->texels.count, scene->texels.positions,
+                                      scene->texels.normals};
+    if (tess_bake_add(sums, &report, s->dev, &s->budget, &points, scene->view + from,
+                      to - from, scene->size))
+        fail_msg("%s", s->env.message);
+    assert_string_equal(report.name, "texture baking");
+    assert_true(report.peak_bytes <= s->budget.device_bytes);
+}
+
+static void test_colours(void **state)
+{
+    struct tmp *tmp = *state;
+    for (size_t i = 0; i < 2; i++) {
+        struct setting *s = open_setting(variants[i]);
+        struct scene scene = make_scene(tmp, s, false);
+        size_t count = scene.texels.count, seen = 0;
+        float *sums = calloc(count, 4 * sizeof *sums);
+        add(sums, s, &scene, 0, scene.views);
+        double error = 0, most = 0;
+        for (size_t t = 0; t < count; t++) {
+            for (size_t k = 0; k < 3 && sums[4 * t + 3] > 0; k++) {
+                double off = fabs(sums[4 * t + k] / sums[4 * t + 3] - 0.5 -
+                                  scene.texels.positions[3 * t + k]);
+                error += off / 3;
+                most = fmax(most, off);
+            }
+            seen += sums[4 * t + 3] > 0;
+        }
+        error /= (double)seen;
+        if (!tiny()) { // pictures are cut to 8 bits: half a level is 0.002
+            assert_int_equal(seen, count);
+            assert_true(error < 0.006);
+            assert_true(most < 0.03);
+        }
+        assert_true(seen > count / 2 && error < 0.05);
+        free(sums);
+        clear_scene(&scene);
+        close_setting(s);
+    }
+}
+
+static void test_hidden(void **state)
+{
+    struct tmp *tmp = *state;
+    struct setting *s = open_setting(TESS_VARIANT_CPU);
+    struct scene scene = make_scene(tmp, s, true);
+    size_t count = scene.texels.count, inside = 0;
+    float *sums = calloc(count, 4 * sizeof *sums);
+    add(sums, s, &scene, 0, scene.views);
+    for (size_t t = 0; t < count; t++) {
+        const float *p = scene.texels.positions + 3 * t;
+        if (p[0] * p[0] + p[1] * p[1] + p[2] * p[2] > 0.3f * 0.3f)
+            continue;
+        inside++;
+        assert_true(sums[4 * t + 3] == 0);
+    }
+    assert_true(inside > count / 10);
+    free(sums);
+    clear_scene(&scene);
+    close_setting(s);
+}
+
+static void test_budgets(void **state)
+{
+    struct tmp *tmp = *state;
+    struct setting *s = open_setting(TESS_VARIANT_CPU);
+    struct scene scene = make_scene(tmp, s, false);
+    size_t count = scene.texels.count, bytes = count * 4 * sizeof(float);
+    float *sums = calloc(1, bytes), *again = calloc(1, bytes);
+    struct tess_stage_report plan;
+    add(sums, s, &scene, 0, scene.views);
+    // In parts.
+    for (size_t v = 0; v < scene.views; v += 3)
+        add(again, s, &scene, v, v + 3 < scene.views ? v + 3 : scene.views);
+    assert_memory_equal(again, sums, bytes);
+    if (tess_bake_plan(&plan, s->dev, &s->budget, count, scene.views, scene.size))
+        fail_msg("%s", s->env.message);
+    assert_true(plan.floor_bytes > 0 && plan.floor_bytes < plan.peak_bytes);
+    for (size_t part = 0; part < 2; part++) {
+        memset(again, 0, bytes);
+        s->budget.device_bytes =
+            plan.floor_bytes + part * (plan.peak_bytes - plan.floor_bytes) / 2;
+        add(again, s, &scene, 0, scene.views);
+        assert_memory_equal(again, sums, bytes);
+    }
+    free(sums);
+    free(again);
+    clear_scene(&scene);
+    close_setting(s);
+}
+
+// A square before a larger one, both across the camera's axis.
+static void test_depths(void **state)
+{
+    struct tmp *tmp = *state;
+    enum { SIZE = 40 };
+    struct setting *s = open_setting(TESS_VARIANT_GPU);
+    struct tess_mesh mesh = {0};
+    check(tmp, tess_mesh_create(&mesh, &tmp->env, 8, 4, false));
+    for (size_t i = 0; i < 8; i++) {
+        float half = i < 4 ? 0.5f : 0.25f;
+        memcpy(mesh.positions + 3 * i,
+               (float[]){i % 4 == 1 || i % 4 == 2 ? half : -half, i < 4 ? -0.1f : 0.3f,
+                         i % 4 > 1 ? half : -half},
+               12);
+    }
+    memcpy(mesh.indices, (uint32_t[]){0, 1, 2, 0, 2, 3, 4, 5, 6, 4, 6, 7}, 48);
+    struct tess_camera camera = {0}; // at (0, 2, 0)
+    struct tess_stage_report report;
+    float depths[SIZE * SIZE];
+    if (tess_render_depths(depths, &report, s->dev, &s->budget, &mesh, &camera, SIZE))
+        fail_msg("%s", s->env.message);
+    assert_float_equal(depths[SIZE / 2 * SIZE + SIZE / 2], 1 / 1.7f, 1e-6);
+    assert_float_equal(depths[SIZE / 2 * SIZE + SIZE / 5], 1 / 2.1f, 1e-6);
+    assert_float_equal(depths[0], 0, 0);
+    tess_mesh_clear(&mesh);
+    close_setting(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_depths),
+        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_budgets),
+    };
+    return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
+}
