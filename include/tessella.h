@@ -341,10 +341,10 @@ TESS_API bool tess_asset_radiance(const struct tess_asset *asset,
                                   struct tess_radiance_view *view);
 
 // The suffix of `path` chooses: .glb .obj .stl .mesh.ply write the mesh, .ply .splat
-// .spz the splats (.ply the mesh if there are no splats), .rf.safetensors the radiance
-// field. The file appears whole or not
-// at all. TESS_ERR_ARG: an unknown suffix, or the asset lacks what the format holds.
-// TESS_ERR_WRITE names the path and the system's reason.
+// .spz .splats.glb the splats (.ply the mesh if there are no splats), .rf.safetensors the
+// radiance field. The file appears whole or not at all. TESS_ERR_ARG: an unknown suffix,
+// or the asset lacks what the format holds. TESS_ERR_WRITE names the path and the
+// system's reason.
 TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
                                           struct tess_context *ctx, const char *path);
 
@@ -358,10 +358,11 @@ TESS_API const char *tess_asset_suffix(const char *path);
 // All of these suffixes, for messages: ".glb, .obj, ... or .rf.safetensors".
 TESS_API const char *tess_asset_suffixes(void);
 
-// Read splats from a .ply in the 3D Gaussian Splatting convention, a .splat or a .spz, a
-// mesh from a .glb, .obj, .stl or a .ply with faces, or a radiance field from a
-// .rf.safetensors (README.md says what is in it). Vertices of .stl are joined where
-// they are at the same position. Colours of meshes come from .glb only.
+// Read splats from a .ply in the 3D Gaussian Splatting convention, a .splat, a .spz or a
+// .glb with KHR_gaussian_splatting, a mesh from another .glb, .obj, .stl or a .ply with
+// faces, or a radiance field from a .rf.safetensors (README.md says what is in it).
+// Vertices of .stl are joined where they are at the same position. Colours of meshes come
+// from .glb only.
 TESS_API enum tess_status tess_asset_open(struct tess_asset **out,
                                           struct tess_context *ctx, const char *path);
 TESS_API void tess_asset_destroy(struct tess_asset **asset);

@@ -9,8 +9,6 @@
 
 enum { COUNT = 50, ROW = 32 };
 
-static const double SH_DC = 0.28209479177387814;
-
 static enum tess_status read_splat(struct tess_env *env, const char *path)
 {
     struct tess_splats splats = {0};
@@ -37,7 +35,7 @@ static void test_splat_bytes(void **state)
     // A quarter turn back around x, which the file's axes undo.
     const float rotation[4] = {(float)sqrt(0.5), (float)-sqrt(0.5), 0, 0};
     memcpy(splats.rotations + 4, rotation, sizeof rotation);
-    const float colour[3] = {0, 5, (float)(-0.25 / SH_DC)};
+    const float colour[3] = {0, 5, (float)(-0.25 / TESS_SH_DC)};
     memcpy(splats.colours + 3, colour, sizeof colour);
     splats.opacities[1] = 0.4f;
     assert_int_equal(tess_splat_file_write(&splats, &tmp->env, tmp_path(tmp, "a.splat")),
@@ -70,7 +68,7 @@ static void test_splat_round_trip(void **state)
         expect_rotation(read.rotations + 4 * i, splats.rotations + 4 * i, 0.03);
         for (int j = 0; j < 3; j++)
             assert_true(fabsf(read.colours[3 * i + j] - splats.colours[3 * i + j]) <=
-                        0.501 / 255 / SH_DC);
+                        0.501 / 255 / TESS_SH_DC);
     }
     // Written again, the same bytes.
     size_t bytes, again_bytes;

@@ -20,6 +20,10 @@ struct tess_mesh {
     float *split_margins; // [faces / 2] or NULL: how clearly each quad chose its diagonal
 };
 
+// Degree 0 of the spherical harmonics, 1 / (2 sqrt(pi)): a colour is 0.5 + TESS_SH_DC *
+// c.
+#define TESS_SH_DC 0.28209479177387814
+
 // Gaussians with their activations applied, except for the opacity.
 struct tess_splats {
     size_t count;

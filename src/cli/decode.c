@@ -17,7 +17,7 @@ bool cli_is_latent(const char *path)
 
 static bool holds_texture(const char *path)
 {
-    return ends_with(path, ".glb");
+    return ends_with(path, ".glb") && tess_asset_format(path) == TESS_MESH;
 }
 
 int cli_choose(unsigned *out, const struct cli *cli, bool latents)

@@ -64,13 +64,18 @@ static const char texture_help[] =
     "  --texture-views N --texture-view-size PIXELS   of the splats (100 of 1024)\n"
     "  --texture-gutter N texels between charts (SIZE / 256)\n";
 
+#define MESHES_HELP "  .glb .obj .stl .mesh.ply\n                     the mesh\n"
+#define SPLATS_HELP                                                                      \
+    "  .ply .splat .spz .splats.glb\n                     the Gaussian splats\n"
+#define FORMATS_HELP                                                                     \
+    "The suffix of each -o chooses:\n" MESHES_HELP SPLATS_HELP                           \
+    "  .rf.safetensors    the radiance field\n"                                          \
+    "  .png .apng         a picture, an animated one\n"
+
 static const struct cli_command commands[] = {
     {"generate", "IMAGE... -o OUT...",
-     "Turn pictures of one object into 3D. The suffix of each -o chooses: .glb .obj .stl "
-     ".mesh.ply\n"
-     "the mesh, .ply .splat .spz the Gaussian splats, .rf.safetensors the radiance "
-     "field,\n"
-     ".png a picture, .apng an animated one, .safetensors the structured latent.\n"
+     "Turn pictures of one object into 3D.\n"
+     "\n" FORMATS_HELP "  .safetensors       the structured latent\n"
      "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N | N..M    of the noise, as the original draws it (42); several: "
@@ -100,16 +105,13 @@ static const struct cli_command commands[] = {
      "                     memory, the same result\n",
      1, 8, true, true, true, true},
     {"decode", "LATENT.safetensors -o OUT...",
-     "Turn a structured latent (tensors coords and feats) into 3D. The suffix of each -o "
-     "chooses:\n"
-     ".glb .obj .stl .mesh.ply the mesh, .ply .splat .spz the Gaussian splats,\n"
-     ".rf.safetensors the radiance field, .png a picture, .apng an animated one.\n"
-     "\n"
+     "Turn a structured latent (tensors coords and feats) into 3D.\n"
+     "\n" FORMATS_HELP "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true, true, true},
     {"render", "ASSET... -o OUT...",
-     "Draw splats (.ply .splat .spz) or a mesh (.glb .obj .ply .stl), several with "
+     "Draw splats (.ply .splat .spz .glb) or a mesh (.glb .obj .ply .stl), several with "
      "--sheet.\n"
      "\n"
      "  -o, --output FILE  .png a picture, .apng an animated one\n",
@@ -143,7 +145,8 @@ static const struct cli_command commands[] = {
      "  --json             as JSON\n",
      0, 1, false, false},
     {"info", "ASSET",
-     "Count and measure a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz) or a "
+     "Count and measure a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz .glb) or "
+     "a "
      "radiance\n"
      "field (.rf.safetensors).\n"
      "\n"
@@ -171,13 +174,13 @@ static const struct cli_command commands[] = {
      "  --tiny             the same networks, narrow and of few blocks: 22 MB\n",
      0, 8, false, false},
     {"clean", "MESH -o OUT...",
-     "Clean a mesh (.glb .obj .ply .stl) and write it. The suffix of each -o chooses.\n"
-     "\n"
+     "Clean a mesh (.glb .obj .ply .stl) and write it. The suffix of each -o "
+     "chooses:\n" MESHES_HELP "\n"
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, true},
     {"convert", "ASSET -o OUT...",
-     "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz) in other formats.\n"
-     "\n"
+     "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz .glb) in other\n"
+     "formats. The suffix of each -o chooses:\n" MESHES_HELP SPLATS_HELP "\n"
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, false},
 };

@@ -57,7 +57,8 @@ enum tess_status tess_glb_list(struct tess_glb_list *list, struct tess_json_at r
     return TESS_OK;
 }
 
-// Materials and lights do not change how vertices are read; other extensions may.
+// Materials and lights do not change how vertices are read, and splats are read; other
+// extensions may.
 static enum tess_status check_extensions(struct tess_json_at root)
 {
     struct tess_glb_list names = {0};
@@ -68,6 +69,7 @@ static enum tess_status check_extensions(struct tess_json_at root)
         status = tess_json_string(&name, names.items[i], NULL);
         if (!status && strncmp(name, "KHR_materials_", 14) != 0 &&
             strncmp(name, "KHR_texture_", 12) != 0 &&
+            strcmp(name, "KHR_gaussian_splatting") != 0 &&
             strncmp(name, "KHR_lights_", 11) != 0)
             status = tess_json_fail(names.items[i], NULL,
                                     "a file without this extension (export it without "
@@ -178,9 +180,17 @@ void tess_glb_floats(float *out, const struct tess_glb_array *array, size_t inde
     const uint8_t *src = array->data + index * array->stride;
     for (int i = 0; i < array->components; i++) {
         uint16_t word;
+        int16_t signed_word;
         switch (array->type) {
+        case TESS_GLB_BYTE:
+            out[i] = (int8_t)src[i] > -127 ? (int8_t)src[i] / 127.0f : -1;
+            break;
         case TESS_GLB_UNSIGNED_BYTE:
             out[i] = src[i] / 255.0f;
+            break;
+        case TESS_GLB_SHORT:
+            memcpy(&signed_word, src + 2 * i, sizeof signed_word);
+            out[i] = signed_word > -32767 ? signed_word / 32767.0f : -1;
             break;
         case TESS_GLB_UNSIGNED_SHORT:
             memcpy(&word, src + 2 * i, sizeof word);

@@ -18,6 +18,7 @@ enum {
     TESS_GLB_CHUNK_BIN = 0x004e4942,  // "BIN"
     TESS_GLB_BYTE = 5120,
     TESS_GLB_UNSIGNED_BYTE = 5121,
+    TESS_GLB_SHORT = 5122,
     TESS_GLB_UNSIGNED_SHORT = 5123,
     TESS_GLB_UNSIGNED_INT = 5125,
     TESS_GLB_FLOAT = 5126,
@@ -70,8 +71,8 @@ enum tess_status tess_glb_follow(struct tess_json_at *out, struct tess_json_at o
 enum tess_status tess_glb_accessor(struct tess_glb_array *out, const struct tess_glb *glb,
                                    struct tess_json_at object, const char *key);
 
-// Element `index` into out[components], unsigned bytes and shorts normalised to 0..1,
-// else floats.
+// Element `index` into out[components]: unsigned bytes and shorts normalised to 0..1,
+// signed ones to -1..1, else floats.
 void tess_glb_floats(float *out, const struct tess_glb_array *array, size_t index);
 
 // Element `index` of unsigned integers.

@@ -1,5 +1,5 @@
-// GLB reader: walks the scene's nodes with their transforms and appends the triangles of
-// every primitive to one mesh.
+// GLB reader: appends the triangles of every primitive of the scene, transformed by its
+// nodes, to one mesh.
 #include "io/gltf.h"
 
 #include <math.h>
@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "io/glb.h"
+#include "io/gltf_nodes.h"
 #include "io/json.h"
 
 // Primitive modes.
@@ -17,13 +18,7 @@ struct reader {
     struct tess_glb glb;
     struct tess_mesh mesh; // vertices and faces so far
     size_t position_room, normal_room, attribute_room, index_room;
-    bool *visited; // by node
     bool textures; // some are ignored
-};
-
-// Column-major: element (row, column) is m[4 * column + row].
-struct matrix {
-    double m[16];
 };
 
 static float to_srgb(float linear)
@@ -94,7 +89,7 @@ static enum tess_status make_room(struct reader *reader, struct tess_json_at pri
 }
 
 // The cofactors of the upper left 3 x 3: the inverse transpose times the determinant.
-static void cofactors(double out[3][3], const struct matrix *t)
+static void cofactors(double out[3][3], const struct tess_gltf_matrix *t)
 {
     for (int r = 0; r < 3; r++) {
         for (int c = 0; c < 3; c++) {
@@ -115,7 +110,7 @@ static bool from_gltf(float *out, const double *v)
 }
 
 static bool add_position(float *out, const struct tess_glb_array *array, size_t index,
-                         const struct matrix *t)
+                         const struct tess_gltf_matrix *t)
 {
     float p[4];
     double v[3];
@@ -208,7 +203,7 @@ static void add_attributes(struct reader *reader, const struct tess_glb_array *c
 
 static enum tess_status read_primitive(struct reader *reader,
                                        struct tess_json_at primitive,
-                                       const struct matrix *transform)
+                                       const struct tess_gltf_matrix *transform)
 {
     uint32_t mode;
     struct tess_json_at attributes;
@@ -272,154 +267,10 @@ static enum tess_status read_primitive(struct reader *reader,
     return TESS_OK;
 }
 
-// ---------------------------------------------------------------------------------------
-// Nodes
-// ---------------------------------------------------------------------------------------
-
-static struct matrix multiply(const struct matrix *a, const struct matrix *b)
+static enum tess_status visit(void *user, struct tess_json_at primitive,
+                              const struct tess_gltf_matrix *transform)
 {
-    struct matrix product = {{0}};
-    for (int c = 0; c < 4; c++) {
-        for (int r = 0; r < 4; r++) {
-            for (int k = 0; k < 4; k++)
-                product.m[4 * c + r] += a->m[4 * k + r] * b->m[4 * c + k];
-        }
-    }
-    return product;
-}
-
-static const struct matrix IDENTITY = {{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}};
-
-// Numbers of a transform stay well inside single precision.
-static enum tess_status optional_floats(float *dst, struct tess_json_at node,
-                                        const char *key, size_t count)
-{
-    if (!tess_json_present(tess_json_member(node, key)))
-        return TESS_OK;
-    return tess_json_floats(dst, node, key, count, -1e18, 1e18);
-}
-
-static enum tess_status node_transform(struct matrix *out, struct tess_json_at node)
-{
-    float m[16], t[3] = {0, 0, 0}, q[4] = {0, 0, 0, 1}, s[3] = {1, 1, 1};
-    if (tess_json_present(tess_json_member(node, "matrix"))) {
-        TESS_TRY(optional_floats(m, node, "matrix", 16));
-        for (int i = 0; i < 16; i++)
-            out->m[i] = m[i];
-        return TESS_OK;
-    }
-    TESS_TRY(optional_floats(t, node, "translation", 3));
-    TESS_TRY(optional_floats(q, node, "rotation", 4));
-    TESS_TRY(optional_floats(s, node, "scale", 3));
-    double x = q[0], y = q[1], z = q[2], w = q[3];
-    double length = x * x + y * y + z * z + w * w;
-    double k = length > 0 ? 2 / length : 0;
-    const double rotation[3][3] = {
-        {1 - k * (y * y + z * z), k * (x * y - w * z), k * (x * z + w * y)},
-        {k * (x * y + w * z), 1 - k * (x * x + z * z), k * (y * z - w * x)},
-        {k * (x * z - w * y), k * (y * z + w * x), 1 - k * (x * x + y * y)},
-    };
-    *out = IDENTITY;
-    for (int r = 0; r < 3; r++) {
-        for (int c = 0; c < 3; c++)
-            out->m[4 * c + r] = rotation[r][c] * s[c];
-        out->m[12 + r] = t[r];
-    }
-    return TESS_OK;
-}
-
-static enum tess_status read_mesh(struct reader *reader, struct tess_json_at node,
-                                  const struct matrix *transform)
-{
-    struct tess_json_at mesh;
-    struct tess_glb_list primitives = {0};
-    if (!tess_json_present(tess_json_member(node, "mesh")))
-        return TESS_OK;
-    TESS_TRY(tess_glb_follow(&mesh, node, "mesh", &reader->glb.meshes));
-    TESS_TRY(tess_glb_list(&primitives, mesh, "primitives"));
-    enum tess_status status = TESS_OK;
-    for (size_t i = 0; i < primitives.count && !status; i++)
-        status = read_primitive(reader, primitives.items[i], transform);
-    free(primitives.items);
-    return status;
-}
-
-struct visit {
-    size_t node;
-    struct matrix parent;
-};
-
-struct stack {
-    struct visit *visits;
-    size_t count, room;
-};
-
-static enum tess_status push(struct stack *stack, struct reader *reader,
-                             struct tess_json_at index, const struct matrix *parent)
-{
-    size_t node;
-    if (reader->glb.nodes.count == 0)
-        return tess_json_fail(index, NULL, "no index, as the file has no nodes");
-    TESS_TRY(tess_json_size(&node, index, NULL, 0, reader->glb.nodes.count - 1));
-    if (reader->visited[node])
-        return tess_json_fail(index, NULL, "a node without another parent");
-    reader->visited[node] = true;
-    TESS_TRY(tess_grow(&stack->visits, &stack->room, reader->glb.env, stack->count + 1,
-                       sizeof *stack->visits, "glTF nodes"));
-    stack->visits[stack->count++] = (struct visit){node, *parent};
-    return TESS_OK;
-}
-
-// Push the members of an array of node indices, the first one on top.
-static enum tess_status push_all(struct stack *stack, struct reader *reader,
-                                 struct tess_json_at object, const char *key,
-                                 const struct matrix *parent)
-{
-    struct tess_glb_list list = {0};
-    TESS_TRY(tess_glb_list(&list, object, key));
-    enum tess_status status = TESS_OK;
-    for (size_t i = list.count; i > 0 && !status; i--)
-        status = push(stack, reader, list.items[i - 1], parent);
-    free(list.items);
-    return status;
-}
-
-static enum tess_status walk(struct stack *stack, struct reader *reader,
-                             struct tess_json_at scene)
-{
-    TESS_TRY(push_all(stack, reader, scene, "nodes", &IDENTITY));
-    while (stack->count) {
-        struct visit visit = stack->visits[--stack->count];
-        struct tess_json_at node;
-        struct matrix own;
-        TESS_TRY(tess_env_check(reader->glb.env));
-        TESS_TRY(tess_json_object(&node, reader->glb.nodes.items[visit.node], NULL));
-        TESS_TRY(node_transform(&own, node));
-        struct matrix transform = multiply(&visit.parent, &own);
-        TESS_TRY(read_mesh(reader, node, &transform));
-        TESS_TRY(push_all(stack, reader, node, "children", &transform));
-    }
-    return TESS_OK;
-}
-
-static enum tess_status read_scene(struct reader *reader)
-{
-    struct tess_json_at root = tess_json_root(reader->glb.json), scene;
-    size_t index;
-    if (reader->glb.scenes.count == 0)
-        return tess_json_fail(root, "scenes", "a scene to read");
-    TESS_TRY(
-        tess_json_size_or(&index, root, "scene", 0, reader->glb.scenes.count - 1, 0));
-    TESS_TRY(tess_json_object(&scene, reader->glb.scenes.items[index], NULL));
-    TESS_TRY(tess_alloc(&reader->visited, reader->glb.env, reader->glb.nodes.count,
-                        sizeof *reader->visited, "glTF nodes"));
-    struct stack stack = {0};
-    enum tess_status status = walk(&stack, reader, scene);
-    free(stack.visits);
-    if (!status && reader->mesh.faces == 0)
-        status = tess_fail(reader->glb.env, TESS_ERR_FILE,
-                           "%s: no triangles in its scene", reader->glb.path);
-    return status;
+    return read_primitive(user, primitive, transform);
 }
 
 enum tess_status tess_gltf_read(struct tess_mesh *out, struct tess_env *env,
@@ -428,9 +279,10 @@ enum tess_status tess_gltf_read(struct tess_mesh *out, struct tess_env *env,
     struct reader reader = {0};
     enum tess_status status = tess_glb_open(&reader.glb, env, path);
     if (!status)
-        status = read_scene(&reader);
+        status = tess_gltf_walk(&reader.glb, visit, &reader);
+    if (!status && reader.mesh.faces == 0)
+        status = tess_fail(env, TESS_ERR_FILE, "%s: no triangles in its scene", path);
     tess_glb_close(&reader.glb);
-    free(reader.visited);
     if (status) {
         tess_mesh_clear(&reader.mesh);
         return status;

@@ -10,9 +10,6 @@
 
 enum { ROW_BYTES = 32, SCALE = 12, COLOUR = 24, ROTATION = 28 };
 
-// Of degree 0 of the spherical harmonics: 1 / (2 sqrt(pi)).
-#define SH_DC 0.28209479177387814
-
 static uint8_t to_byte(double value)
 {
     return (uint8_t)(value > 0 ? value < 255 ? value + 0.5 : 255 : 0);
@@ -27,7 +24,7 @@ static void pack(uint8_t *row, const struct tess_splats *splats, size_t index)
     memcpy(row + SCALE, splats->scales + 3 * index, 3 * sizeof(float));
     for (int j = 0; j < 3; j++)
         row[COLOUR + j] =
-            to_byte(255 * (0.5 + SH_DC * (double)splats->colours[3 * index + j]));
+            to_byte(255 * (0.5 + TESS_SH_DC * (double)splats->colours[3 * index + j]));
     row[COLOUR + 3] = to_byte(255 * (double)splats->opacities[index]);
     for (int j = 0; j < 4; j++)
         row[ROTATION + j] = to_byte(128 + 128 * (double)rotation[j]);
@@ -57,7 +54,8 @@ static const char *unpack(struct tess_splats *splats, size_t index, const uint8_
             return "its position (bytes 0 to 11) is not finite";
         if (!(isfinite(scale[j]) && scale[j] >= 0))
             return "its scale (bytes 12 to 23) is negative or not finite";
-        splats->colours[3 * index + j] = (float)((row[COLOUR + j] / 255.0 - 0.5) / SH_DC);
+        splats->colours[3 * index + j] =
+            (float)((row[COLOUR + j] / 255.0 - 0.5) / TESS_SH_DC);
     }
     splats->opacities[index] = row[COLOUR + 3] / 255.0f;
     for (int j = 0; j < 4; j++)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "geom/weld.h"
 #include "io/gltf.h"
+#include "io/gltf_splats.h"
 #include "io/mesh_read.h"
 #include "io/obj.h"
 #include "io/ply.h"
@@ -26,6 +27,7 @@ enum format {
     FORMAT_PLY,
     FORMAT_SPLAT,
     FORMAT_SPZ,
+    FORMAT_SPLATS_GLB,
     FORMAT_RADIANCE,
 };
 
@@ -35,6 +37,7 @@ static const struct {
     enum format format;
     enum tess_representation holds;
 } formats[] = {
+    {".splats.glb", FORMAT_SPLATS_GLB, TESS_SPLATS},
     {".mesh.ply", FORMAT_MESH_PLY, TESS_MESH},
     {".glb", FORMAT_GLB, TESS_MESH},
     {".obj", FORMAT_OBJ, TESS_MESH},
@@ -48,7 +51,8 @@ static const struct {
 
 const char *tess_asset_suffixes(void)
 {
-    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat, .spz or .rf.safetensors";
+    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat, .spz, .splats.glb or "
+           ".rf.safetensors";
 }
 
 // The entry of the table, or FORMAT_COUNT.
@@ -175,7 +179,12 @@ static enum tess_status save_splats(const struct tess_asset *asset,
         return tess_fail(&ctx->env, TESS_ERR_ARG,
                          "%s: this format holds Gaussian splats, and there are none",
                          path);
+    char seed[32];
+    struct tess_metadata metadata[2];
+    size_t count = describe_origin(metadata, seed, asset);
     switch (format) {
+    case FORMAT_SPLATS_GLB:
+        return tess_gltf_write_splats(&asset->splats, &ctx->env, path, metadata, count);
     case FORMAT_SPLAT:
         return tess_splat_file_write(&asset->splats, &ctx->env, path);
     case FORMAT_SPZ:
@@ -232,6 +241,10 @@ static enum tess_status read_splats(struct tess_asset *asset, struct tess_contex
 {
     struct tess_splats *splats = &asset->splats;
     switch (format) {
+    case FORMAT_GLB:
+    case FORMAT_SPLATS_GLB:
+        TESS_TRY(tess_gltf_read_splats(splats, &ctx->env, path));
+        break;
     case FORMAT_SPLAT:
         TESS_TRY(tess_splat_file_read(splats, &ctx->env, path));
         break;
@@ -252,11 +265,12 @@ static enum tess_status read_into(struct tess_asset *asset, struct tess_context 
     enum format format = format_of(path);
     bool mesh = tess_asset_format(path) == TESS_MESH;
     if (format == FORMAT_NONE)
-        return tess_fail(&ctx->env, TESS_ERR_FILE,
-                         "%s: not an asset that can be read, expected splats (.ply, "
-                         ".splat, .spz), a mesh (.glb, .obj, .ply, .stl) or a radiance "
-                         "field (.rf.safetensors)",
-                         path);
+        return tess_fail(
+            &ctx->env, TESS_ERR_FILE,
+            "%s: not an asset that can be read, expected splats (.ply, "
+            ".splat, .spz, .glb), a mesh (.glb, .obj, .ply, .stl) or a radiance "
+            "field (.rf.safetensors)",
+            path);
     if (format == FORMAT_RADIANCE) {
         TESS_TRY(tess_radiance_read(&asset->radiance, &ctx->env, path));
         asset->has_radiance = true;
@@ -264,6 +278,8 @@ static enum tess_status read_into(struct tess_asset *asset, struct tess_context 
     }
     if (format == FORMAT_PLY)
         TESS_TRY(tess_ply_has_faces(&mesh, &ctx->env, path));
+    else if (format == FORMAT_GLB)
+        mesh = !tess_gltf_has_splats(&ctx->env, path);
     return (mesh ? read_mesh : read_splats)(asset, ctx, path, format);
 }
 

@@ -6,7 +6,7 @@ from material import (DONE, INPUT, Report, USAGE, digest, done, errors, expect_f
                       one_message, read_png, run, small_latent)
 
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
-SPLATS = {"ply": 1e-6, "splat": 1e-6, "spz": 4e-5}  # how well positions are kept
+SPLATS = {"ply": 1e-6, "splat": 1e-6, "spz": 4e-5, "splats.glb": 1e-6}  # how well positions are kept
 
 
 def info(path):

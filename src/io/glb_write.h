@@ -1,0 +1,44 @@
+// Binary glTF files with one node of one primitive: its JSON as it grows, and the chunks.
+#ifndef TESS_GLB_WRITE_H
+#define TESS_GLB_WRITE_H
+
+#include "io/output.h"
+
+struct cJSON;
+
+// Targets of buffer views, from the glTF 2.0 specification.
+enum { TESS_GLB_ARRAY_BUFFER = 34962, TESS_GLB_ELEMENT_ARRAY_BUFFER = 34963 };
+
+// cJSON's objects are NULL where there was no memory, which tess_glb_begin() tells.
+struct tess_glb_writer {
+    struct cJSON *root;
+    struct cJSON *primitive, *attributes; // of the mesh of the node
+    struct cJSON *views, *accessors;
+    size_t bytes; // of the binary chunk so far
+};
+
+// Asset, scene and node; `count` pairs of metadata become the asset's "extras".
+void tess_glb_start(struct tess_glb_writer *writer, const struct tess_metadata *metadata,
+                    size_t count);
+
+// Give the node a mesh of one primitive.
+void tess_glb_add_primitive(struct tess_glb_writer *writer);
+
+// Add a buffer view of `count` elements of a multiple of 4 bytes each, and the accessor
+// that covers it. Returns the accessor. `type` is of a component, `shape` "VEC3" or the
+// like.
+struct cJSON *tess_glb_add_array(struct tess_glb_writer *writer, int target, int type,
+                                 const char *shape, size_t count, size_t element_bytes);
+
+// The same as an attribute of the primitive.
+struct cJSON *tess_glb_add_attribute(struct tess_glb_writer *writer, const char *name,
+                                     int type, const char *shape, size_t count,
+                                     size_t element_bytes);
+
+// Begin the file `path` with header, JSON and the head of the binary chunk, after which
+// the caller writes writer->bytes bytes, if there are any, and commits. Frees the JSON,
+// also on failure. TESS_ERR_WRITE also if the file would pass 4 GiB, TESS_ERR_MEMORY.
+enum tess_status tess_glb_begin(struct tess_output **out, struct tess_glb_writer *writer,
+                                struct tess_env *env, const char *path);
+
+#endif
