@@ -14,6 +14,8 @@ first (4.2 GB; --tiny: 22 MB). Parts, which may be measured one by one into the 
   disk    the structure's flow with the checkpoint in no cache, beside reading and computing alone
   many    twenty generations of the demo's model in one process: memory after each
   plan    seconds that `tessella plan` takes
+  failing allocations, first uses and commands that fail, sampled over a run with few voxels:
+          whether it went on to the same bytes, or ended with status 4 and was taken up again
 
 Runs of all budgets take turns, and ratios are medians over neighbouring runs: the machine may be
 busy with other work. The table is Markdown, the picture a PNG of time against budget.
@@ -42,7 +44,8 @@ SMALL_BUFFERS = "buffers of 32 MiB"
 SMALLEST = "smallest"
 GROWTH = (10000, 40000, 120000)
 OUTPUTS = ("a.glb", "a.ply", "a.safetensors")
-PARTS = ("runs", "growth", "disk", "many", "plan")
+FAILING = 4  # of each kind, spread over a run
+PARTS = ("runs", "growth", "disk", "many", "plan", "failing")
 FLOWS = ("structure flow", "latent flow")
 DECODERS = ("structure decoder", "gaussian decoder", "mesh decoder")
 MIB = 2 ** 20
@@ -257,6 +260,55 @@ def measure_plan(options, _scratch, results, save):
     save()
 
 
+def fails(options, scratch, kind, number, wanted):
+    """One run in which something fails: "went on" or "taken up again"."""
+    kept = scratch / f"{kind}-{number}"
+
+    def generate(**more):
+        environment = dict(os.environ, LD_PRELOAD=str(options.count), **more)
+        environment["TESS_CL_COUNT_REPORT"] = str(scratch / "count.json")
+        command = [options.program, "generate", PICTURE, "--steps", 1, "--voxels", 64, "--model",
+                   options.model, "-q", "--keep", kept, "--from", kept]
+        for name in OUTPUTS:
+            command += ["-o", scratch / name]
+        done = subprocess.run([str(word) for word in command], env=environment, check=False,
+                              capture_output=True, text=True)
+        hashes = {name: hashlib.sha256((scratch / name).read_bytes()).hexdigest()
+                  for name in OUTPUTS if done.returncode == 0}
+        return done, hashes, json.loads((scratch / "count.json").read_text())
+    if kind is None:
+        done, hashes, counts = generate()
+        if done.returncode:
+            fail(f"generate: {done.stderr.strip()}")
+        return hashes, counts
+    done, hashes, counts = generate(**{kind: str(number)})
+    if not counts["failures"]:
+        fail(f"{kind}={number}: nothing failed")
+    what = "went on"
+    if done.returncode == 4 and done.stderr.count("tessella: ") == 1:
+        what = "ended with status 4, taken up again"
+        done, hashes, _ = generate()
+    shutil.rmtree(kept, ignore_errors=True)
+    if done.returncode or hashes != wanted:
+        fail(f"{kind}={number}: exit status {done.returncode}, {hashes}: {done.stderr.strip()}")
+    return what
+
+
+def measure_failing(options, scratch, results, save):
+    wanted, counts = fails(options, scratch, None, 0, None)
+    numbers = {"TESS_CL_FAIL_ALLOC": counts["allocations"],
+               "TESS_CL_FAIL_USE": counts["allocations"],
+               "TESS_CL_FAIL_COMMAND": counts["commands"] * 3 // 4}
+    cases = results["failing"] = {}
+    for kind, last in numbers.items():
+        for part in range(FAILING):
+            number = 1 + last * part // FAILING
+            what = fails(options, scratch, kind, number, wanted)
+            cases.setdefault(kind, {}).setdefault(what, []).append(number)
+            print(f"{kind}={number}: {what}", flush=True)
+            save()
+
+
 # ---- telling ----
 
 def stage_ratio(cases, name, stages):
@@ -321,6 +373,10 @@ def other_tables(results):
                   f"{many[-1]['anonymous_bytes'] / MIB:.1f} MiB after the last; device peak "
                   f"{many[0]['device_peak_bytes'] / MIB:.1f} and "
                   f"{many[-1]['device_peak_bytes'] / MIB:.1f} MiB"]
+    for kind, outcomes in results.get("failing", {}).items():
+        told = "; ".join(f"{what}: {', '.join(map(str, numbers))}"
+                         for what, numbers in outcomes.items())
+        lines.append(f"- {kind}: {told}; the same files")
     for voxels, rounds in results.get("plan", {}).items():
         lines.append(f"- `tessella plan --voxels {voxels}`: {statistics.median(rounds):.2f} s")
     return lines

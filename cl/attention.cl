@@ -16,7 +16,9 @@
 
 #if TESS_CPU
 
-#define QUERIES 8
+#define MERGED  4             // units that a work-item takes
+#define QUERIES (MERGED * 64) // of them
+#define GROUP   8             // queries in registers
 #define WIDE    ((D + 15) / 16)
 
 // 16 values from column 16 j of a row of D; zero beyond.
@@ -50,29 +52,58 @@ static inline float sum16(float16 x)
     return c.lo + c.hi;
 }
 
-// keys[h][d][row] = k of kv[row]; the columns from `rows` to `stride` are zeroed.
-// Work-items: (stride, H * D).
-kernel void transpose_keys(global float *keys, global const float *kv, u32 rows,
-                           u32 stride, u32 C, u32 kv_stride, u32 k_col)
+// m[i][j] = m[j][i]: four perfect shuffles of 16 rows of 16.
+static inline void transpose16(private float16 *m)
 {
-    const size_t row = get_global_id(0), c = get_global_id(1);
-    if (row >= stride || c >= C)
-        return;
-    keys[c * stride + row] = row < rows ? kv[row * kv_stride + k_col + c] : 0.0f;
+    for (u32 round = 0; round < 4; round++) {
+        float16 old[16];
+        for (u32 i = 0; i < 16; i++)
+            old[i] = m[i];
+        for (u32 i = 0; i < 8; i++) {
+            m[2 * i].even = old[i].lo;
+            m[2 * i].odd = old[i + 8].lo;
+            m[2 * i + 1].even = old[i].hi;
+            m[2 * i + 1].odd = old[i + 8].hi;
+        }
+    }
+}
+
+// block[d][16 i ..] = column d of `count` rows of keys; beyond, the last row again.
+static inline void load_keys(private float16 *block, global const float *keys,
+                             size_t row_stride, u32 count)
+{
+    for (u32 i = 0; 16 * i < count; i++)
+        for (u32 j = 0; j < WIDE; j++) {
+            float16 m[16];
+            for (u32 r = 0; r < 16; r++)
+                m[r] = load_columns(keys + min(16 * i + r, count - 1) * row_stride, j);
+            transpose16(m);
+            for (u32 c = 0; c < 16 && 16 * j + c < D; c++)
+                block[(16 * j + c) * (BLOCK / 16) + i] = m[c];
+        }
+}
+
+// values[row][16 j ..] = `count` rows, side by side: where they lie, their distance may
+// be one that caches take badly.
+static inline void load_values(private float16 *values, global const float *from,
+                               size_t row_stride, u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        for (u32 j = 0; j < WIDE; j++)
+            values[i * WIDE + j] = load_columns(from + i * row_stride, j);
 }
 
 #define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-// scores[q][key] for 8 queries and 32 keys from `keys` on, which holds D rows of
-// `stride`.
+// scores[q][key] for 8 queries and 32 keys from `keys` on, which holds D rows of BLOCK.
 static inline void score_keys(private float *scores, private const float *queries,
-                              global const float *keys, u32 stride)
+                              private const float16 *keys)
 {
 #define START(q) float16 a##q = 0, b##q = 0;
     EACH_QUERY(START)
+#undef START
     for (u32 d = 0; d < D; d++) {
-        const float16 k0 = vload16(0, keys + (size_t)d * stride);
-        const float16 k1 = vload16(1, keys + (size_t)d * stride);
+        const float16 k0 = keys[d * (BLOCK / 16)], k1 = keys[d * (BLOCK / 16) + 1];
 #define STEP(q)                                                                          \
     {                                                                                    \
         const float16 x = queries[q * D + d];                                            \
@@ -86,95 +117,142 @@ static inline void score_keys(private float *scores, private const float *querie
     vstore16(a##q, 0, scores + q * BLOCK);                                               \
     vstore16(b##q, 1, scores + q * BLOCK);
     EACH_QUERY(FINISH)
+#undef FINISH
 }
 
-// Turn a row of scores into weights; *scale is what earlier sums are multiplied by.
+// Turn 8 rows of scores into weights; scales are what earlier sums are multiplied by.
 static inline void weigh(private float *scores, u32 keys, private float *top,
-                         private float *total, private float *scale)
+                         private float *total, private float *scales)
 {
-    for (u32 i = keys; i < BLOCK; i++)
-        scores[i] = NEGATIVE;
-    float16 s0 = vload16(0, scores), s1 = vload16(1, scores), s2 = vload16(2, scores),
-            s3 = vload16(3, scores);
-    const float next = fmax(*top, max16(fmax(fmax(s0, s1), fmax(s2, s3))));
-    s0 = tess_exp_float16(s0 - next);
-    s1 = tess_exp_float16(s1 - next);
-    s2 = tess_exp_float16(s2 - next);
-    s3 = tess_exp_float16(s3 - next);
-    vstore16(s0, 0, scores);
-    vstore16(s1, 1, scores);
-    vstore16(s2, 2, scores);
-    vstore16(s3, 3, scores);
-    *scale = tess_exp_float(*top - next);
-    *total = fma(*total, *scale, sum16((s0 + s1) + (s2 + s3)));
-    *top = next;
+    float next[GROUP];
+    for (u32 q = 0; q < GROUP; q++) {
+        for (u32 i = keys; i < BLOCK; i++)
+            scores[q * BLOCK + i] = NEGATIVE;
+        const float16 s0 = vload16(0, scores + q * BLOCK),
+                      s1 = vload16(1, scores + q * BLOCK),
+                      s2 = vload16(2, scores + q * BLOCK),
+                      s3 = vload16(3, scores + q * BLOCK);
+        next[q] = fmax(top[q], max16(fmax(fmax(s0, s1), fmax(s2, s3))));
+        scales[q] = tess_exp_float(top[q] - next[q]);
+        top[q] = next[q];
+    }
+    for (u32 q = 0; q < GROUP; q++) {
+        const float16 s0 = tess_exp_float16(vload16(0, scores + q * BLOCK) - next[q]),
+                      s1 = tess_exp_float16(vload16(1, scores + q * BLOCK) - next[q]),
+                      s2 = tess_exp_float16(vload16(2, scores + q * BLOCK) - next[q]),
+                      s3 = tess_exp_float16(vload16(3, scores + q * BLOCK) - next[q]);
+        vstore16(s0, 0, scores + q * BLOCK);
+        vstore16(s1, 1, scores + q * BLOCK);
+        vstore16(s2, 2, scores + q * BLOCK);
+        vstore16(s3, 3, scores + q * BLOCK);
+        total[q] = fma(total[q], scales[q], sum16((s0 + s1) + (s2 + s3)));
+    }
 }
 
-// sums[q][16 j ..] = sums * scale + weights v for 8 queries.
+// sums[q][16 j ..] = sums * scale + weights v for 8 queries, and for 16 columns.
 static inline void add_values(private float16 *sums, private const float *weights,
-                              private const float *scales, global const float *values,
-                              size_t row_stride, u32 keys, u32 j)
+                              private const float *scales, private const float16 *values,
+                              u32 keys)
 {
-#define LOAD(q) float16 a##q = sums[q * WIDE] * scales[q];
-    EACH_QUERY(LOAD)
+#define START(q) float16 a##q = sums[q * WIDE] * scales[q];
+    EACH_QUERY(START)
+#undef START
     for (u32 key = 0; key < keys; key++) {
-        const float16 v = load_columns(values + key * row_stride, j);
+        const float16 v = values[key * WIDE];
 #define STEP(q) a##q = fma((float16)weights[q * BLOCK + key], v, a##q);
         EACH_QUERY(STEP)
 #undef STEP
     }
-#define KEEP(q) sums[q * WIDE] = a##q;
-    EACH_QUERY(KEEP)
+#define FINISH(q) sums[q * WIDE] = a##q;
+    EACH_QUERY(FINISH)
+#undef FINISH
 }
 
-// Work-items: (units, H).
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-attention(global float *out, global const float *q, global const float *kv,
-          global const float *keys, global const uint4 *units, global float2 *state,
-          u32 unit0, u32 query0, u32 key0, u32 key_rows, u32 stride, u32 q_stride,
-          u32 q_col, u32 kv_stride, u32 k_col, u32 v_col, u32 H, float scale, u32 first,
-          u32 last)
+// The same for 32 columns.
+static inline void add_values_twice(private float16 *sums, private const float *weights,
+                                    private const float *scales,
+                                    private const float16 *values, u32 keys)
 {
-    const uint4 unit = units[unit0 + get_global_id(0)];
-    const u32 head = get_global_id(1), C = H * D;
-    const u32 row0 = unit.s0 - query0, count = unit.s1;
+#define START(q)                                                                         \
+    float16 a##q = sums[q * WIDE] * scales[q], b##q = sums[q * WIDE + 1] * scales[q];
+    EACH_QUERY(START)
+#undef START
+    for (u32 key = 0; key < keys; key++) {
+        const float16 v = values[key * WIDE], w = values[key * WIDE + 1];
+#define STEP(q)                                                                          \
+    {                                                                                    \
+        const float16 x = weights[q * BLOCK + key];                                      \
+        a##q = fma(x, v, a##q);                                                          \
+        b##q = fma(x, w, b##q);                                                          \
+    }
+        EACH_QUERY(STEP)
+#undef STEP
+    }
+#define FINISH(q)                                                                        \
+    sums[q * WIDE] = a##q;                                                               \
+    sums[q * WIDE + 1] = b##q;
+    EACH_QUERY(FINISH)
+#undef FINISH
+}
+
+// What a launch is about, but for its units.
+struct attention {
+    global float *out;
+    global const float *q, *kv;
+    global float2 *state;
+    u32 query0, key0, key_rows, q_stride, q_col, kv_stride, k_col, v_col, H, head;
+    float scale;
+    bool first, last;
+};
+
+static inline void attend(const private struct attention *a, uint4 unit)
+{
+    const u32 head = a->head, H = a->H, C = H * D;
+    const u32 row0 = unit.s0 - a->query0, count = unit.s1;
+    const u32 filled = (count + GROUP - 1) / GROUP * GROUP;
     // The keys of the run that are here.
-    const u32 start = max(unit.s2, key0) - key0;
-    const u32 end = min(unit.s2 + unit.s3, key0 + key_rows) - key0;
-    float queries[QUERIES * D], scores[QUERIES * BLOCK];
-    float top[QUERIES], total[QUERIES], scales[QUERIES];
-    float16 sums[QUERIES * WIDE];
-    for (u32 i = 0; i < QUERIES; i++) {
+    const u32 start = max(unit.s2, a->key0) - a->key0;
+    const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
+    float queries[QUERIES * D], top[QUERIES], total[QUERIES];
+    float scores[GROUP * BLOCK] __attribute__((aligned(64))), scales[GROUP];
+    float16 sums[QUERIES * WIDE], values[BLOCK * WIDE], block[D * BLOCK / 16];
+    for (u32 i = 0; i < filled; i++) {
         const size_t row = row0 + min(i, count - 1);
+        global const float *query = a->q + row * a->q_stride + a->q_col + head * D;
         for (u32 d = 0; d < D; d++)
-            queries[i * D + d] = q[row * q_stride + q_col + head * D + d] * scale;
-        const float2 old = first ? (float2)(NEGATIVE, 0.0f) : state[row * H + head];
+            queries[i * D + d] = query[d] * a->scale;
+        const float2 old = a->first ? (float2)(NEGATIVE, 0.0f) : a->state[row * H + head];
         top[i] = old.s0;
         total[i] = old.s1;
         for (u32 j = 0; j < WIDE; j++)
             sums[i * WIDE + j] = 0;
-        if (!first)
+        if (!a->first)
             for (u32 j = 0; j < WIDE; j++)
-                sums[i * WIDE + j] = load_columns(out + row * C + head * D, j);
+                sums[i * WIDE + j] = load_columns(a->out + row * C + head * D, j);
     }
     for (u32 k = start; k < end; k += BLOCK) {
         const u32 here = min(end - k, (u32)BLOCK);
-        global const float *block = keys + (size_t)head * D * stride + k;
-        score_keys(scores, queries, block, stride);
-        if (here > 32)
-            score_keys(scores + 32, queries, block + 32, stride);
-        for (u32 i = 0; i < QUERIES; i++)
-            weigh(scores + i * BLOCK, here, &top[i], &total[i], &scales[i]);
-        global const float *values = kv + (size_t)k * kv_stride + v_col + head * D;
-        for (u32 j = 0; j < WIDE; j++)
-            add_values(sums + j, scores, scales, values, kv_stride, here, j);
+        global const float *from = a->kv + (size_t)k * a->kv_stride + head * D;
+        load_keys(block, from + a->k_col, a->kv_stride, here);
+        load_values(values, from + a->v_col, a->kv_stride, here);
+        for (u32 g = 0; g < filled; g += GROUP) {
+            score_keys(scores, queries + g * D, block);
+            if (here > 32)
+                score_keys(scores + 32, queries + g * D, block + 2);
+            weigh(scores, here, top + g, total + g, scales);
+            u32 j = 0;
+            for (; j + 1 < WIDE; j += 2)
+                add_values_twice(sums + g * WIDE + j, scores, scales, values + j, here);
+            if (j < WIDE)
+                add_values(sums + g * WIDE + j, scores, scales, values + j, here);
+        }
     }
     for (u32 i = 0; i < count; i++) {
-        global float *to = out + (size_t)(row0 + i) * C + head * D;
-        if (!last)
-            state[(size_t)(row0 + i) * H + head] = (float2)(top[i], total[i]);
+        global float *to = a->out + (size_t)(row0 + i) * C + head * D;
+        if (!a->last)
+            a->state[(size_t)(row0 + i) * H + head] = (float2)(top[i], total[i]);
         for (u32 j = 0; j < WIDE; j++) {
-            const float16 y = last ? sums[i * WIDE + j] / total[i] : sums[i * WIDE + j];
+            const float16 s = sums[i * WIDE + j], y = a->last ? s / total[i] : s;
             if (16 * j + 16 <= D) {
                 vstore16(y, j, to);
                 continue;
@@ -184,6 +262,28 @@ attention(global float *out, global const float *q, global const float *kv,
             for (u32 d = 16 * j; d < D; d++)
                 to[d] = lanes[d - 16 * j];
         }
+    }
+}
+
+// Units of one run that follow one another are done together, so that keys and values
+// are brought once for all of them. Work-items: (groups of MERGED units, H).
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+attention(global float *out, global const float *q, global const float *kv,
+          global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
+          u32 query0, u32 key0, u32 key_rows, u32 q_stride, u32 q_col, u32 kv_stride,
+          u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
+{
+    const struct attention a = {
+        out,      q,     kv,        state, query0, key0, key_rows,
+        q_stride, q_col, kv_stride, k_col, v_col,  H,    get_global_id(1),
+        scale,    first, last};
+    const u32 start = get_global_id(0) * MERGED;
+    const u32 end = min(start + MERGED, unit_count);
+    for (u32 i = start; i < end;) {
+        uint4 unit = units[unit0 + i++];
+        while (i < end && all(units[unit0 + i].hi == unit.hi))
+            unit.s1 += units[unit0 + i++].s1;
+        attend(&a, unit);
     }
 }
 
@@ -233,14 +333,12 @@ static inline void add_value(private float *sums, float weight, local const floa
     }
 }
 
-// One work-item a query. Work-items: (units * 64, H), groups of 64. `keys` and `stride`
-// are not used.
+// One work-item a query. Work-items: (units * 64, H), groups of 64.
 kernel __attribute__((reqd_work_group_size(QUERIES, 1, 1))) void
 attention(global float *out, global const float *q, global const float *kv,
-          global const float *keys, global const uint4 *units, global float2 *state,
-          u32 unit0, u32 query0, u32 key0, u32 key_rows, u32 stride, u32 q_stride,
-          u32 q_col, u32 kv_stride, u32 k_col, u32 v_col, u32 H, float scale, u32 first,
-          u32 last)
+          global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
+          u32 query0, u32 key0, u32 key_rows, u32 q_stride, u32 q_col, u32 kv_stride,
+          u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
 {
     local float local_k[KEYS * WIDTH], local_v[KEYS * WIDTH];
     const u32 lane = get_local_id(0), head = get_global_id(1), C = H * D;

@@ -38,15 +38,56 @@ static inline u32 tap_column(u32 t, u32 octant)
 
 #if TESS_CPU
 
-#define ROWS 8
+// A work-item makes ROWS rows of PANELS panels, 8 x 32 outputs at a time in registers.
+// DEPTH rows of a panel of half become float once for all of its rows.
+#define ROWS   64
+#define PANELS 4
+#define DEPTH  128
 
+// clang-format off
 #if WEIGHT_F16
-#define LOAD_WEIGHT(i, p) vload_half16(i, p)
+#define PANEL private const float *
 #else
-#define LOAD_WEIGHT(i, p) vload16(i, p)
+#define PANEL global const float *
 #endif
+// clang-format on
 
-#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_OF_4(X) X(0) X(1) X(2) X(3)
+
+// sums[place[r]] += in[from[r]][0 .. depth - 1] panel, for `count` rows. Beyond, the last
+// one is made again.
+#define DEFINE_ADD_PRODUCTS(NAME, EACH_ROW)                                              \
+    static inline void NAME(private float *sums, global const float *in, PANEL panel,    \
+                            private const u32 *from, private const u32 *place,           \
+                            u32 count, u32 K, u32 depth)                                 \
+    {                                                                                    \
+        const u32 last = count - 1;                                                      \
+        EACH_ROW(START)                                                                  \
+        for (u32 k = 0; k < depth; k++) {                                                \
+            const float16 w0 = vload16(0, panel + k * COLS);                             \
+            const float16 w1 = vload16(1, panel + k * COLS);                             \
+            EACH_ROW(STEP)                                                               \
+        }                                                                                \
+        EACH_ROW(KEEP)                                                                   \
+    }
+#define START(r)                                                                         \
+    global const float *p##r = in + from[min((u32)r, last)] * (size_t)K;                 \
+  private                                                                                \
+    float *s##r = sums + place[min((u32)r, last)] * COLS;                                \
+    float16 a##r = vload16(0, s##r), b##r = vload16(1, s##r);
+#define STEP(r)                                                                          \
+    {                                                                                    \
+        const float16 x = p##r[k];                                                       \
+        a##r = fma(x, w0, a##r);                                                         \
+        b##r = fma(x, w1, b##r);                                                         \
+    }
+#define KEEP(r)                                                                          \
+    vstore16(a##r, 0, s##r);                                                             \
+    vstore16(b##r, 1, s##r);
+
+DEFINE_ADD_PRODUCTS(add_products_of_8, EACH_OF_8)
+DEFINE_ADD_PRODUCTS(add_products_of_4, EACH_OF_4)
 
 static inline float16 activate(float16 x, u32 act)
 {
@@ -87,7 +128,39 @@ static inline void store_half_panel(global float *out, global const float *bias,
     }
 }
 
-// Work-items: (groups of 8 rows, panels).
+// The rows that have a neighbour at a tap: their places in the tile, and the neighbours.
+// Adding products with zero for the others would change nothing.
+static inline u32 list_rows(private u32 *from, private u32 *place,
+                            global const u32 *index, size_t row0, u32 count, u32 tap,
+                            u32 octant)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < count; i++) {
+#if TAPS == 1
+        from[n] = row0 + i;
+#else
+        from[n] = index[(row0 + i) * 27 + tap_column(tap, octant)];
+        if (from[n] == NO_ROW)
+            continue;
+#endif
+        place[n++] = i;
+    }
+    return n;
+}
+
+// sums += products of the listed rows and what is here of a panel.
+static inline void add_products(private float *sums, global const float *in, PANEL panel,
+                                private const u32 *from, private const u32 *place, u32 n,
+                                u32 K, u32 depth)
+{
+    u32 i = 0;
+    for (; i + 4 < n; i += 8)
+        add_products_of_8(sums, in, panel, from + i, place + i, n - i, K, depth);
+    if (i < n)
+        add_products_of_4(sums, in, panel, from + i, place + i, n - i, K, depth);
+}
+
+// Work-items: (groups of PANELS panels, groups of ROWS rows).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
@@ -95,54 +168,45 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
        u32 out_mul, u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
        u32 has_residual, u32 octant)
 {
-    const size_t row0 = get_global_id(0) * ROWS;
-    const size_t panel = get_global_id(1);
-    const u32 last = rows - 1;
-    global const weight_t *w = weight + panel * TAPS * K * COLS;
-#define START(r) float16 a##r = 0, b##r = 0;
-    EACH_ROW(START)
-    for (u32 t = 0; t < TAPS; t++, w += (size_t)K * COLS) {
-#if TAPS == 1
-#define ROW_POINTER(r)                                                                   \
-    global const float *p##r = in + min((u32)(row0 + r), last) * (size_t)K;
-        EACH_ROW(ROW_POINTER)
-#else
-        const u32 column = tap_column(t, octant);
-        u32 missing = NO_ROW;
-#define ROW_INDEX(r)   const u32 i##r = index[min((u32)(row0 + r), last) * 27ul + column];
-        EACH_ROW(ROW_INDEX)
-#define ROW_MISSING(r) missing &= i##r;
-        EACH_ROW(ROW_MISSING)
-        if (missing == NO_ROW)
-            continue; // adding products with zero would change nothing
-#define ROW_POINTER(r)                                                                   \
-    global const float *p##r = i##r == NO_ROW ? zeros : in + i##r * (size_t)K;
-        EACH_ROW(ROW_POINTER)
+    const u32 panels = (N + COLS - 1) / COLS, panel0 = get_global_id(0) * PANELS;
+    const u32 panel_count = min(panels - panel0, (u32)PANELS);
+    const size_t row0 = get_global_id(1) * ROWS;
+    const u32 count = min((u32)(rows - row0), (u32)ROWS);
+    float sums[PANELS * ROWS * COLS] __attribute__((aligned(64)));
+    u32 from[ROWS], place[ROWS];
+#if WEIGHT_F16
+    float converted[DEPTH * COLS] __attribute__((aligned(64)));
 #endif
-        for (u32 k = 0; k < K; k++) {
-            const float16 w0 = LOAD_WEIGHT(0, w + (size_t)k * COLS);
-            const float16 w1 = LOAD_WEIGHT(1, w + (size_t)k * COLS);
-#define STEP(r)                                                                          \
-    {                                                                                    \
-        const float16 x = p##r[k];                                                       \
-        a##r = fma(x, w0, a##r);                                                         \
-        b##r = fma(x, w1, b##r);                                                         \
-    }
-            EACH_ROW(STEP)
+    for (u32 i = 0; i < panel_count * ROWS * COLS / 16; i++)
+        vstore16((float16)0, i, sums);
+    for (u32 t = 0; t < TAPS; t++) {
+        const u32 n = list_rows(from, place, index, row0, count, t, octant);
+        for (u32 k0 = 0; n > 0 && k0 < K; k0 += DEPTH) {
+            const u32 depth = min(K - k0, (u32)DEPTH);
+            for (u32 i = 0; i < panel_count; i++) {
+                global const weight_t *w =
+                    weight + (((size_t)(panel0 + i) * TAPS + t) * K + k0) * COLS;
+#if WEIGHT_F16
+                for (u32 j = 0; j < depth * COLS / 16; j++)
+                    vstore16(vload_half16(j, w), j, converted);
+                add_products(sums + i * ROWS * COLS, in + k0, converted, from, place, n, K,
+                             depth);
+#else
+                add_products(sums + i * ROWS * COLS, in + k0, w, from, place, n, K, depth);
+#endif
+            }
         }
     }
-#define FINISH(r)                                                                        \
-    if (row0 + r < rows) {                                                               \
-        global float *to = out + ((row0 + r) * out_mul + out_add) * N;                   \
-        global const float *from =                                                       \
-            residual + (((row0 + r) * out_mul + out_add) >> residual_shift) * N;         \
-        store_half_panel(to, bias, gate, from, a##r, panel *COLS, N, act, has_bias,      \
-                         has_gate, has_residual);                                        \
-        if (panel * COLS + 16 < N)                                                       \
-            store_half_panel(to, bias, gate, from, b##r, panel *COLS + 16, N, act,       \
-                             has_bias, has_gate, has_residual);                          \
+    for (u32 i = 0; i < count; i++) {
+        const size_t row = (row0 + i) * out_mul + out_add;
+        global float *to = out + row * N;
+        global const float *old = residual + (row >> residual_shift) * N;
+        for (u32 c = 0; c < panel_count * COLS && panel0 * COLS + c < N; c += 16)
+            store_half_panel(
+                to, bias, gate, old,
+                vload16(0, sums + (c / COLS * ROWS + i) * COLS + c % COLS),
+                panel0 * COLS + c, N, act, has_bias, has_gate, has_residual);
     }
-    EACH_ROW(FINISH)
 }
 
 #else

@@ -3,8 +3,8 @@
 
 #include <assert.h>
 
-#define CPU_ROWS  8 // outputs of one work-item: 8 rows x 32 columns
-#define CPU_COLS  32
+#define CPU_ROWS  64 // outputs of one work-item: 64 rows x 4 panels of 32 columns
+#define CPU_COLS  128
 #define GPU_TILE  64 // outputs of one group: 64 x 64 by 16 x 16 work-items
 #define GPU_GROUP 16
 
@@ -54,12 +54,12 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
             .file = "matmul",
             .kernel = "matmul",
             .defines = defines(weight),
-            .global = {cpu ? (rows + CPU_ROWS - 1) / CPU_ROWS
+            .global = {cpu ? (N + CPU_COLS - 1) / CPU_COLS
                            : round_up(N, GPU_TILE) / (GPU_TILE / GPU_GROUP),
-                       cpu ? (N + CPU_COLS - 1) / CPU_COLS
+                       cpu ? (rows + CPU_ROWS - 1) / CPU_ROWS
                            : round_up(rows, GPU_TILE) / (GPU_TILE / GPU_GROUP)},
             .local = {cpu ? 1 : GPU_GROUP, cpu ? 1 : GPU_GROUP, 1},
-            .cut = cpu ? 0 : 1,
+            .cut = 1,
             .flop = 2.0 * (double)rows * (double)N * (double)K *
                     (double)taps_of(weight->layout) * density,
             .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_SLICE(packed),
