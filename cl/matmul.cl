@@ -189,10 +189,11 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #if WEIGHT_F16
                 for (u32 j = 0; j < depth * COLS / 16; j++)
                     vstore16(vload_half16(j, w), j, converted);
-                add_products(sums + i * ROWS * COLS, in + k0, converted, from, place, n, K,
-                             depth);
+                add_products(sums + i * ROWS * COLS, in + k0, converted, from, place, n,
+                             K, depth);
 #else
-                add_products(sums + i * ROWS * COLS, in + k0, w, from, place, n, K, depth);
+                add_products(sums + i * ROWS * COLS, in + k0, w, from, place, n, K,
+                             depth);
 #endif
             }
         }
@@ -202,10 +203,9 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
         global float *to = out + row * N;
         global const float *old = residual + (row >> residual_shift) * N;
         for (u32 c = 0; c < panel_count * COLS && panel0 * COLS + c < N; c += 16)
-            store_half_panel(
-                to, bias, gate, old,
-                vload16(0, sums + (c / COLS * ROWS + i) * COLS + c % COLS),
-                panel0 * COLS + c, N, act, has_bias, has_gate, has_residual);
+            store_half_panel(to, bias, gate, old,
+                             vload16(0, sums + (c / COLS * ROWS + i) * COLS + c % COLS),
+                             panel0 * COLS + c, N, act, has_bias, has_gate, has_residual);
     }
 }
 
