@@ -164,9 +164,9 @@ static inline void add_products(private float *sums, global const float *in, PAN
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
-       global const u32 *index, global const float *zeros, u32 rows, u32 K, u32 N,
-       u32 out_mul, u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
-       u32 has_residual, u32 octant)
+       global const u32 *index, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
+       u32 residual_shift, u32 act, u32 has_bias, u32 has_gate, u32 has_residual,
+       u32 octant)
 {
     const u32 panels = (N + COLS - 1) / COLS, panel0 = get_global_id(0) * PANELS;
     const u32 panel_count = min(panels - panel0, (u32)PANELS);
@@ -236,9 +236,9 @@ static inline float4 load_weight4(global const weight_t *p)
 kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
-       global const u32 *index, global const float *zeros, u32 rows, u32 K, u32 N,
-       u32 out_mul, u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
-       u32 has_residual, u32 octant)
+       global const u32 *index, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
+       u32 residual_shift, u32 act, u32 has_bias, u32 has_gate, u32 has_residual,
+       u32 octant)
 {
     local float tile_a[DEPTH][TILE + 4];
     local float tile_b[DEPTH][TILE];

@@ -67,9 +67,7 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
     TESS_TRY(tess_weights_use(&items, weights, 0));
     size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     struct tess_mat in = ops_upload(stage, p->in_rows, p->K, p->in);
-    struct tess_mat zeros = ops_take(stage, 1, p->K);
-    TESS_TRY(tess_slice_fill(tess_stage_device(stage), zeros.data, 0));
-    struct tess_mat gate = zeros;
+    struct tess_mat gate = {0};
     if (p->gated)
         gate = ops_upload(stage, 1, p->N, p->gate_values);
     size_t step = p->split ? p->split : p->rows;
@@ -96,8 +94,7 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
                                          .residual_shift = octants == 8 ? 3 : 0,
                                          .activation = p->activation,
                                          .rows = rows,
-                                         .index = taps_of(p) == 27 ? &index : NULL,
-                                         .zeros = taps_of(p) == 27 ? &zeros : NULL}));
+                                         .index = taps_of(p) == 27 ? &index : NULL}));
         ops_download(stage, out, p->out + row * octants * p->N);
         tess_arena_release(tess_stage_arena(stage), mark);
     }

@@ -114,7 +114,7 @@ struct convolution {
     uint16_t *values;  // of the weights, halves
     struct tess_weight_block block;
     const struct tess_weight *weight;
-    struct tess_mat out, in, index, zeros;
+    struct tess_mat out, in, index;
 };
 
 // Along an axis the 4 children of a voxel have 12 neighbours: 10 among themselves, one in
@@ -184,7 +184,6 @@ static enum tess_status convolve(struct tess_stage *stage, void *user)
                               .weight = c->weight,
                               .rows = c->in.rows,
                               .index = &c->index,
-                              .zeros = &c->zeros,
                               .density = c->neighbours / (27.0 * (double)c->in.rows)});
 }
 
@@ -197,10 +196,8 @@ static enum tess_status take_voxels(struct tess_stage *stage, struct convolution
     TESS_TRY(tess_mat_write(stage, table, c->voxels.neighbours));
     TESS_TRY(tess_neighbours_subdivide(&c->index, stage, table, LEVEL));
     TESS_TRY(tess_noise_take(&c->in, stage, rows, measure->op->inputs));
-    TESS_TRY(tess_mat_take(&c->out, stage, rows, measure->op->outputs, TESS_F32,
-                           "a convolution"));
-    TESS_TRY(tess_mat_take(&c->zeros, stage, 1, measure->op->inputs, TESS_F32, "zeros"));
-    return tess_slice_fill(tess_stage_device(stage), c->zeros.data, 0);
+    return tess_mat_take(&c->out, stage, rows, measure->op->outputs, TESS_F32,
+                         "a convolution");
 }
 
 static enum tess_status convolution_stage(struct tess_stage *stage, void *user)

@@ -463,10 +463,6 @@ static enum tess_status run_steps(struct tess_flow_exec *exec)
     for (size_t i = 0; i < 6; i++)
         TESS_TRY(tess_mat_take(&exec->vectors[i], stage, 1, config->channels, TESS_F32,
                                "modulation"));
-    size_t widest = 2 * (config->io_channels > config->channels ? config->io_channels
-                                                                : config->channels);
-    TESS_TRY(tess_mat_take(&exec->zeros, stage, 1, widest, TESS_F32, "zeros"));
-    TESS_TRY(tess_slice_fill(tess_stage_device(stage), exec->zeros.data, 0));
     if (config->sparse)
         TESS_TRY(tess_position_table(&exec->positions, stage,
                                      (config->resolution + 1) / 2, config->channels));

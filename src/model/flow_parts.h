@@ -96,7 +96,6 @@ struct tess_flow_exec {
     struct tess_mat vectors[6];      // of the block in use
     struct tess_tensor **conditions; // [condition_count][blocks]
     struct tess_transformer transformer;
-    struct tess_mat zeros;
     struct tess_mat positions; // sparse: table
     const struct tess_flow_step *step;
     size_t step_index;

@@ -115,7 +115,6 @@ static enum tess_status convolve(const struct res *res, struct tess_mat out,
                                              .residual = residual,
                                              .rows = out.rows,
                                              .index = &index,
-                                             .zeros = &res->exec->zeros,
                                              .density = density});
 }
 

@@ -37,9 +37,8 @@ struct up {
     const struct tess_weight *items;
     unsigned level; // of x; u and y are one further
     const struct tess_tensor *x;
-    struct tess_tensor *u, *y;    // y NULL: go on to the output layer and deliver
-    struct tess_mat scale, shift; // of the norm before the convolution
-    struct tess_mat zeros;
+    struct tess_tensor *u, *y;     // y NULL: go on to the output layer and deliver
+    struct tess_mat scale, shift;  // of the norm before the convolution
     struct tess_group_stats stats; // of what is made
 };
 
@@ -88,7 +87,6 @@ static enum tess_status first_span(struct tess_stage *stage, void *user,
                                                  .bias = &up->items[TESS_CONV_BIAS],
                                                  .rows = rows_at(tile.rows, up->level),
                                                  .index = &window.index,
-                                                 .zeros = &up->zeros,
                                                  .density = window.density}));
     TESS_TRY(tess_group_stats_add(&up->stats, u, rows_at(tile.row0, up->level + 1)));
     return tess_tensor_store(stage, up->u, u, tile.row0);
@@ -139,7 +137,6 @@ static enum tess_status second_span(struct tess_stage *stage, void *user,
                                                  .residual_shift = 3,
                                                  .rows = rows,
                                                  .index = &window.index,
-                                                 .zeros = &up->zeros,
                                                  .density = window.density}));
     if (!up->y)
         return deliver(stage, up, y, tile);
@@ -238,8 +235,6 @@ enum tess_status tess_slat_mesh_head(struct tess_stage *stage,
 {
     struct up up = {.job = job, .x = *features};
     size_t channels = tess_tensor_cols(*features);
-    TESS_TRY(tess_mat_take(&up.zeros, stage, 1, channels, TESS_F32, "zeros"));
-    TESS_TRY(tess_slice_fill(tess_stage_device(stage), up.zeros.data, 0));
     TESS_TRY(tess_group_stats_create(&up.stats, stage, job->voxels.count, channels,
                                      STATS_ROWS));
     enum tess_status status = run_span(stage, &up, "statistics", stats_span);

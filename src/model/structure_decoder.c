@@ -167,7 +167,6 @@ struct exec {
     const struct tess_weight *items;
     size_t block;
     size_t side; // of the grid at this level
-    struct tess_mat zeros;
     // Of the convolution at work: from, or the job's latents; to, or the caller.
     const struct tess_tensor *from, *residual;
     struct tess_tensor *to;
@@ -247,7 +246,6 @@ static enum tess_status conv_span(struct tess_stage *stage, void *user,
                                     .residual = exec->residual ? &residual : NULL,
                                     .rows = out.rows,
                                     .index = &index,
-                                    .zeros = &exec->zeros,
                                 }));
     return finish_conv(exec, out, tile);
 }
@@ -325,14 +323,8 @@ static enum tess_status run_levels(struct exec *exec, struct tess_tensor **h)
 enum tess_status tess_structure_stage(struct tess_stage *stage, void *user)
 {
     const struct tess_structure_job *job = user;
-    const struct tess_structure_decoder_config *config = &job->decoder->config;
     struct exec exec = {.stage = stage, .job = job, .side = job->resolution};
     struct tess_tensor *h = NULL;
-    size_t widest = config->latent_channels;
-    for (uint32_t i = 0; i < config->levels; i++)
-        widest = config->channels[i] > widest ? config->channels[i] : widest;
-    TESS_TRY(tess_mat_take(&exec.zeros, stage, 1, widest, TESS_F32, "zeros"));
-    TESS_TRY(tess_slice_fill(tess_stage_device(stage), exec.zeros.data, 0));
     TESS_TRY(tess_weights_create(&exec.weights, stage, job->decoder->blocks,
                                  job->decoder->block_count, 1));
     enum tess_status status = run_levels(&exec, &h);

@@ -67,7 +67,6 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
                      TESS_SLICE(params->gate ? *params->gate : in),
                      TESS_SLICE(params->residual ? params->residual->data : in),
                      TESS_SLICE(params->index ? params->index->data : in),
-                     TESS_SLICE(params->zeros ? params->zeros->data : in),
                      TESS_U32ARG(rows), TESS_U32ARG(K), TESS_U32ARG(N),
                      TESS_U32ARG(octants), TESS_U32ARG(octant),
                      TESS_U32ARG(params->residual_shift), TESS_U32ARG(params->activation),
@@ -80,8 +79,7 @@ enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul 
     const struct tess_weight *weight = params->weight;
     assert(weight->layout != TESS_WEIGHT_VECTOR);
     assert(params->in.cols == weight->inputs && params->out.cols == weight->outputs);
-    assert((taps_of(weight->layout) > 1) ==
-           (params->index != NULL && params->zeros != NULL));
+    assert((taps_of(weight->layout) > 1) == (params->index != NULL));
     uint32_t octants = weight->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     assert(params->out.rows >= params->rows * octants);
     for (uint32_t octant = 0; octant < octants; octant++)

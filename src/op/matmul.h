@@ -30,7 +30,6 @@ struct tess_matmul {
     enum tess_matmul_activation activation;
     size_t rows;
     const struct tess_mat *index; // [rows][27] U32, for convolutions
-    const struct tess_mat *zeros; // [1][>= K], zeros, for convolutions
     double density; // the share of neighbours that exist, for counting FLOP; 0: all
 };
 
