@@ -2,9 +2,10 @@
 //                              + residual
 //
 // Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output
-// columns, zero beyond the last. Defines: TAPS 1 (no index: row r), 8 (taps of one
-// octant, see below) or 27; WEIGHT_F16 0 or 1. An output is one chain of fma over taps,
-// then k, so it does not depend on the shape of tiles or work-groups.
+// columns, zero beyond the last; here are those of the columns [first, first + cols).
+// Defines: TAPS 1 (no index: row r), 8 (taps of one octant, see below) or 27; WEIGHT_F16
+// 0 or 1. An output is one chain of fma over taps, then k, so it does not depend on the
+// shape of tiles or work-groups.
 #include "common.clh"
 
 #define COLS   32
@@ -164,11 +165,11 @@ static inline void add_products(private float *sums, global const float *in, PAN
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
-       global const u32 *index, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
-       u32 residual_shift, u32 act, u32 has_bias, u32 has_gate, u32 has_residual,
-       u32 octant)
+       global const u32 *index, u32 rows, u32 K, u32 N, u32 first, u32 cols, u32 out_mul,
+       u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
+       u32 has_residual, u32 octant)
 {
-    const u32 panels = (N + COLS - 1) / COLS, panel0 = get_global_id(0) * PANELS;
+    const u32 panels = (cols + COLS - 1) / COLS, panel0 = get_global_id(0) * PANELS;
     const u32 panel_count = min(panels - panel0, (u32)PANELS);
     const size_t row0 = get_global_id(1) * ROWS;
     const u32 count = min((u32)(rows - row0), (u32)ROWS);
@@ -202,10 +203,11 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
         const size_t row = (row0 + i) * out_mul + out_add;
         global float *to = out + row * N;
         global const float *old = residual + (row >> residual_shift) * N;
-        for (u32 c = 0; c < panel_count * COLS && panel0 * COLS + c < N; c += 16)
+        for (u32 c = 0; c < panel_count * COLS && panel0 * COLS + c < cols; c += 16)
             store_half_panel(to, bias, gate, old,
                              vload16(0, sums + (c / COLS * ROWS + i) * COLS + c % COLS),
-                             panel0 * COLS + c, N, act, has_bias, has_gate, has_residual);
+                             first + panel0 * COLS + c, N, act, has_bias, has_gate,
+                             has_residual);
     }
 }
 
@@ -236,16 +238,16 @@ static inline float4 load_weight4(global const weight_t *p)
 kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
-       global const u32 *index, u32 rows, u32 K, u32 N, u32 out_mul, u32 out_add,
-       u32 residual_shift, u32 act, u32 has_bias, u32 has_gate, u32 has_residual,
-       u32 octant)
+       global const u32 *index, u32 rows, u32 K, u32 N, u32 first, u32 cols, u32 out_mul,
+       u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
+       u32 has_residual, u32 octant)
 {
     local float tile_a[DEPTH][TILE + 4];
     local float tile_b[DEPTH][TILE];
     const u32 lx = get_local_id(0), ly = get_local_id(1), item = ly * 16 + lx;
     const size_t col0 = (get_global_id(0) / 16) * TILE,
                  row0 = (get_global_id(1) / 16) * TILE;
-    const u32 panels = (N + COLS - 1) / COLS;
+    const u32 panels = (cols + COLS - 1) / COLS;
     // What this item loads: 4 values along k of one row, 4 columns of one k.
     const u32 a_row = item / 4, a_k = item % 4 * 4;
     const u32 b_k = item / 16, b_col = item % 16 * 4;
@@ -292,8 +294,8 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
             break;
         const size_t to = row * out_mul + out_add;
         for (u32 c = 0; c < 4; c++) {
-            const size_t col = col0 + lx * 4 + c;
-            if (col >= N)
+            const size_t col = first + col0 + lx * 4 + c;
+            if (col >= first + cols)
                 break;
             float x = results[r][c];
             if (has_bias)

@@ -39,15 +39,17 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
     STORE(x, packed, ((n / COLS * taps + t) * K + k) * COLS + n % COLS);
 }
 
-// Source [rows][outputs], rows are k in [row0, row0 + rows): a matrix stored the other
-// way round. `filled`: outputs rounded up to whole panels. Work-items: (filled, rows).
+// Source [rows][columns], rows are k in [row0, row0 + rows): a matrix stored the other
+// way round, of which `outputs` columns from `first` on are packed. `filled`: outputs
+// rounded up to whole panels. Work-items: (filled, rows).
 kernel void pack_transposed(global target_t *packed, global const source_t *source,
-                            u32 row0, u32 rows, u32 outputs, u32 K, u32 filled)
+                            u32 row0, u32 rows, u32 outputs, u32 K, u32 filled,
+                            u32 first, u32 columns)
 {
     const u32 n = get_global_id(0), r = get_global_id(1);
     if (n >= filled || r >= rows)
         return;
-    const float x = n < outputs ? LOAD(source, (size_t)r * outputs + n) : 0.0f;
+    const float x = n < outputs ? LOAD(source, (size_t)r * columns + first + n) : 0.0f;
     STORE(x, packed, ((size_t)(n / COLS) * K + row0 + r) * COLS + n % COLS);
 }
 

@@ -127,6 +127,18 @@ static double *linear_reference(const struct product *p)
     return out;
 }
 
+// Where buffers are small, weights lie in parts: the same bytes.
+static void check_small_buffers(struct ops *ops, struct product *p, const float *whole,
+                                size_t count)
+{
+    size_t most = ops->budget.max_buffer;
+    ops->budget.max_buffer = 1 << 20;
+    p->split = 0;
+    ops_run(ops, run_product, p);
+    assert_memory_equal(p->out, whole, count * sizeof(float));
+    ops->budget.max_buffer = most;
+}
+
 // Features: 1, a bias; 2, a residual; 4, a gate.
 static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t K,
                        bool half, enum tess_weight_layout layout, int features,
@@ -163,6 +175,7 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
         ops_run(ops, run_product, &p);
         assert_memory_equal(p.out, whole, rows * N * sizeof(float));
     }
+    check_small_buffers(ops, &p, whole, rows * N);
     free(whole);
     free(p.out);
     free(reference);
@@ -333,6 +346,7 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
         ops_run(ops, run_product, &p);
         assert_memory_equal(p.out, whole, rows * octants * N * sizeof(float));
     }
+    check_small_buffers(ops, &p, whole, rows * octants * N);
     free(whole);
     free(p.out);
     free(reference);
@@ -378,6 +392,19 @@ static void convolutions_after_doubling(enum tess_variant variant)
     run_conv(variant, 20, 9, 1, true, TESS_WEIGHT_CONV_UP);
 }
 OPS_TEST(convolutions_after_doubling)
+
+// More bytes of weights than a buffer holds in check_small_buffers().
+static void large_weights(enum tess_variant variant)
+{
+    if (ops_tiny())
+        return;
+    run_linear(variant, 5, 300, 1030, false, TESS_WEIGHT_MATRIX, 7, TESS_ACT_SILU);
+    run_linear(variant, 5, 600, 1030, true, TESS_WEIGHT_TRANSPOSED, 7, TESS_ACT_NONE);
+    run_conv(variant, 260, 40, 0, false, TESS_WEIGHT_CONV);
+    run_conv(variant, 500, 40, 0, true, TESS_WEIGHT_CONV_DENSE);
+    run_conv(variant, 230, 20, 0, true, TESS_WEIGHT_CONV_UP);
+}
+OPS_TEST(large_weights)
 
 // ---- benchmark ----
 
@@ -442,5 +469,6 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(linear_layers),       OPS_BOTH(gates_and_activations),
     OPS_BOTH(transposed_matrices), OPS_BOTH(convolutions),
     OPS_BOTH(dense_convolutions),  OPS_BOTH(convolutions_after_doubling),
+    OPS_BOTH(large_weights),
 };
 OPS_MAIN(tests, bench)

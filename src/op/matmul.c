@@ -34,13 +34,17 @@ static size_t taps_of(enum tess_weight_layout layout)
                                                                           : 1;
 }
 
-// One launch: all rows, with the weights of one octant where there are eight.
+// One launch: all rows, with the outputs of one part of the weights, and of one octant
+// where there are eight.
 static enum tess_status launch(struct tess_stage *stage, const struct tess_matmul *params,
-                               uint32_t octants, uint32_t octant)
+                               size_t part, uint32_t octants, uint32_t octant)
 {
     const struct tess_weight *weight = params->weight;
     const size_t N = weight->outputs, K = weight->inputs, rows = params->rows;
-    struct tess_slice packed = weight->data;
+    const size_t first = part * weight->part_outputs,
+                 cols =
+                     N - first < weight->part_outputs ? N - first : weight->part_outputs;
+    struct tess_slice packed = weight->parts[part];
     packed.bytes /= octants;
     packed.offset += octant * packed.bytes;
     struct tess_slice out = params->out.data, in = params->in.data;
@@ -49,29 +53,38 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
     double density = params->density > 0 ? params->density : 1;
     // Where an argument is not used, any buffer will do.
     return tess_launch(
-        dev,
-        &(struct tess_launch){
-            .file = "matmul",
-            .kernel = "matmul",
-            .defines = defines(weight),
-            .global = {cpu ? (N + CPU_COLS - 1) / CPU_COLS
-                           : round_up(N, GPU_TILE) / (GPU_TILE / GPU_GROUP),
-                       cpu ? (rows + CPU_ROWS - 1) / CPU_ROWS
-                           : round_up(rows, GPU_TILE) / (GPU_TILE / GPU_GROUP)},
-            .local = {cpu ? 1 : GPU_GROUP, cpu ? 1 : GPU_GROUP, 1},
-            .cut = 1,
-            .flop = 2.0 * (double)rows * (double)N * (double)K *
-                    (double)taps_of(weight->layout) * density,
-            .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_SLICE(packed),
-                     TESS_SLICE(params->bias ? params->bias->data : in),
-                     TESS_SLICE(params->gate ? *params->gate : in),
-                     TESS_SLICE(params->residual ? params->residual->data : in),
-                     TESS_SLICE(params->index ? params->index->data : in),
-                     TESS_U32ARG(rows), TESS_U32ARG(K), TESS_U32ARG(N),
-                     TESS_U32ARG(octants), TESS_U32ARG(octant),
-                     TESS_U32ARG(params->residual_shift), TESS_U32ARG(params->activation),
-                     TESS_U32ARG(params->bias != NULL), TESS_U32ARG(params->gate != NULL),
-                     TESS_U32ARG(params->residual != NULL), TESS_U32ARG(octant)}});
+        dev, &(struct tess_launch){
+                 .file = "matmul",
+                 .kernel = "matmul",
+                 .defines = defines(weight),
+                 .global = {cpu ? (cols + CPU_COLS - 1) / CPU_COLS
+                                : round_up(cols, GPU_TILE) / (GPU_TILE / GPU_GROUP),
+                            cpu ? (rows + CPU_ROWS - 1) / CPU_ROWS
+                                : round_up(rows, GPU_TILE) / (GPU_TILE / GPU_GROUP)},
+                 .local = {cpu ? 1 : GPU_GROUP, cpu ? 1 : GPU_GROUP, 1},
+                 .cut = 1,
+                 .flop = 2.0 * (double)rows * (double)cols * (double)K *
+                         (double)taps_of(weight->layout) * density,
+                 .args = {TESS_SLICE(out),
+                          TESS_SLICE(in),
+                          TESS_SLICE(packed),
+                          TESS_SLICE(params->bias ? params->bias->data : in),
+                          TESS_SLICE(params->gate ? *params->gate : in),
+                          TESS_SLICE(params->residual ? params->residual->data : in),
+                          TESS_SLICE(params->index ? params->index->data : in),
+                          TESS_U32ARG(rows),
+                          TESS_U32ARG(K),
+                          TESS_U32ARG(N),
+                          TESS_U32ARG(first),
+                          TESS_U32ARG(cols),
+                          TESS_U32ARG(octants),
+                          TESS_U32ARG(octant),
+                          TESS_U32ARG(params->residual_shift),
+                          TESS_U32ARG(params->activation),
+                          TESS_U32ARG(params->bias != NULL),
+                          TESS_U32ARG(params->gate != NULL),
+                          TESS_U32ARG(params->residual != NULL),
+                          TESS_U32ARG(octant)}});
 }
 
 enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul *params)
@@ -82,7 +95,8 @@ enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul 
     assert((taps_of(weight->layout) > 1) == (params->index != NULL));
     uint32_t octants = weight->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     assert(params->out.rows >= params->rows * octants);
-    for (uint32_t octant = 0; octant < octants; octant++)
-        TESS_TRY(launch(stage, params, octants, octant));
+    for (size_t part = 0; part < weight->part_count; part++)
+        for (uint32_t octant = 0; octant < octants; octant++)
+            TESS_TRY(launch(stage, params, part, octants, octant));
     return TESS_OK;
 }

@@ -8,6 +8,9 @@
 #include "base/fetch.h"
 
 #define PANEL 32 // output columns, as in cl/matmul.cl
+// A part of a matrix has at most this many bytes, and a quarter of the largest buffer; or
+// one panel where that is more.
+#define PART_BYTES (16u << 20)
 // A tensor is uploaded in parts of this size, or a row where that is more.
 #define SLOT_BYTES (1u << 20)
 // Blocks that are read from the disk before they are uploaded, which is a block before
@@ -18,8 +21,8 @@ struct slot {
     bool loaded;
     size_t index; // of the block
     struct tess_weight items[TESS_BLOCK_WEIGHTS];
-    size_t pieces[TESS_BLOCK_WEIGHTS];
-    size_t count;
+    size_t pieces[TESS_BLOCK_WEIGHTS * TESS_WEIGHT_PARTS];
+    size_t piece_count;
 };
 
 struct tess_weights {
@@ -43,9 +46,9 @@ static size_t taps_of(enum tess_weight_layout layout)
                : 1;
 }
 
-static size_t panels_of(const struct tess_weight_source *source)
+static size_t panels_of(size_t outputs)
 {
-    return (source->outputs + PANEL - 1) / PANEL;
+    return (outputs + PANEL - 1) / PANEL;
 }
 
 static enum tess_dtype packed_dtype(const struct tess_weight_source *source)
@@ -55,13 +58,21 @@ static enum tess_dtype packed_dtype(const struct tess_weight_source *source)
                : source->dtype;
 }
 
-size_t tess_weight_bytes(const struct tess_weight_source *source)
+static size_t panel_bytes(const struct tess_weight_source *source)
 {
-    if (source->layout == TESS_WEIGHT_VECTOR)
-        return source->outputs * sizeof(float);
     size_t taps = source->layout == TESS_WEIGHT_CONV_UP ? 64 : taps_of(source->layout);
-    return panels_of(source) * PANEL * taps * source->inputs *
-           tess_dtype_size(packed_dtype(source));
+    return PANEL * taps * source->inputs * tess_dtype_size(packed_dtype(source));
+}
+
+// Outputs of a part: whole panels.
+static size_t part_outputs(const struct tess_weight_source *source, size_t max_buffer)
+{
+    size_t limit = max_buffer / 4 < PART_BYTES ? max_buffer / 4 : PART_BYTES,
+           least =
+               (panels_of(source->outputs) + TESS_WEIGHT_PARTS - 1) / TESS_WEIGHT_PARTS,
+           panels = limit / panel_bytes(source);
+    panels = panels > least ? panels : least;
+    return (panels ? panels : 1) * PANEL;
 }
 
 // Bytes of one row of the file's matrix, which is what parts are made of.
@@ -140,9 +151,9 @@ enum tess_status tess_weights_create(struct tess_weights **out, struct tess_stag
 
 static void empty_slot(struct tess_weights *weights, struct slot *slot)
 {
-    for (size_t i = 0; i < slot->count; i++)
+    for (size_t i = 0; i < slot->piece_count; i++)
         tess_arena_give(tess_stage_arena(weights->stage), slot->pieces[i]);
-    slot->count = 0;
+    slot->piece_count = 0;
     slot->loaded = false;
 }
 
@@ -183,68 +194,110 @@ static enum tess_status upload_vector(struct tess_weights *weights,
     return status;
 }
 
-// Pack rows [row0, row0 + rows) of the file's matrix, which lie in `part`.
+// Pack rows [row0, row0 + rows) of the file's matrix, which lie in `staged`, into the
+// part of outputs [first, first + outputs).
 static enum tess_status launch_pack(struct tess_weights *weights,
                                     const struct tess_weight_source *source,
-                                    struct tess_slice to, struct tess_slice part,
-                                    size_t row0, size_t rows)
+                                    struct tess_slice part, size_t first, size_t outputs,
+                                    struct tess_slice staged, size_t row0, size_t rows)
 {
     bool from_half = source->dtype == TESS_F16,
-         to_half = packed_dtype(source) == TESS_F16;
+         to_half = packed_dtype(source) == TESS_F16,
+         transposed = source->layout == TESS_WEIGHT_TRANSPOSED;
+    size_t here = transposed ? row0 : row0 - first; // rows of a transposed matrix are k
     struct tess_launch launch = {
         .file = "weight",
         .defines = from_half ? (to_half ? "-DSOURCE_F16=1 -DTARGET_F16=1"
                                         : "-DSOURCE_F16=1 -DTARGET_F16=0")
                              : "-DSOURCE_F16=0 -DTARGET_F16=0",
-        .args = {TESS_SLICE(to), TESS_SLICE(part), TESS_U32ARG(row0), TESS_U32ARG(rows)},
+        .args = {TESS_SLICE(part), TESS_SLICE(staged), TESS_U32ARG(here),
+                 TESS_U32ARG(rows)},
     };
-    // The part with the last rows fills its panel up with zeros.
-    size_t filled =
-        row0 + rows == source->outputs ? panels_of(source) * PANEL - row0 : rows;
+    // The rows that end the part fill its panel up with zeros.
+    size_t filled = here + rows == outputs ? panels_of(outputs) * PANEL - here : rows;
     switch (source->layout) {
     case TESS_WEIGHT_TRANSPOSED:
         launch.kernel = "pack_transposed";
-        launch.global[0] = panels_of(source) * PANEL;
+        launch.global[0] = filled = panels_of(outputs) * PANEL;
         launch.global[1] = rows;
-        launch.args[4] = (struct tess_arg)TESS_U32ARG(source->outputs);
-        filled = launch.global[0];
+        launch.args[4] = (struct tess_arg)TESS_U32ARG(outputs);
+        launch.args[7] = (struct tess_arg)TESS_U32ARG(first);
+        launch.args[8] = (struct tess_arg)TESS_U32ARG(source->outputs);
         break;
     case TESS_WEIGHT_CONV_UP:
         launch.kernel = "pack_folded";
         launch.global[0] = source->inputs;
         launch.global[1] = filled;
         launch.global[2] = 64;
-        launch.args[4] = (struct tess_arg)TESS_U32ARG(source->outputs);
+        launch.args[4] = (struct tess_arg)TESS_U32ARG(outputs);
         break;
     default:
         launch.kernel = "pack";
         launch.global[0] = taps_of(source->layout) * source->inputs;
         launch.global[1] = filled;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(taps_of(source->layout));
+        launch.args[7] =
+            (struct tess_arg)TESS_U32ARG(source->layout == TESS_WEIGHT_CONV_DENSE);
         break;
     }
     launch.args[5] = (struct tess_arg)TESS_U32ARG(source->inputs);
     launch.args[6] = (struct tess_arg)TESS_U32ARG(filled);
-    if (source->layout == TESS_WEIGHT_CONV_DENSE || source->layout == TESS_WEIGHT_CONV ||
-        source->layout == TESS_WEIGHT_MATRIX)
-        launch.args[7] =
-            (struct tess_arg)TESS_U32ARG(source->layout == TESS_WEIGHT_CONV_DENSE);
     return tess_launch(tess_stage_device(weights->stage), &launch);
 }
 
+// Rows of a transposed matrix belong to all parts, those of the others to one.
 static enum tess_status upload_matrix(struct tess_weights *weights,
                                       const struct tess_weight_source *source,
-                                      struct tess_slice to)
+                                      const struct tess_weight *to)
 {
+    bool transposed = source->layout == TESS_WEIGHT_TRANSPOSED;
     size_t total = file_rows(source), bytes = row_bytes(source),
-           step = tess_ring_slot_bytes(weights->ring) / bytes;
-    for (size_t row = 0; row < total; row += step) {
-        size_t rows = total - row < step ? total - row : step;
-        struct tess_slice part;
-        TESS_TRY(tess_ring_stage(&part, weights->ring,
+           step = tess_ring_slot_bytes(weights->ring) / bytes, rows;
+    for (size_t row = 0; row < total; row += rows) {
+        size_t end = transposed ? total : (row / to->part_outputs + 1) * to->part_outputs;
+        end = end < total ? end : total;
+        rows = end - row < step ? end - row : step;
+        struct tess_slice staged;
+        TESS_TRY(tess_ring_stage(&staged, weights->ring,
                                  (const unsigned char *)source->data + row * bytes,
                                  rows * bytes));
-        TESS_TRY(launch_pack(weights, source, to, part, row, rows));
+        size_t from = transposed ? 0 : row / to->part_outputs;
+        for (size_t p = from; p < (transposed ? to->part_count : from + 1); p++) {
+            size_t first = p * to->part_outputs, left = source->outputs - first;
+            TESS_TRY(launch_pack(weights, source, to->parts[p], first,
+                                 left < to->part_outputs ? left : to->part_outputs,
+                                 staged, row, rows));
+        }
+    }
+    return TESS_OK;
+}
+
+static enum tess_status take_piece(struct tess_slice *out, struct tess_weights *weights,
+                                   struct slot *slot, size_t bytes)
+{
+    TESS_TRY(tess_arena_take(out, &slot->pieces[slot->piece_count],
+                             tess_stage_arena(weights->stage), bytes, "weights"));
+    slot->piece_count++;
+    return TESS_OK;
+}
+
+static enum tess_status take_weight(struct tess_weight *out, struct tess_weights *weights,
+                                    struct slot *slot,
+                                    const struct tess_weight_source *source)
+{
+    *out = (struct tess_weight){.dtype = packed_dtype(source),
+                                .layout = source->layout,
+                                .outputs = source->outputs,
+                                .inputs = source->inputs};
+    if (source->layout == TESS_WEIGHT_VECTOR)
+        return take_piece(&out->data, weights, slot, source->outputs * sizeof(float));
+    size_t step =
+        part_outputs(source, tess_arena_max_buffer(tess_stage_arena(weights->stage)));
+    out->part_outputs = (uint32_t)step;
+    for (size_t first = 0; first < source->outputs; first += step) {
+        size_t left = source->outputs - first;
+        TESS_TRY(take_piece(&out->parts[out->part_count++], weights, slot,
+                            panels_of(left < step ? left : step) * panel_bytes(source)));
     }
     return TESS_OK;
 }
@@ -254,23 +307,14 @@ static enum tess_status fill_slot(struct tess_weights *weights, struct slot *slo
 {
     const struct tess_weight_block *block = &weights->blocks[index];
     empty_slot(weights, slot);
-    for (size_t i = 0; i < block->count; i++) {
-        const struct tess_weight_source *source = &block->items[i];
-        slot->items[i] = (struct tess_weight){.dtype = packed_dtype(source),
-                                              .layout = source->layout,
-                                              .outputs = source->outputs,
-                                              .inputs = source->inputs};
-        TESS_TRY(tess_arena_take(&slot->items[i].data, &slot->pieces[i],
-                                 tess_stage_arena(weights->stage),
-                                 tess_weight_bytes(source), "weights"));
-        slot->count++;
-    }
+    for (size_t i = 0; i < block->count; i++)
+        TESS_TRY(take_weight(&slot->items[i], weights, slot, &block->items[i]));
     TESS_TRY(tess_ring_begin(weights->ring));
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < block->count && !status; i++)
-        status = (block->items[i].layout == TESS_WEIGHT_VECTOR
-                      ? upload_vector
-                      : upload_matrix)(weights, &block->items[i], slot->items[i].data);
+        status = block->items[i].layout == TESS_WEIGHT_VECTOR
+                     ? upload_vector(weights, &block->items[i], slot->items[i].data)
+                     : upload_matrix(weights, &block->items[i], &slot->items[i]);
     tess_ring_end(weights->ring);
     slot->loaded = !status;
     slot->index = index;

@@ -25,16 +25,22 @@ struct tess_weight_source {
     uint32_t outputs, inputs;
 };
 
+#define TESS_WEIGHT_PARTS  32
+#define TESS_BLOCK_WEIGHTS 16
+
 // The same on the device. Matrices keep their dtype but for TESS_WEIGHT_CONV_UP, which is
-// F32, as sums of taps need the bits. Vectors are F32.
+// F32, as sums of taps need the bits. Vectors are F32. A matrix that is large beside the
+// largest buffer lies in several parts, each with `part_outputs` outputs, the last with
+// the rest.
 struct tess_weight {
-    struct tess_slice data;
+    struct tess_slice data; // of a vector
+    struct tess_slice parts[TESS_WEIGHT_PARTS];
+    size_t part_count;
+    uint32_t part_outputs;
     enum tess_dtype dtype;
     enum tess_weight_layout layout;
     uint32_t outputs, inputs;
 };
-
-#define TESS_BLOCK_WEIGHTS 16
 
 struct tess_weight_block {
     struct tess_weight_source items[TESS_BLOCK_WEIGHTS];
@@ -57,8 +63,5 @@ enum tess_status tess_weights_use(const struct tess_weight **items,
 
 // The next round is left out.
 void tess_weights_skip_round(struct tess_weights *weights);
-
-// Bytes of a source on the device.
-size_t tess_weight_bytes(const struct tess_weight_source *source);
 
 #endif
