@@ -43,8 +43,8 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
 // way round, of which `outputs` columns from `first` on are packed. `filled`: outputs
 // rounded up to whole panels. Work-items: (filled, rows).
 kernel void pack_transposed(global target_t *packed, global const source_t *source,
-                            u32 row0, u32 rows, u32 outputs, u32 K, u32 filled,
-                            u32 first, u32 columns)
+                            u32 row0, u32 rows, u32 outputs, u32 K, u32 filled, u32 first,
+                            u32 columns)
 {
     const u32 n = get_global_id(0), r = get_global_id(1);
     if (n >= filled || r >= rows)
