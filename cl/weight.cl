@@ -24,19 +24,22 @@ typedef float target_t;
 
 // Source [rows][taps][K], or [rows][K][taps] if `taps_last`, rows are outputs; `filled`
 // rows are written: those, and with the last ones what their panel has left. Work-items:
-// (K * taps, filled).
+// (filled, K * taps), so that neighbours write side by side.
 kernel void pack(global target_t *packed, global const source_t *source, u32 row0,
                  u32 rows, u32 taps, u32 K, u32 filled, u32 taps_last)
 {
-    const u32 kt = get_global_id(0), r = get_global_id(1);
+    const u32 r = get_global_id(0), kt = get_global_id(1);
     if (kt >= taps * K || r >= filled)
         return;
     const u32 t = kt / K, k = kt % K;
     const size_t n = row0 + r;
-    const float x =
-        r < rows ? LOAD(source, (size_t)r * taps * K + (taps_last ? k * taps + t : kt))
-                 : 0.0f;
-    STORE(x, packed, ((n / COLS * taps + t) * K + k) * COLS + n % COLS);
+    const size_t from = (size_t)r * taps * K + (taps_last ? k * taps + t : kt);
+    const size_t to = ((n / COLS * taps + t) * K + k) * COLS + n % COLS;
+#if SOURCE_F16 && TARGET_F16
+    ((global ushort *)packed)[to] = r < rows ? ((global const ushort *)source)[from] : 0;
+#else
+    STORE(r < rows ? LOAD(source, from) : 0.0f, packed, to);
+#endif
 }
 
 // Source [rows][columns], rows are k in [row0, row0 + rows): a matrix stored the other
@@ -57,11 +60,11 @@ kernel void pack_transposed(global target_t *packed, global const source_t *sour
 // parents: for a child of parity p along an axis, the taps at offsets -1, 0, 1 fall on
 // parents p - 1 and p: {-1}, {0, 1} for p = 0 and {-1, 0}, {1} for p = 1. Taps that fall
 // together are added, first to last. Source [rows][27][K]; packed
-// [octant][panel][8][K][32]. Work-items: (K, filled, 64).
+// [octant][panel][8][K][32]. Work-items: (filled, K, 64).
 kernel void pack_folded(global target_t *packed, global const source_t *source, u32 row0,
                         u32 rows, u32 outputs, u32 K, u32 filled)
 {
-    const u32 k = get_global_id(0), r = get_global_id(1);
+    const u32 r = get_global_id(0), k = get_global_id(1);
     if (k >= K || r >= filled)
         return;
     const u32 octant = get_global_id(2) / 8, t = get_global_id(2) % 8;

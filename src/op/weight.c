@@ -226,15 +226,17 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         break;
     case TESS_WEIGHT_CONV_UP:
         launch.kernel = "pack_folded";
-        launch.global[0] = source->inputs;
-        launch.global[1] = filled;
+        launch.global[0] = filled;
+        launch.global[1] = source->inputs;
         launch.global[2] = 64;
+        launch.cut = 1;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(outputs);
         break;
     default:
         launch.kernel = "pack";
-        launch.global[0] = taps_of(source->layout) * source->inputs;
-        launch.global[1] = filled;
+        launch.global[0] = filled;
+        launch.global[1] = taps_of(source->layout) * source->inputs;
+        launch.cut = 1;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(taps_of(source->layout));
         launch.args[7] =
             (struct tess_arg)TESS_U32ARG(source->layout == TESS_WEIGHT_CONV_DENSE);
