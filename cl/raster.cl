@@ -277,3 +277,39 @@ resolve_depths(global uchar4 *pixels, global const float *state, u32 cols, u32 w
                             y % TILE * 4 * TILE + x % TILE;
     pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE]);
 }
+
+// Samples to numbers of faces, which colours are in 255ths, the lowest byte in red; all
+// bits set: none. One sample a pixel.
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
+              u32 supersampling)
+{
+    const u32 x = get_global_id(0), y = get_global_id(1);
+    if (x >= width)
+        return;
+    global const float *s = state + ((size_t)(y / TILE) * cols + x / TILE) * STATE +
+                            y % TILE * 4 * TILE + x % TILE;
+    global int *to = (global int *)pixels + (size_t)y * width + x;
+#if TESS_CPU
+    // The first of 16 pixels does all of them.
+    if (x % TILE)
+        return;
+    const int16 id = convert_int16_rte(vload16(0, s) * 255.0f) |
+                     convert_int16_rte(vload16(1, s) * 255.0f) << 8 |
+                     convert_int16_rte(vload16(2, s) * 255.0f) << 16;
+    const int16 ids = select((int16)-1, id, vload16(3, s) > 0.0f);
+    if (x + TILE <= width) {
+        vstore16(ids, 0, to);
+        return;
+    }
+    int lanes[TILE];
+    vstore16(ids, 0, lanes);
+    for (u32 i = 0; x + i < width; i++)
+        to[i] = lanes[i];
+#else
+    const int id = convert_int_rte(s[0] * 255.0f) |
+                   convert_int_rte(s[TILE] * 255.0f) << 8 |
+                   convert_int_rte(s[2 * TILE] * 255.0f) << 16;
+    *to = s[3 * TILE] > 0.0f ? id : -1;
+#endif
+}

@@ -25,6 +25,26 @@ static struct tess_mesh make_nested(struct setting *s)
     return mesh;
 }
 
+struct seen {
+    size_t size;
+    uint32_t *ids;
+};
+
+static struct tess_camera front(void *user, size_t view)
+{
+    (void)user;
+    (void)view;
+    return (struct tess_camera){0};
+}
+
+static enum tess_status keep_ids(void *user, size_t view, const uint32_t *ids)
+{
+    const struct seen *seen = user;
+    assert_int_equal(view, 0);
+    memcpy(seen->ids, ids, seen->size * seen->size * sizeof *ids);
+    return TESS_OK;
+}
+
 // More faces than 8 bits tell apart: a row of thin strips across the picture, each with
 // its number, seen from the front.
 static void test_numbers(void **state)
@@ -45,14 +65,20 @@ static void test_numbers(void **state)
             mesh.indices[6 * i + k] =
                 (uint32_t)(4 * i) + (uint32_t[]){0, 1, 2, 0, 2, 3}[k];
     }
-    struct tess_face_painter *painter = NULL;
+    struct tess_mesh painted;
     struct tess_stage_report report;
-    uint32_t *ids = malloc(SIZE * SIZE * sizeof *ids);
-    assert_int_equal(tess_face_painter_create(&painter, &s->env, &mesh), TESS_OK);
+    struct seen view_0 = {.size = SIZE, .ids = malloc(SIZE * SIZE * sizeof(uint32_t))};
+    uint32_t *ids = view_0.ids;
+    assert_int_equal(tess_mesh_paint_faces(&painted, &s->env, &mesh), TESS_OK);
     struct tess_camera camera = {0};
-    assert_int_equal(
-        tess_face_painter_draw(ids, &report, painter, s->dev, &s->budget, &camera, SIZE),
-        TESS_OK);
+    assert_int_equal(tess_render_faces(&report, s->dev, &s->budget, &painted,
+                                       &(struct tess_face_views){.name = "faces",
+                                                                 .count = 1,
+                                                                 .size = SIZE,
+                                                                 .camera = front,
+                                                                 .see = keep_ids,
+                                                                 .user = &view_0}),
+                     TESS_OK);
     // A pixel's ray meets the nearest plane, y = 0.39, at x; from +y, x runs to the left.
     struct tess_view view;
     tess_camera_view(&view, &camera);
@@ -73,7 +99,7 @@ static void test_numbers(void **state)
         }
     assert_true(seen > SIZE * SIZE / 4);
     free(ids);
-    tess_face_painter_destroy(&painter);
+    tess_mesh_clear(&painted);
     tess_mesh_clear(&mesh);
     close_setting(s);
 }

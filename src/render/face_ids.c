@@ -9,13 +9,8 @@
 
 #include "base/alloc.h"
 #include "render/camera.h"
-#include "render/mesh.h"
 
 #define PI 3.14159265358979323846
-
-struct tess_face_painter {
-    struct tess_mesh mesh;
-};
 
 static void paint(struct tess_mesh *to, const struct tess_mesh *from)
 {
@@ -28,51 +23,16 @@ static void paint(struct tess_mesh *to, const struct tess_mesh *from)
     }
 }
 
-enum tess_status tess_face_painter_create(struct tess_face_painter **out,
-                                          struct tess_env *env,
-                                          const struct tess_mesh *mesh)
+enum tess_status tess_mesh_paint_faces(struct tess_mesh *out, struct tess_env *env,
+                                       const struct tess_mesh *mesh)
 {
     if (mesh->faces > TESS_FACE_IDS_MAX)
         return tess_fail(env, TESS_ERR_ARG,
                          "a mesh of %zu faces is beyond the largest whose faces can be "
                          "told apart, %u (simplify it)",
                          mesh->faces, TESS_FACE_IDS_MAX);
-    struct tess_face_painter *painter = NULL;
-    TESS_TRY(tess_alloc(&painter, env, 1, sizeof *painter, "face numbers"));
-    enum tess_status status =
-        tess_mesh_create(&painter->mesh, env, 3 * mesh->faces, mesh->faces, true);
-    if (status) {
-        free(painter);
-        return status;
-    }
-    paint(&painter->mesh, mesh);
-    *out = painter;
-    return TESS_OK;
-}
-
-void tess_face_painter_destroy(struct tess_face_painter **painter)
-{
-    if (!*painter)
-        return;
-    tess_mesh_clear(&(*painter)->mesh);
-    free(*painter);
-    *painter = NULL;
-}
-
-enum tess_status tess_face_painter_draw(uint32_t *ids, struct tess_stage_report *report,
-                                        const struct tess_face_painter *painter,
-                                        struct tess_device *dev,
-                                        struct tess_budget *budget,
-                                        const struct tess_camera *camera, uint32_t size)
-{
-    struct tess_picture picture = {0};
-    TESS_TRY(tess_render_mesh(&picture, report, dev, budget, &painter->mesh, camera, size,
-                              1, TESS_CHANNEL_FLAT));
-    for (size_t i = 0; i < (size_t)size * size; i++) {
-        const uint8_t *p = picture.pixels + 4 * i;
-        ids[i] = p[3] ? (uint32_t)(p[0] | p[1] << 8 | p[2] << 16) : TESS_NO_FACE_ID;
-    }
-    tess_picture_clear(&picture);
+    TESS_TRY(tess_mesh_create(out, env, 3 * mesh->faces, mesh->faces, true));
+    paint(out, mesh);
     return TESS_OK;
 }
 
@@ -92,14 +52,34 @@ struct tess_camera tess_sphere_camera(size_t i, size_t count)
         .pitch = (float)(acos(1 - 2 * (double)i / (double)count) - PI / 2)};
 }
 
-static void count_faces(uint32_t *counts, size_t *last, const uint32_t *ids,
-                        size_t pixels, size_t view)
+struct sight {
+    size_t views;
+    size_t pixels;    // of a view
+    uint32_t *counts; // [faces]: the views that see it
+    size_t *last;     // [faces]: the view, from 1, that counted it last
+};
+
+static struct tess_camera camera_of(void *user, size_t view)
 {
-    for (size_t i = 0; i < pixels; i++)
-        if (ids[i] != TESS_NO_FACE_ID && last[ids[i]] != view + 1) {
-            last[ids[i]] = view + 1;
-            counts[ids[i]]++;
+    const struct sight *sight = user;
+    return tess_sphere_camera(view, sight->views);
+}
+
+static enum tess_status count_faces(void *user, size_t view, const uint32_t *ids)
+{
+    struct sight *sight = user;
+    uint32_t before = TESS_NO_FACE_ID; // neighbours are often alike
+    for (size_t i = 0; i < sight->pixels; i++) {
+        uint32_t id = ids[i];
+        if (id == before)
+            continue;
+        before = id;
+        if (id != TESS_NO_FACE_ID && sight->last[id] != view + 1) {
+            sight->last[id] = view + 1;
+            sight->counts[id]++;
         }
+    }
+    return TESS_OK;
 }
 
 enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_report *report,
@@ -108,44 +88,27 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
                                       uint32_t size)
 {
     struct tess_env *env = tess_device_env(dev);
-    struct tess_face_painter *painter = NULL;
-    struct tess_stage_report sum = {0};
-    tess_progress_fn *progress = env->progress;
-    uint32_t *ids = NULL, *counts = NULL;
-    size_t *last = NULL; // [faces]: the view, from 1, that counted it last
-    enum tess_status status = tess_face_painter_create(&painter, env, mesh);
+    struct tess_mesh painted = {0};
+    struct sight sight = {.views = views, .pixels = (size_t)size * size};
+    enum tess_status status = tess_mesh_paint_faces(&painted, env, mesh);
+    if (!status)
+        status = tess_alloc(&sight.counts, env, mesh->faces, sizeof *sight.counts,
+                            "visibility");
     if (!status)
         status =
-            tess_alloc(&ids, env, (size_t)size * size, sizeof *ids, "faces of a view");
+            tess_alloc(&sight.last, env, mesh->faces, sizeof *sight.last, "visibility");
     if (!status)
-        status = tess_alloc(&counts, env, mesh->faces, sizeof *counts, "visibility");
-    if (!status)
-        status = tess_alloc(&last, env, mesh->faces, sizeof *last, "visibility");
-    for (size_t view = 0; view < views && !status; view++) {
-        struct tess_camera camera = tess_sphere_camera(view, views);
-        struct tess_stage_report one = {0};
-        env->progress = NULL; // of a single view
-        status = tess_face_painter_draw(ids, &one, painter, dev, budget, &camera, size);
-        if (!status) {
-            tess_stage_report_add(&sum, &one);
-            count_faces(counts, last, ids, (size_t)size * size, view);
-            env->progress = progress;
-            tess_progress_tell(env, (struct tess_progress){.stage = "visibility",
-                                                           .done = view + 1,
-                                                           .total = views,
-                                                           .elapsed = sum.seconds});
-        }
-    }
-    env->progress = progress;
+        status = tess_render_faces(report, dev, budget, &painted,
+                                   &(struct tess_face_views){.name = "visibility",
+                                                             .count = views,
+                                                             .size = size,
+                                                             .camera = camera_of,
+                                                             .see = count_faces,
+                                                             .user = &sight});
     for (size_t f = 0; f < mesh->faces && !status; f++)
-        visibility[f] = (float)((double)counts[f] / (double)views);
-    if (!status) {
-        sum.name = "visibility";
-        *report = sum;
-    }
-    tess_face_painter_destroy(&painter);
-    free(ids);
-    free(counts);
-    free(last);
+        visibility[f] = (float)((double)sight.counts[f] / (double)views);
+    tess_mesh_clear(&painted);
+    free(sight.counts);
+    free(sight.last);
     return status;
 }

@@ -116,10 +116,12 @@ static struct corner project(const struct job *job, const struct point *point)
 
 static enum tess_status project_vertices(struct job *job, struct tess_env *env)
 {
-    TESS_TRY(tess_alloc(&job->vertices, env, job->mesh->vertices, sizeof *job->vertices,
-                        "projected vertices"));
+    if (!job->vertices)
+        TESS_TRY(tess_alloc(&job->vertices, env, job->mesh->vertices,
+                            sizeof *job->vertices, "projected vertices"));
     for (size_t i = 0; i < job->mesh->vertices; i++) {
         struct point point = view_point(job, (uint32_t)i);
+        job->vertices[i].inverse_z = 0;
         if (!in_bounds(job, &point))
             continue;
         struct corner corner = project(job, &point);
@@ -379,6 +381,24 @@ static struct tess_tiles describe(struct job *job, const char *resolve, uint32_t
     return tiles;
 }
 
+static void clear_job(struct job *job)
+{
+    free(job->vertices);
+    free(job->triangles);
+    free(job->boxes);
+    free(job->clipped);
+}
+
+// What the camera sees; job->samples is known.
+static enum tess_status look(struct job *job, struct tess_env *env,
+                             const struct tess_camera *camera)
+{
+    job->count = job->clipped_count = 0;
+    tess_camera_view(&job->view, camera);
+    TESS_TRY(project_vertices(job, env));
+    return add_faces(job, env);
+}
+
 static enum tess_status draw(struct tess_picture *out, struct tess_stage_report *report,
                              struct tess_device *dev, struct tess_budget *budget,
                              struct job *job, const char *resolve,
@@ -388,18 +408,12 @@ static enum tess_status draw(struct tess_picture *out, struct tess_stage_report 
     struct tess_env *env = tess_device_env(dev);
     assert(job->mesh->faces < UINT32_MAX / 8); // also after clipping
     job->samples = size * supersampling;
-    tess_camera_view(&job->view, camera);
-    enum tess_status status = project_vertices(job, env);
-    if (!status)
-        status = add_faces(job, env);
+    enum tess_status status = look(job, env, camera);
     if (!status) {
         struct tess_tiles tiles = describe(job, resolve, size, supersampling);
         status = tess_tiles_run(out, report, dev, budget, &tiles);
     }
-    free(job->vertices);
-    free(job->triangles);
-    free(job->boxes);
-    free(job->clipped);
+    clear_job(job);
     return status;
 }
 
@@ -430,6 +444,53 @@ enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *
     memcpy(inverse_z, picture.pixels, (size_t)size * size * sizeof *inverse_z);
     tess_picture_clear(&picture);
     return TESS_OK;
+}
+
+struct faces_job {
+    struct job job;
+    struct tess_env *env;
+    const struct tess_face_views *views;
+};
+
+static struct tess_tiles describe_faces(struct faces_job *faces)
+{
+    struct tess_tiles tiles =
+        describe(&faces->job, "resolve_faces", faces->views->size, 1);
+    tiles.name = faces->views->name;
+    return tiles;
+}
+
+static enum tess_status begin_faces(void *user, size_t view, struct tess_tiles *tiles)
+{
+    struct faces_job *faces = user;
+    struct tess_camera camera = faces->views->camera(faces->views->user, view);
+    TESS_TRY(look(&faces->job, faces->env, &camera));
+    *tiles = describe_faces(faces);
+    return TESS_OK;
+}
+
+static enum tess_status end_faces(void *user, size_t view,
+                                  const struct tess_picture *picture)
+{
+    const struct faces_job *faces = user;
+    return faces->views->see(faces->views->user, view, (const void *)picture->pixels);
+}
+
+enum tess_status tess_render_faces(struct tess_stage_report *report,
+                                   struct tess_device *dev, struct tess_budget *budget,
+                                   const struct tess_mesh *mesh,
+                                   const struct tess_face_views *views)
+{
+    struct faces_job faces = {
+        .job = {.mesh = mesh, .channel = TESS_CHANNEL_FLAT, .samples = views->size},
+        .env = tess_device_env(dev),
+        .views = views};
+    struct tess_tiles tiles = describe_faces(&faces);
+    enum tess_status status = tess_tiles_run_views(
+        report, dev, budget, &tiles,
+        &(struct tess_tiles_views){views->count, begin_faces, end_faces, &faces});
+    clear_job(&faces.job);
+    return status;
 }
 
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,

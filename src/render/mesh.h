@@ -38,6 +38,28 @@ enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *
                                     const struct tess_mesh *mesh,
                                     const struct tess_camera *camera, uint32_t size);
 
+// Views of one size that tell faces apart.
+struct tess_face_views {
+    const char *name; // of the stage
+    size_t count;
+    uint32_t size; // pixels, both axes
+    struct tess_camera (*camera)(void *user, size_t view);
+    // ids [size][size]: the number that is seen at each pixel's centre, row 0 at the top,
+    // or TESS_NO_FACE_ID.
+    enum tess_status (*see)(void *user, size_t view, const uint32_t *ids);
+    void *user;
+};
+
+#define TESS_NO_FACE_ID UINT32_MAX
+
+// Draw all views in one stage. The three vertices of a face have its number as colour, in
+// 255ths of red, of green and of blue, the lowest byte first. Rules and statuses of
+// tess_render_mesh().
+enum tess_status tess_render_faces(struct tess_stage_report *report,
+                                   struct tess_device *dev, struct tess_budget *budget,
+                                   const struct tess_mesh *mesh,
+                                   const struct tess_face_views *views);
+
 // What it would need, with the smallest budget. That depends on the picture, not on the
 // mesh.
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,

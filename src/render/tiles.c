@@ -24,15 +24,6 @@
 #define STATE_FLOATS      (4 * TESS_TILE * TESS_TILE)
 #define RESOLVE_LANES     64
 
-struct job {
-    const struct tess_tiles *tiles;
-    uint32_t cols;        // tiles across
-    uint32_t unit_tiles;  // rows of tiles of a unit
-    uint32_t unit_pixels; // rows of pixels
-    uint32_t units;
-    uint8_t *pixels; // of the picture
-};
-
 // Rows [y0, y1) of tiles, and how much fits into a segment.
 struct band {
     uint32_t y0, y1;
@@ -41,11 +32,22 @@ struct band {
 
 // On the host.
 struct segment {
+    size_t tile_rows; // of the bands that it has room for
     size_t count, entries;
     size_t *things;    // [record_max]
     uint32_t *offsets; // [tiles + 1]
     uint32_t *list;    // [entry_max]
     union tess_word *records;
+};
+
+struct job {
+    const struct tess_tiles *tiles;
+    uint32_t cols;        // tiles across
+    uint32_t unit_tiles;  // rows of tiles of a unit
+    uint32_t unit_pixels; // rows of pixels
+    uint32_t units;
+    uint8_t *pixels;        // of the picture
+    struct segment segment; // kept from band to band
 };
 
 // On the device.
@@ -153,12 +155,17 @@ static void free_segment(struct segment *segment)
     free(segment->offsets);
     free(segment->list);
     free(segment->records);
+    *segment = (struct segment){0};
 }
 
-static enum tess_status create_segment(struct segment *out, struct tess_env *env,
-                                       const struct job *job, const struct band *band)
+// Have room for the band.
+static enum tess_status ready_segment(struct tess_env *env, struct job *job,
+                                      const struct band *band)
 {
-    struct segment segment = {0};
+    struct segment segment = {.tile_rows = band->y1 - band->y0};
+    if (job->segment.tile_rows >= segment.tile_rows)
+        return TESS_OK;
+    free_segment(&job->segment);
     enum tess_status status = tess_alloc(&segment.things, env, band->record_max,
                                          sizeof *segment.things, "lists of tiles");
     if (!status)
@@ -174,7 +181,7 @@ static enum tess_status create_segment(struct segment *out, struct tess_env *env
     if (status)
         free_segment(&segment);
     else
-        *out = segment;
+        job->segment = segment;
     return status;
 }
 
@@ -231,11 +238,11 @@ static enum tess_status raster(struct tess_stage *stage, const struct job *job,
     return tess_launch(dev, &launch);
 }
 
-static enum tess_status run_segments(struct tess_stage *stage, const struct job *job,
+static enum tess_status run_segments(struct tess_stage *stage, struct job *job,
                                      const struct band *band,
-                                     const struct buffers *on_device,
-                                     struct segment *segment)
+                                     const struct buffers *on_device)
 {
+    struct segment *segment = &job->segment;
     size_t cursor = 0;
     bool first = true;
     do {
@@ -294,11 +301,8 @@ static enum tess_status make_band(struct tess_stage *stage, void *user,
     };
     struct buffers buffers;
     TESS_TRY(take_buffers(&buffers, stage, job, &band));
-    struct segment segment;
-    TESS_TRY(create_segment(&segment, tess_stage_env(stage), job, &band));
-    enum tess_status status = run_segments(stage, job, &band, &buffers, &segment);
-    free_segment(&segment);
-    TESS_TRY(status);
+    TESS_TRY(ready_segment(tess_stage_env(stage), job, &band));
+    TESS_TRY(run_segments(stage, job, &band, &buffers));
     size_t row0 = tile.row0 * job->unit_pixels;
     size_t rows = tile.rows * job->unit_pixels;
     if (rows > job->tiles->size - row0)
@@ -348,10 +352,50 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
     job.pixels = picture.pixels;
     enum tess_status status =
         tess_stage_run(report, dev, budget, tiles->name, make_picture, &job);
+    free_segment(&job.segment);
     if (status)
         tess_picture_clear(&picture);
     else
         *out = picture;
+    return status;
+}
+
+struct views_job {
+    struct job job;
+    struct tess_tiles tiles; // of the view in progress
+    const struct tess_tiles_views *views;
+    struct tess_picture picture;
+};
+
+static enum tess_status make_views(struct tess_stage *stage, void *user)
+{
+    struct views_job *all = user;
+    const struct tess_tiles_views *views = all->views;
+    for (size_t view = 0; view < views->count; view++) {
+        if (!tess_stage_begin_step(stage, view + 1, views->count, 0))
+            continue;
+        TESS_TRY(views->begin(views->user, view, &all->tiles));
+        TESS_TRY(make_picture(stage, &all->job));
+        if (!tess_device_dry(tess_stage_device(stage)))
+            TESS_TRY(views->end(views->user, view, &all->picture));
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
+                                      struct tess_device *dev, struct tess_budget *budget,
+                                      const struct tess_tiles *tiles,
+                                      const struct tess_tiles_views *views)
+{
+    struct views_job all = {.job = make_job(tiles), .tiles = *tiles, .views = views};
+    TESS_TRY(tess_picture_create(&all.picture, tess_device_env(dev), tiles->size,
+                                 tiles->size));
+    all.job.tiles = &all.tiles;
+    all.job.pixels = all.picture.pixels;
+    enum tess_status status =
+        tess_stage_run(report, dev, budget, tiles->name, make_views, &all);
+    free_segment(&all.job.segment);
+    tess_picture_clear(&all.picture);
     return status;
 }
 
@@ -361,5 +405,8 @@ enum tess_status tess_tiles_plan(struct tess_stage_report *report,
                                  const struct tess_tiles *tiles)
 {
     struct job job = make_job(tiles);
-    return tess_stage_plan(report, dev, budget, tiles->name, make_picture, &job, true);
+    enum tess_status status =
+        tess_stage_plan(report, dev, budget, tiles->name, make_picture, &job, true);
+    free_segment(&job.segment);
+    return status;
 }

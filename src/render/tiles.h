@@ -67,6 +67,23 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
                                 struct tess_budget *budget,
                                 const struct tess_tiles *tiles);
 
+// Views of one size, one after the other in one stage, so that memory is taken once.
+struct tess_tiles_views {
+    size_t count;
+    // Describe view `view`; name and all sizes but `count` stay as they are.
+    enum tess_status (*begin)(void *user, size_t view, struct tess_tiles *tiles);
+    // What was asked for is there; the pixels are the callee's until it returns. Never
+    // called in a dry run.
+    enum tess_status (*end)(void *user, size_t view, const struct tess_picture *picture);
+    void *user;
+};
+
+// `tiles` describes what all views have in common. Statuses as tess_stage_run().
+enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
+                                      struct tess_device *dev, struct tess_budget *budget,
+                                      const struct tess_tiles *tiles,
+                                      const struct tess_tiles_views *views);
+
 // What tess_tiles_run() needs, floor included. Memory depends on the size, not on the
 // things.
 enum tess_status tess_tiles_plan(struct tess_stage_report *report,
