@@ -556,7 +556,7 @@ TESS_API enum tess_status tess_latent_save(const struct tess_latent *latent,
 
 // What a picture shows of the object.
 enum tess_channel {
-    TESS_CHANNEL_COLOUR = 0, // splats: their colours; meshes: vertex colours, shaded
+    TESS_CHANNEL_COLOUR = 0, // their colours; meshes: vertex colours, shaded
     TESS_CHANNEL_FLAT,       // the same, meshes without shading
     TESS_CHANNEL_NORMAL,     // meshes: world normals, (n + 1) / 2
     TESS_CHANNEL_DEPTH, // grey, along the camera's axis: white at the front of the sphere
@@ -574,10 +574,10 @@ struct tess_camera {
 struct tess_render_params {
     struct tess_camera camera;
     uint32_t size;          // pixels, both axes; 0: 512; at most 8192
-    uint32_t supersampling; // per axis; 0: 4 for meshes, 1 for splats; at most 8
+    uint32_t supersampling; // per axis; 0: 4, for splats 1; at most 8
     enum tess_channel channel;
-    enum tess_representation
-        representation; // 0: the mesh if the asset has one, else splats
+    enum tess_representation representation; // 0: the first that the asset has of mesh,
+                                             // splats, radiance field
 };
 
 // 8-bit RGBA, row 0 at the top, alpha not premultiplied.

@@ -91,4 +91,32 @@ static inline double random_in(double low, double high)
     return low + (high - low) * random_unit();
 }
 
+// A picture against sums of colour * weight over black and alpha, [size][size][4]. A
+// pixel may be off by one level where a value is close to a step, and by more where a
+// decision (alpha at 1/255, T at 1e-4, a radius) falls the other way in single precision.
+static inline void compare_blended(const struct tess_picture *picture,
+                                   const double *reference)
+{
+    size_t pixels = (size_t)picture->width * picture->height, different = 0, far = 0;
+    for (size_t i = 0; i < pixels; i++) {
+        const uint8_t *got = picture->pixels + 4 * i;
+        const double *want = reference + 4 * i;
+        int worst = 0;
+        double alpha = fmin(want[3], 1) * 255;
+        for (int c = 0; c < 3; c++) {
+            double clipped = floor(fmin(want[c], 1) * 255);
+            worst = (int)fmax(worst, fabs(rint(got[c] * got[3] / 255.0) - clipped));
+            alpha = fmax(alpha, clipped);
+        }
+        worst = (int)fmax(worst, fabs(got[3] - alpha) - 0.5);
+        different += worst > 0;
+        far += worst > 1;
+    }
+    print_message("# %ux%u: %zu of %zu pixels differ by one level, %zu by more\n",
+                  (unsigned)picture->width, (unsigned)picture->height, different - far,
+                  pixels, far);
+    assert_true(different <= pixels / 200 + 2);
+    assert_true(far <= pixels / 2000 + 1);
+}
+
 #endif

@@ -29,15 +29,14 @@ static const char camera_help[] =
     "  --size N           pixels per side (512)\n"
     "  --channel C        colour, flat (not shaded), normal, depth or alpha (colour)\n"
     "  --yaw DEG --pitch DEG --radius R --fov DEG   camera (30, 20, 2, 40); z is up\n"
-    "  --supersampling N  samples per pixel and axis (4 for meshes, 1 for splats)\n"
+    "  --supersampling N  samples per pixel and axis (4; 1 for splats)\n"
     "  --turntable N      N views around the object: OUT.png is a sheet of them, and "
     "there are\n"
     "                     OUT-000.png ...; OUT.apng plays them (36), --fps N a second "
     "(12)\n"
-    "  --sheet            show all that there is: mesh, its normals and splats, in rows "
-    "of "
-    "4 views\n"
-    "                     (--turntable N), or side by side in .apng\n";
+    "  --sheet            show all that there is: mesh, its normals, splats, radiance "
+    "field, in\n"
+    "                     rows of 4 views (--turntable N), or side by side in .apng\n";
 
 static const char clean_help[] =
     "Meshes are cleaned before they are written, as the original's export does it, with\n"
@@ -111,8 +110,9 @@ static const struct cli_command commands[] = {
      "  --seed N           the latent's seed, to be written into the files\n",
      1, 1, true, true, true, true},
     {"render", "ASSET... -o OUT...",
-     "Draw splats (.ply .splat .spz .glb) or a mesh (.glb .obj .ply .stl), several with "
-     "--sheet.\n"
+     "Draw a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz .glb) or a radiance "
+     "field\n"
+     "(.rf.safetensors), several with --sheet.\n"
      "\n"
      "  -o, --output FILE  .png a picture, .apng an animated one\n",
      1, 8, true, true},

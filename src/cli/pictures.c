@@ -50,12 +50,13 @@ static void add_layer(struct drawing *drawing, const struct tess_asset *asset,
             (struct layer){asset, representation, channel};
 }
 
-// A sheet shows each asset's mesh, its normals and its splats.
+// A sheet shows each asset's mesh, its normals, its splats and its radiance field.
 static void add_layers(struct drawing *drawing, const struct tess_asset *asset)
 {
     enum tess_channel channel = drawing->cli->render.channel;
     struct tess_mesh_view mesh;
     struct tess_splats_view splats;
+    struct tess_radiance_view field;
     if (tess_asset_mesh(asset, &mesh)) {
         add_layer(drawing, asset, TESS_MESH, channel);
         if (channel == TESS_CHANNEL_COLOUR || channel == TESS_CHANNEL_FLAT)
@@ -63,6 +64,8 @@ static void add_layers(struct drawing *drawing, const struct tess_asset *asset)
     }
     if (tess_asset_splats(asset, &splats) && channel != TESS_CHANNEL_NORMAL)
         add_layer(drawing, asset, TESS_SPLATS, channel);
+    if (tess_asset_radiance(asset, &field) && channel != TESS_CHANNEL_NORMAL)
+        add_layer(drawing, asset, TESS_RADIANCE, channel);
 }
 
 // A layer as it looks after `view` of `views` even steps around the object.

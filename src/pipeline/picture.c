@@ -5,6 +5,7 @@
 #include "io/png.h"
 #include "pipeline/provenance.h"
 #include "render/mesh.h"
+#include "render/radiance.h"
 #include "render/sheet.h"
 #include "render/splat.h"
 
@@ -18,29 +19,58 @@ static void show_alpha(struct tess_picture *picture)
     }
 }
 
+// What is drawn of the asset. TESS_ERR_ARG.
+static enum tess_status choose(enum tess_representation *out, struct tess_context *ctx,
+                               const struct tess_asset *asset,
+                               const struct tess_render_params *params)
+{
+    enum tess_representation which = params->representation;
+    if (!which)
+        which = asset->has_mesh     ? TESS_MESH
+                : asset->has_splats ? TESS_SPLATS
+                                    : TESS_RADIANCE;
+    bool there = which == TESS_MESH     ? asset->has_mesh
+                 : which == TESS_SPLATS ? asset->has_splats
+                                        : asset->has_radiance;
+    const char *name = which == TESS_MESH     ? "mesh"
+                       : which == TESS_SPLATS ? "splat"
+                                              : "radiance field";
+    if (!there)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no %s to draw", name);
+    if (which != TESS_MESH && params->channel == TESS_CHANNEL_NORMAL)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "%ss have no normals to draw, expected another channel or a "
+                         "mesh",
+                         name);
+    *out = which;
+    return TESS_OK;
+}
+
 static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
                              const struct tess_asset *asset,
                              const struct tess_render_params *params)
 {
-    bool mesh =
-        params->representation ? params->representation == TESS_MESH : asset->has_mesh;
-    if (mesh ? !asset->has_mesh : !asset->has_splats)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no %s to draw",
-                         mesh ? "mesh" : "splat");
-    if (!mesh && params->channel == TESS_CHANNEL_NORMAL)
-        return tess_fail(&ctx->env, TESS_ERR_ARG,
-                         "splats have no normals to draw, expected another channel or a "
-                         "mesh");
+    enum tess_representation which;
     struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
-    size_t stages = mesh ? 1 : TESS_RENDER_SPLATS_STAGES;
-    if (mesh)
+    size_t stages = 1;
+    TESS_TRY(choose(&which, ctx, asset, params));
+    switch (which) {
+    case TESS_MESH:
         TESS_TRY(tess_render_mesh(out, reports, ctx->device, &ctx->budget, &asset->mesh,
                                   &params->camera, params->size, params->supersampling,
                                   params->channel));
-    else
+        break;
+    case TESS_SPLATS:
+        stages = TESS_RENDER_SPLATS_STAGES;
         TESS_TRY(tess_render_splats(out, reports, ctx->device, &ctx->budget,
                                     &asset->splats, &params->camera, params->size,
                                     params->supersampling, params->channel));
+        break;
+    default:
+        TESS_TRY(tess_render_radiance(out, reports, ctx->device, &ctx->budget,
+                                      &asset->radiance, &params->camera, params->size,
+                                      params->supersampling, params->channel));
+    }
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < stages && !status; i++)
         status = tess_context_keep(ctx, &reports[i]);

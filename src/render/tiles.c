@@ -275,15 +275,15 @@ static enum tess_status resolve(struct tess_stage *stage, struct job *job,
     size_t padded = (size + RESOLVE_LANES - 1) / RESOLVE_LANES * RESOLVE_LANES;
     TESS_TRY(tess_launch(
         tess_stage_device(stage),
-        &(struct tess_launch){.file = tiles->file,
-                              .kernel = tiles->resolve,
-                              .global = {padded, rows},
-                              .local = {RESOLVE_LANES, 1, 1},
-                              .cut = 1,
-                              .flop = 8.0 * (double)(padded * rows * S * S),
-                              .args = {TESS_SLICE(pixels.data), TESS_SLICE(state.data),
-                                       TESS_U32ARG(job->cols), TESS_U32ARG(size),
-                                       TESS_U32ARG(S)}}));
+        &(struct tess_launch){
+            .file = tiles->resolve_file ? tiles->resolve_file : tiles->file,
+            .kernel = tiles->resolve,
+            .global = {padded, rows},
+            .local = {RESOLVE_LANES, 1, 1},
+            .cut = 1,
+            .flop = 8.0 * (double)(padded * rows * S * S),
+            .args = {TESS_SLICE(pixels.data), TESS_SLICE(state.data),
+                     TESS_U32ARG(job->cols), TESS_U32ARG(size), TESS_U32ARG(S)}}));
     return tess_mat_deliver(stage, pixels, row0, keep_pixels, job);
 }
 
@@ -295,7 +295,9 @@ static enum tess_status make_band(struct tess_stage *stage, void *user,
     struct band band = {
         .y0 = (uint32_t)(tile.row0 * job->unit_tiles),
         .y1 = (uint32_t)((tile.row0 + tile.rows) * job->unit_tiles),
-        .record_max = tile_rows * RECORDS_PER_ROW,
+        .record_max =
+            tile_rows *
+            (job->tiles->records_per_row ? job->tiles->records_per_row : RECORDS_PER_ROW),
         .entry_max =
             tile_rows * (job->cols > ENTRIES_PER_ROW ? job->cols : ENTRIES_PER_ROW),
     };

@@ -6,7 +6,7 @@
 // tile sees the same things in the same order however they are cut, so the picture is the
 // same bytes.
 //
-// The kernels, both in one file of cl/:
+// The kernels:
 //   raster(state, records, offsets, list, cols, tile_row0, first, extra...)
 //     Things list[offsets[t]] to list[offsets[t + 1] - 1] for tile t = row * cols + col,
 //     where rows count from tile_row0. `first`: the tile's state is undefined yet.
@@ -22,7 +22,7 @@
 #include "mem/stage.h"
 
 #define TESS_TILE                 16 // samples, both axes
-#define TESS_TILES_EXTRA          8
+#define TESS_TILES_EXTRA          20
 #define TESS_PICTURE_SIZE_DEFAULT 512
 #define TESS_PICTURE_SIZE_MAX     8192
 #define TESS_SUPERSAMPLING_MAX    8
@@ -42,13 +42,15 @@ typedef void tess_record_fn(void *user, size_t index, union tess_word *record);
 
 struct tess_tiles {
     const char *name; // of the stage
-    const char *file, *raster, *resolve;
+    const char *file, *raster;
+    const char *resolve_file, *resolve;      // NULL: the same file
     struct tess_arg extra[TESS_TILES_EXTRA]; // up to the first of kind TESS_ARG_NONE
     double flop;                             // per thing and sample
     uint32_t size;                           // pixels, both axes
     uint32_t supersampling;                  // per axis
     size_t record_words;
-    size_t count;                      // things
+    size_t records_per_row; // of a band's tiles, that are on the device at once; 0: 2048
+    size_t count;           // things
     const struct tess_tile_box *boxes; // [count], inside the picture
     tess_record_fn *record;
     void *user;

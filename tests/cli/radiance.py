@@ -2,8 +2,9 @@
 """Radiance fields: decoded, stored, read back, drawn; the same bytes at every budget."""
 import json
 import struct
-from material import (GOLDEN, INPUT, LATENTS, USAGE, Report, copy_model, digest, done, edit_json,
-                      expect_files, folder, one_message, read_tensors, run, write_tensors)
+from material import (DEVICE, GOLDEN, INPUT, LATENTS, USAGE, Report, copy_model, digest, done,
+                      edit_json, expect_files, folder, one_message, read_png, read_tensors, run,
+                      smallest_budget, write_tensors)
 
 MODEL = GOLDEN / "model"
 
@@ -92,14 +93,81 @@ def check_missing(report, where, latent):
         one_message(result, "slat_dec_rf.json", "dim")
 
 
+def check_pictures(report, where, latent, field):
+    shot = ["--size", "48", "--supersampling", "2"]
+    with report.check("decode and render draw the same field"):
+        into = where / "drawn"
+        into.mkdir()
+        done("decode", latent, "--model", MODEL, "-o", into / "a.rf.safetensors", "-o",
+             into / "a.png", *shot)
+        done("render", into / "a.rf.safetensors", "-o", into / "b.png", *shot)
+        width, height, _, rows = read_png(into / "a.png")
+        assert (width, height) == (48, 48) and digest(into / "a.png") == digest(into / "b.png")
+        alpha = b"".join(rows)[3::4]
+        assert max(alpha) > 200 and 0.1 < sum(a > 0 for a in alpha) / 48**2 < 0.9
+    with report.check("depth and alpha go with the colours"):
+        pictures = {}
+        for channel in ("colour", "depth", "alpha"):
+            done("render", field, "-o", where / "c.png", "--channel", channel, *shot)
+            data = b"".join(read_png(where / "c.png")[3])
+            pictures[channel] = [data[c::4] for c in range(4)]
+        colour, depth, alpha = (pictures[c] for c in ("colour", "depth", "alpha"))
+        assert alpha[0] == alpha[1] == alpha[2] == colour[3] and set(alpha[3]) == {255}
+        assert depth[0] == depth[1] == depth[2]
+        assert max(abs(a - b) for a, b in zip(depth[3], colour[3])) <= 1
+        greys = [g for g, a in zip(depth[0], depth[3]) if a > 200]
+        assert 10 < min(greys) < max(greys) < 245, (min(greys), max(greys))
+    with report.check("it has no normals"):
+        result = run("render", field, "-o", where / "n.png", "--channel", "normal")
+        assert result.status == USAGE and not (where / "n.png").exists(), result
+        one_message(result, "radiance fields have no normals")
+    with report.check("the same bytes at every budget, and what is needed is told"):
+        written = set()
+        for limit in ([], ["--memory", "64M"], ["--memory", "4M"], ["--memory", "1M"],
+                      ["--max-buffer", "1M"]):
+            result = done("render", field, "-o", where / "m.png", "--size", "100", *limit)
+            written.add(digest(where / "m.png"))
+        assert len(written) == 1, written
+        result = run("render", field, "-o", where / "m.png", "--memory", "64K")
+        assert result.status == DEVICE, result
+        least = smallest_budget(result)
+        done("render", field, "-o", where / "m.png", "--memory", f"{least}K")
+    with report.check("turntables and sheets take it"):
+        done("decode", latent, "--model", MODEL, "-o", where / "s.ply")
+        done("render", field, "-o", where / "f.png", "--turntable", "2", *shot)
+        done("render", where / "s.ply", "-o", where / "s.png", "--turntable", "2", *shot)
+        done("render", where / "s.ply", field, "-o", where / "sheet.png", "--sheet",
+             "--turntable", "2", *shot)
+        width, height, _, rows = read_png(where / "sheet.png")
+        assert (width, height) == (96, 96), (width, height)
+        assert rows[:48] == read_png(where / "s.png")[3]
+        assert rows[48:] == read_png(where / "f.png")[3]
+
+
+def check_bad_files(report, where, field, latent):
+    data = field.read_bytes()
+    bad = where / "bad.rf.safetensors"
+    for what, contents, parts in (
+            ("a latent", latent.read_bytes(), ("tensor trivec", "missing")),
+            ("a file that is cut off", data[:-8], ()),
+            ("an empty file", b"", ())):
+        with report.check(f"{what} as a field"):
+            bad.write_bytes(contents)
+            result = run("render", bad, "-o", where / "x.png")
+            assert result.status == INPUT and not (where / "x.png").exists(), result
+            one_message(result, bad, *parts)
+
+
 def main():
     report = Report()
     golden, _ = read_tensors(GOLDEN / "io/slat_dec_rf.safetensors")
     with folder() as where:
         latent = write_tensors(where / "latent.safetensors",
                                {"coords": golden["coords"], "feats": golden["slat"]})
-        check_file(report, where, golden, latent)
+        field = check_file(report, where, golden, latent)
         check_missing(report, where, latent)
+        check_pictures(report, where, latent, field)
+        check_bad_files(report, where, field, latent)
     report.finish()
 
 

@@ -44,8 +44,11 @@ def check_model(report, where):
         assert text.count(": ready\n") >= 6 and "missing" not in text and "bad" not in text, text
     with report.check("it makes an object of a picture"):
         result = done("generate", DUCK, "--model", model, "--steps", "2", "-o", where / "a.glb",
-                      "-o", where / "a.ply", "-o", where / "a.safetensors")
+                      "-o", where / "a.ply", "-o", where / "a.safetensors", "-o",
+                      where / "a.rf.safetensors")
         nothing_live(result)
+        voxels = read_tensors(where / "a.safetensors")[0]["coords"]
+        assert read_tensors(where / "a.rf.safetensors")[0]["coords"] == voxels
         assert read_tensors(where / "a.safetensors")[0]["feats"][1][1] == 8
     with report.check("the same bytes each time, into a directory that is there too"):
         again = where / "again"
