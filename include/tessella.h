@@ -757,9 +757,20 @@ struct tess_bench_rate {
 #define TESS_BENCH_STAGES 24
 
 struct tess_bench_stage {
-    char name[40];
+    char name[40]; // "structure flow"
     double seconds, kernel_seconds, flop;
     uint64_t peak_bytes;
+};
+
+// What one asset takes, from a picture to a mesh and splats.
+struct tess_bench_asset {
+    char model[80]; // the last part of its directory; "": no asset was measured
+    uint64_t voxels;
+    uint32_t structure_steps, latent_steps;
+    double seconds; // plans and host included
+    uint64_t peak_bytes;
+    struct tess_bench_stage stages[TESS_BENCH_STAGES];
+    size_t stage_count;
 };
 
 // What tess_bench_run() measured, or what a file of it says.
@@ -775,6 +786,7 @@ struct tess_bench_result {
     size_t roof_count;
     struct tess_bench_rate rates[TESS_BENCH_RATES];
     size_t rate_count;
+    struct tess_bench_asset asset;
     uint64_t peak_bytes; // most device memory in use
 };
 
@@ -783,6 +795,10 @@ struct tess_bench;
 struct tess_bench_params {
     enum tess_bench_form form;
     uint32_t samples; // of each operator, at most 32; 0: by the form
+    // Not NULL: also make an asset with this model, tess_model_synthesise()'s will do.
+    struct tess_model *model;
+    size_t voxels; // of its shell; 0: as objects have, 10240 at a resolution of 64
+    uint32_t structure_steps, latent_steps; // 0: as pipeline.json says
 };
 
 // Measure operators by the times of their kernels, one after the other, `samples` times

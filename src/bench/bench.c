@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "bench/asset.h"
 #include "bench/measure.h"
 
 #define MEASURES_MAX (TESS_BENCH_ROOFS + TESS_BENCH_RATES)
@@ -134,7 +135,6 @@ static enum tess_status measure_all(struct tess_bench_result *result,
     }
     free(measures);
     set_shares(result);
-    tess_context_stages(ctx, NULL, NULL, &result->peak_bytes);
     return status;
 }
 
@@ -160,10 +160,13 @@ enum tess_status tess_bench_run(struct tess_bench **out, struct tess_context *ct
     enum tess_status status =
         measure_all(&bench->result, ctx,
                     params->samples ? params->samples : samples_of[params->form]);
+    if (!status && params->model)
+        status = tess_bench_asset_run(&bench->result.asset, ctx, params);
     if (status) {
         tess_bench_destroy(&bench);
         return status;
     }
+    tess_context_stages(ctx, NULL, NULL, &bench->result.peak_bytes);
     *out = bench;
     return TESS_OK;
 }

@@ -24,6 +24,16 @@ enum tess_status tess_bench_rows(struct tess_bench_row **rows, size_t *row_count
                                  struct tess_env *env,
                                  const struct tess_bench *const *benches, size_t count);
 
+// A stage of the assets of several results.
+struct tess_bench_stage_row {
+    const char *name;
+    const struct tess_bench_stage *cells[TESS_BENCH_MAX]; // NULL: not in this result
+};
+
+// All stages, each once, into rows[TESS_BENCH_STAGES]; returns how many.
+size_t tess_bench_stage_rows(struct tess_bench_stage_row *rows,
+                             const struct tess_bench *const *benches, size_t count);
+
 // "12.3 GFLOP/s", "4.5 M faces/s" into text[size]; returns text.
 char *tess_bench_rate_text(char *text, size_t size, double rate, const char *unit);
 

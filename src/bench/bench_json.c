@@ -79,6 +79,30 @@ static void add_rates(cJSON *root, const char *key, const struct tess_bench_rate
         add_rate(array, &rates[i], roofs);
 }
 
+static void add_asset(cJSON *root, const struct tess_bench_asset *asset)
+{
+    if (!*asset->model)
+        return;
+    cJSON *object = cJSON_AddObjectToObject(root, "asset");
+    cJSON_AddStringToObject(object, "model", asset->model);
+    add_number(object, "voxels", (double)asset->voxels);
+    add_number(object, "structure_steps", asset->structure_steps);
+    add_number(object, "latent_steps", asset->latent_steps);
+    add_number(object, "seconds", asset->seconds);
+    add_number(object, "peak_bytes", (double)asset->peak_bytes);
+    cJSON *stages = cJSON_AddArrayToObject(object, "stages");
+    for (size_t i = 0; i < asset->stage_count; i++) {
+        const struct tess_bench_stage *stage = &asset->stages[i];
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddItemToArray(stages, item);
+        cJSON_AddStringToObject(item, "name", stage->name);
+        add_number(item, "seconds", stage->seconds);
+        add_number(item, "kernel_seconds", stage->kernel_seconds);
+        add_number(item, "flop", stage->flop);
+        add_number(item, "peak_bytes", (double)stage->peak_bytes);
+    }
+}
+
 static enum tess_status print(char **json, struct tess_context *ctx, cJSON *root)
 {
     char *text = root ? cJSON_Print(root) : NULL;
@@ -104,6 +128,7 @@ enum tess_status tess_bench_json(char **json, struct tess_context *ctx,
     add_number(root, "fma_flop_per_second", result->fma);
     add_rates(root, "roofs", result->roofs, result->roof_count, true);
     add_rates(root, "operators", result->rates, result->rate_count, false);
+    add_asset(root, &result->asset);
     add_number(root, "peak_bytes", (double)result->peak_bytes);
     return print(json, ctx, root);
 }

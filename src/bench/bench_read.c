@@ -138,6 +138,40 @@ static enum tess_status read_rates(struct tess_bench_rate *out, size_t *count,
     return status;
 }
 
+static enum tess_status read_stage(struct tess_bench_stage *out, struct tess_json_at at)
+{
+    TESS_TRY(copy_text(out->name, sizeof out->name, at, "name"));
+    TESS_TRY(tess_json_double(&out->seconds, at, "seconds", 0, NUMBER_MAX));
+    TESS_TRY(tess_json_double(&out->kernel_seconds, at, "kernel_seconds", 0, NUMBER_MAX));
+    TESS_TRY(tess_json_double(&out->flop, at, "flop", 0, NUMBER_MAX));
+    return read_bytes(&out->peak_bytes, at, "peak_bytes");
+}
+
+static enum tess_status read_asset(struct tess_bench_asset *out, struct tess_json_at root)
+{
+    struct tess_json_at asset, stages, *items = NULL;
+    if (!tess_json_present(tess_json_member(root, "asset")))
+        return TESS_OK;
+    TESS_TRY(tess_json_object(&asset, root, "asset"));
+    TESS_TRY(copy_text(out->model, sizeof out->model, asset, "model"));
+    if (!*out->model)
+        return tess_json_fail(asset, "model", "a name");
+    TESS_TRY(read_bytes(&out->voxels, asset, "voxels"));
+    TESS_TRY(
+        tess_json_uint(&out->structure_steps, asset, "structure_steps", 1, UINT32_MAX));
+    TESS_TRY(tess_json_uint(&out->latent_steps, asset, "latent_steps", 1, UINT32_MAX));
+    TESS_TRY(tess_json_double(&out->seconds, asset, "seconds", 0, NUMBER_MAX));
+    TESS_TRY(read_bytes(&out->peak_bytes, asset, "peak_bytes"));
+    TESS_TRY(tess_json_array(&stages, asset, "stages", 1, TESS_BENCH_STAGES));
+    out->stage_count = tess_json_count(stages);
+    TESS_TRY(tess_json_items(&items, stages));
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < out->stage_count && !status; i++)
+        status = read_stage(&out->stages[i], items[i]);
+    free(items);
+    return status;
+}
+
 static enum tess_status read_result(struct tess_bench_result *out,
                                     struct tess_json_at root)
 {
@@ -158,6 +192,7 @@ static enum tess_status read_result(struct tess_bench_result *out,
         read_rates(out->roofs, &out->roof_count, root, "roofs", TESS_BENCH_ROOFS, true));
     TESS_TRY(read_rates(out->rates, &out->rate_count, root, "operators", TESS_BENCH_RATES,
                         false));
+    TESS_TRY(read_asset(&out->asset, root));
     return read_bytes(&out->peak_bytes, root, "peak_bytes");
 }
 

@@ -1,6 +1,8 @@
 // Results as a picture: a group of bars for each operator, one bar for each result, as
 // long as its share of the result's own roof, which is the line at the right. Operators
-// without a roof have pale bars, as long as their share of the fastest result's rate.
+// without a roof have pale bars among several results, as long as their share of the
+// fastest. Below that the stages of an asset, each bar as long as its share of the
+// slowest.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,12 +179,77 @@ static void draw_group(struct chart *chart, const struct tess_bench_row *row)
     chart->y += height;
 }
 
+// ---- stages ----
+
+static double slowest_stage(const struct tess_bench_stage_row *rows, size_t row_count,
+                            size_t count)
+{
+    double slowest = 0;
+    for (size_t i = 0; i < row_count; i++)
+        for (size_t b = 0; b < count; b++)
+            if (rows[i].cells[b] && rows[i].cells[b]->seconds > slowest)
+                slowest = rows[i].cells[b]->seconds;
+    return slowest;
+}
+
+static void draw_assets(struct chart *chart)
+{
+    chart->y += GROUP_GAP;
+    text(chart, MARGIN, chart->y, BLACK, "seconds for one asset, stage by stage");
+    chart->y += LINE + 6;
+    for (size_t i = 0; i < chart->count; i++) {
+        const struct tess_bench_asset *asset = &chart->benches[i]->result.asset;
+        char line[200];
+        if (!*asset->model)
+            continue;
+        snprintf(line, sizeof line, "%s, %llu voxels, %u and %u steps: %.4g s, %.0f MiB",
+                 asset->model, (unsigned long long)asset->voxels, asset->structure_steps,
+                 asset->latent_steps, asset->seconds,
+                 (double)asset->peak_bytes / (1 << 20));
+        rect(chart, MARGIN, chart->y, 16, 16, colours[i]);
+        text(chart, MARGIN + 28, chart->y, GREY, line);
+        chart->y += LINE;
+    }
+    chart->y += GROUP_GAP;
+}
+
+static void draw_stage(struct chart *chart, const struct tess_bench_stage_row *row,
+                       double slowest)
+{
+    int bars = (int)chart->count * BAR_STEP;
+    text(chart, MARGIN, chart->y + bars / 2 - 10, BLACK, row->name);
+    for (size_t i = 0; i < chart->count; i++, chart->y += BAR_STEP) {
+        char seconds[32];
+        if (!row->cells[i])
+            continue;
+        double share = slowest > 0 ? row->cells[i]->seconds / slowest : 0;
+        rect(chart, BAR_LEFT, chart->y + 2, (int)(BAR_WIDTH * share), BAR_HEIGHT,
+             colours[i]);
+        snprintf(seconds, sizeof seconds, "%.3g s", row->cells[i]->seconds);
+        text(chart, RATE_LEFT, chart->y + 5, BLACK, seconds);
+    }
+    chart->y += GROUP_GAP;
+}
+
+static void draw_stages(struct chart *chart)
+{
+    struct tess_bench_stage_row rows[TESS_BENCH_STAGES];
+    size_t count = tess_bench_stage_rows(rows, chart->benches, chart->count);
+    if (!count)
+        return;
+    double slowest = slowest_stage(rows, count, chart->count);
+    draw_assets(chart);
+    for (size_t i = 0; i < count; i++)
+        draw_stage(chart, &rows[i], slowest);
+}
+
 static void draw_chart(struct chart *chart, const struct tess_bench_row *rows,
                        size_t row_count)
 {
     draw_head(chart);
     for (size_t i = 0; i < row_count; i++)
         draw_group(chart, &rows[i]);
+    draw_stages(chart);
     chart->y += MARGIN;
 }
 

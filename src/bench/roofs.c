@@ -13,7 +13,7 @@
 #define UNIT_ITEMS_GPU 2048
 #define ROUNDS_CPU     262144 // by all chains of a work-item
 #define ROUNDS_GPU     65536
-#define ROUNDS_TINY    1024
+#define ROUNDS_TINY    16384
 
 static bool on_cpu(const struct tess_measure *measure)
 {
@@ -172,7 +172,7 @@ static enum tess_status sample_chains(struct tess_measure *measure)
 
 #define MOVING(NAME, SAMPLE)                                                             \
     {                                                                                    \
-        .name = NAME, .unit = "B", .rows = {256, 64, 1}, .prepare = prepare_moving,      \
+        .name = NAME, .unit = "B", .rows = {256, 128, 1}, .prepare = prepare_moving,     \
         .sample = SAMPLE, .clear = nothing_to_clear                                      \
     }
 #define CHAINS(COUNT)                                                                    \

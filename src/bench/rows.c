@@ -42,6 +42,25 @@ enum tess_status tess_bench_rows(struct tess_bench_row **rows, size_t *row_count
     return TESS_OK;
 }
 
+size_t tess_bench_stage_rows(struct tess_bench_stage_row *rows,
+                             const struct tess_bench *const *benches, size_t count)
+{
+    size_t made = 0;
+    for (size_t b = 0; b < count; b++)
+        for (size_t i = 0; i < benches[b]->result.asset.stage_count; i++) {
+            const struct tess_bench_stage *stage = &benches[b]->result.asset.stages[i];
+            size_t r = 0;
+            while (r < made && strcmp(rows[r].name, stage->name) != 0)
+                r++;
+            if (r == TESS_BENCH_STAGES)
+                continue;
+            if (r == made)
+                rows[made++] = (struct tess_bench_stage_row){.name = stage->name};
+            rows[r].cells[b] = stage;
+        }
+    return made;
+}
+
 char *tess_bench_rate_text(char *text, size_t size, double rate, const char *unit)
 {
     static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};

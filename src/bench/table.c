@@ -30,6 +30,13 @@ static void print_device(FILE *to, const struct tess_bench *bench, const char *l
     fprintf(to, "%s%s\n", bench->path ? "; " : "", bench->path ? bench->path : "");
 }
 
+static void print_asset(FILE *to, const struct tess_bench_asset *asset)
+{
+    fprintf(to, "%s, %llu voxels, %u and %u steps: %.3g s, peak %.1f MiB", asset->model,
+            (unsigned long long)asset->voxels, asset->structure_steps,
+            asset->latent_steps, asset->seconds, (double)asset->peak_bytes / (1 << 20));
+}
+
 // ---- one ----
 
 static void print_rate(FILE *to, const struct tess_bench_rate *rate)
@@ -47,6 +54,24 @@ static void print_rate(FILE *to, const struct tess_bench_rate *rate)
                 tess_bench_rate_text(speed, sizeof speed, rate->rate, rate->unit));
 }
 
+static void print_stages(FILE *to, const struct tess_bench_result *result)
+{
+    fprintf(to, "\nasset    ");
+    print_asset(to, &result->asset);
+    fprintf(to, "\n\n");
+    for (size_t i = 0; i < result->asset.stage_count; i++) {
+        const struct tess_bench_stage *stage = &result->asset.stages[i];
+        double speed = stage->seconds > 0 ? stage->flop / stage->seconds : 0;
+        char rate[48];
+        fprintf(to, "%-24s %10.3f s, %10.3f s in kernels, %8.1f MiB", stage->name,
+                stage->seconds, stage->kernel_seconds,
+                (double)stage->peak_bytes / (1 << 20));
+        if (speed > 0)
+            fprintf(to, " %16s", tess_bench_rate_text(rate, sizeof rate, speed, "FLOP"));
+        fprintf(to, "\n");
+    }
+}
+
 static void print_one(FILE *to, const struct tess_bench *bench)
 {
     const struct tess_bench_result *result = &bench->result;
@@ -60,6 +85,8 @@ static void print_one(FILE *to, const struct tess_bench *bench)
             tess_bench_rate_text(fma, sizeof fma, result->fma, "FLOP"));
     for (size_t i = 0; i < result->rate_count; i++)
         print_rate(to, &result->rates[i]);
+    if (*result->asset.model)
+        print_stages(to, result);
 }
 
 // ---- several ----
@@ -96,12 +123,36 @@ static void print_roofs(FILE *to, const struct tess_bench *const *benches, size_
     }
 }
 
+static void print_stage_rows(FILE *to, const struct tess_bench *const *benches,
+                             size_t count)
+{
+    struct tess_bench_stage_row rows[TESS_BENCH_STAGES];
+    size_t row_count = tess_bench_stage_rows(rows, benches, count);
+    if (row_count)
+        fprintf(to, "\n");
+    for (size_t i = 0; i < row_count; i++) {
+        fprintf(to, "%-24s %-48s", rows[i].name, "seconds for one asset");
+        for (size_t b = 0; b < count; b++)
+            if (rows[i].cells[b])
+                fprintf(to, " %*.3f s      ", CELL - 8, rows[i].cells[b]->seconds);
+            else
+                fprintf(to, " %*s", CELL, "-");
+        fprintf(to, "\n");
+    }
+}
+
 static void print_several(FILE *to, const struct tess_bench *const *benches, size_t count,
                           const struct tess_bench_row *rows, size_t row_count)
 {
     char label[2] = "A";
-    for (size_t i = 0; i < count; i++, label[0]++)
+    for (size_t i = 0; i < count; i++, label[0]++) {
         print_device(to, benches[i], label);
+        if (!*benches[i]->result.asset.model)
+            continue;
+        fprintf(to, "         asset of ");
+        print_asset(to, &benches[i]->result.asset);
+        fprintf(to, "\n");
+    }
     fprintf(to, "\n%-73s", "");
     label[0] = 'A';
     for (size_t i = 0; i < count; i++, label[0]++)
@@ -114,6 +165,7 @@ static void print_several(FILE *to, const struct tess_bench *const *benches, siz
             print_cell(to, rows[i].cells[b]);
         fprintf(to, "\n");
     }
+    print_stage_rows(to, benches, count);
     fprintf(to, "\nshares are of the result's own roof\n");
 }
 

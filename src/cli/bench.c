@@ -51,20 +51,38 @@ static int tell(struct cli *cli, const struct tess_bench *const *benches, size_t
     return status ? cli_fail(cli, status) : EXIT_DONE;
 }
 
+static enum tess_status run(struct tess_bench **bench, struct cli *cli)
+{
+    struct tess_model *model = NULL;
+    enum tess_status status = TESS_OK;
+    if (cli->model)
+        status = tess_model_open(&model, cli->ctx, cli->model);
+    if (!status && model && cli->encoder)
+        status = tess_model_set_encoder(model, cli->ctx, cli->encoder);
+    if (!status)
+        status = tess_bench_run(
+            bench, cli->ctx,
+            &(struct tess_bench_params){.form = cli->tiny    ? TESS_BENCH_TINY
+                                                : cli->brief ? TESS_BENCH_SHORT
+                                                             : TESS_BENCH_LONG,
+                                        .samples = cli->samples,
+                                        .model = model,
+                                        .voxels = cli->voxels,
+                                        .structure_steps = cli->sampling[0].steps,
+                                        .latent_steps = cli->sampling[1].steps});
+    tess_model_destroy(&model);
+    return status;
+}
+
 static int measure(struct cli *cli)
 {
+    struct tess_bench *bench = NULL;
     int exit_status = cli_open(cli);
     if (exit_status)
         return exit_status;
-    struct tess_bench *bench = NULL;
-    enum tess_status status =
-        tess_bench_run(&bench, cli->ctx,
-                       &(struct tess_bench_params){.form = cli->tiny    ? TESS_BENCH_TINY
-                                                           : cli->brief ? TESS_BENCH_SHORT
-                                                                        : TESS_BENCH_LONG,
-                                                   .samples = cli->samples});
-    cli_clear_progress(cli);
+    enum tess_status status = run(&bench, cli);
     const struct tess_bench *measured = bench;
+    cli_clear_progress(cli);
     exit_status = status ? cli_fail(cli, status) : tell(cli, &measured, 1);
     if (!exit_status && cli->json_file)
         exit_status = write_json(cli, bench);
@@ -97,6 +115,8 @@ int cli_bench(struct cli *cli)
 {
     if (cli->compare && !cli->input_count)
         return cli_usage(cli, "bench: expected files to compare");
+    if (cli->compare && cli->json_file)
+        return cli_usage(cli, "bench: --json is of measurements, not of --compare");
     if (cli->input_count && !cli->compare)
         return cli_usage(cli, "bench: unexpected '%s' without --compare", cli->inputs[0]);
     if (cli->compare)

@@ -2,7 +2,7 @@
 """`bench`: a file of the documented fields, work that is counted exactly, shares that can be."""
 import json
 from material import (DEVICE, DONE, FAILED, INPUT, USAGE, Report, done, expect_files, folder,
-                      nothing_live, one_message, read_png, run)
+                      MODEL, nothing_live, one_message, read_png, run)
 
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
 
@@ -13,7 +13,14 @@ FIELDS = {"name": str, "size": str, "unit": str, "rows": int, "work": (int, floa
 OPERATOR = {**FIELDS, "roof": str, "share": (int, float)}
 ROOT = {"schema": str, "generator": str, "form": str, "device": dict, "budget": dict,
         "host": dict, "bandwidth_bytes_per_second": (int, float),
-        "fma_flop_per_second": (int, float), "roofs": list, "operators": list, "peak_bytes": int}
+        "fma_flop_per_second": (int, float), "roofs": list, "operators": list, "asset": dict,
+        "peak_bytes": int}
+ASSET = {"model": str, "voxels": int, "structure_steps": int, "latent_steps": int,
+         "seconds": float, "peak_bytes": int, "stages": list}
+STAGE = {"name": str, "seconds": float, "kernel_seconds": (int, float), "flop": (int, float),
+         "peak_bytes": int}
+STAGES = ["image encoder", "structure flow", "structure decoder", "latent flow",
+          "gaussian decoder", "mesh decoder", "mesh extraction"]
 DEVICE_FIELDS = {"name": str, "vendor": str, "platform": str, "version": str, "driver": str,
                  "type": str, "compute_units": int, "clock_mhz": int, "memory_bytes": int,
                  "local_memory_bytes": int, "host_memory": bool, "fp16": bool}
@@ -46,6 +53,9 @@ def check_fields(result):
         expect_fields(one, FIELDS, one["name"])
     for one in result["operators"]:
         expect_fields(one, OPERATOR, one["name"])
+    expect_fields(result["asset"], ASSET, "asset")
+    for one in result["asset"]["stages"]:
+        expect_fields(one, STAGE, one["name"])
 
 
 def check_numbers(result):
@@ -62,6 +72,16 @@ def check_numbers(result):
         roof = roofs.get(one["roof"])
         assert abs(one["share"] - (one["rate"] / roof if roof else 0)) < 1e-9, one
         assert 0 <= one["share"] <= 1.1, one
+
+
+def check_asset(asset):
+    assert [stage["name"] for stage in asset["stages"]] == STAGES, asset
+    assert (asset["model"], asset["voxels"]) == ("model", 40), asset
+    assert (asset["structure_steps"], asset["latent_steps"]) == (1, 2), asset
+    assert asset["peak_bytes"] == max(stage["peak_bytes"] for stage in asset["stages"]), asset
+    assert 0 < sum(stage["seconds"] for stage in asset["stages"]) <= asset["seconds"], asset
+    for stage in asset["stages"][:-1]:
+        assert stage["flop"] > 0 and stage["seconds"] > 0 and stage["kernel_seconds"] > 0, stage
 
 
 def compare(*arguments):
@@ -100,6 +120,10 @@ DAMAGES = [
     (lambda r: r["operators"][0].pop("name"), "field operators[0].name", "missing"),
     (lambda r: r["roofs"][0].update(clock="sun"), "field roofs[0].clock", '"host"'),
     (lambda r: r.update(peak_bytes=0.5), "field peak_bytes", "integer"),
+    (lambda r: r.update(asset=1), "field asset", "object"),
+    (lambda r: r["asset"].update(model=""), "field asset.model", "name"),
+    (lambda r: r["asset"].update(stages=[]), "field asset.stages", "array"),
+    (lambda r: r["asset"]["stages"][1].update(seconds=-1), "field asset.stages[1].seconds", "0"),
     (lambda r: [1, 2], "field schema", "missing"),
 ]
 
@@ -117,8 +141,9 @@ def check_compare(report, where, path, result):
         products = [line.split() for line in lines if line.startswith("matrix product")]
         assert len(products) == 3, told.out
         assert products[0][-1] == "-" and products[2][3] == "-" and products[1][-1] == "-", told
+        assert told.out.count("asset of model, 40 voxels, 1 and 2 steps") == 2, told.out
         width, height, white = white_share(where / "two.png")
-        assert (width, height) == (1480, 918) and 0.7 < white < 0.99, (width, height, white)
+        assert (width, height) == (1480, 1458) and 0.7 < white < 0.99, (width, height, white)
     with report.check("one file: what was told when it was measured"):
         told = compare(path)
         assert told.status == DONE and "roofs    bandwidth" in told.out, told
@@ -132,7 +157,8 @@ def check_compare(report, where, path, result):
         one_message(compare(bad), bad)
         assert compare(bad).status == INPUT and compare(where / "none").status == INPUT
     with report.check("nothing to compare, too many, files without --compare"):
-        for arguments in (("--compare",), ("--compare", *[path] * 9), (path,)):
+        for arguments in (("--compare",), ("--compare", *[path] * 9), (path,),
+                          ("--compare", path, "--json", where / "b.json")):
             assert run("bench", *arguments, count=False).status == USAGE, arguments
     (where / "changed.json").unlink()
     (where / "two.png").unlink()
@@ -145,7 +171,8 @@ def main():
         with report.check("a tiny run: device memory within the budget, nothing left over"):
             picture = where / "a.png"
             told = done("bench", "--tiny", "--samples", "3", "--memory", "24M", "--json", path,
-                        "--picture", picture)
+                        "--picture", picture, "--model", MODEL, "--voxels", "40",
+                        "--structure-steps", "1", "--latent-steps", "2")
             nothing_live(told)
             result = json.loads(path.read_text())
             assert told.counts["peak_bytes"] <= 24 << 20, told.counts
@@ -153,12 +180,18 @@ def main():
             assert "matrix product" in told.out and " of multiply-add" in told.out, told.out
         with report.check("a picture: as wide as it should be, not empty"):
             width, height, white = white_share(picture)
-            assert (width, height) == (1480, 802) and 0.7 < white < 0.99, (width, height, white)
+            assert (width, height) == (1480, 1150) and 0.7 < white < 0.99, (width, height, white)
             picture.unlink()
         with report.check("the documented fields"):
             check_fields(result)
         with report.check("rates, roofs and shares fit together"):
             check_numbers(result)
+        with report.check("an asset, stage by stage"):
+            check_asset(result["asset"])
+        with report.check("a model that is not there"):
+            told = run("bench", "--tiny", "--samples", "1", "--model", where / "none", count=False)
+            assert told.status == INPUT and not told.out, told
+            one_message(told, where / "none")
         with report.check("work is counted exactly"):
             works = {(one["name"], one["size"]): one["work"] for one in result["operators"]}
             assert [one["name"] for one in result["operators"]] == NAMES, works
