@@ -58,6 +58,86 @@ static void test_obj(void **state)
     tess_mesh_clear(&mesh);
 }
 
+static void expect_text(struct tmp *tmp, const char *name, const char *text)
+{
+    size_t bytes;
+    char *got = (char *)tmp_read(tmp, name, &bytes);
+    assert_string_equal(strchr(got, '\n') + 1, text);
+    free(got);
+}
+
+// OUT.obj, OUT.mtl and the texture come together.
+static void test_textured_obj(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_mesh mesh = make_triangle(tmp, true);
+    struct tess_picture picture;
+    struct tess_texture_file texture;
+    assert_int_equal(tess_picture_create(&picture, &tmp->env, 4, 4), TESS_OK);
+    memset(picture.pixels, 200, 64);
+    mesh.uvs = calloc(6, sizeof *mesh.uvs);
+    memcpy(mesh.uvs, (float[]){0, 0, 0.5f, 0, 0, 0.75f}, 24);
+    assert_int_equal(
+        tess_texture_encode(&texture, &tmp->env, &picture, TESS_TEXTURE_JPEG, "a.obj"),
+        TESS_OK);
+    assert_string_equal(texture.mime, "image/jpeg");
+    assert_memory_equal(texture.data, "\xff\xd8\xff", 3);
+    const char *path = tmp_path(tmp, "a.v2.obj");
+    assert_int_equal(tess_obj_write_textured(&mesh, &texture, &tmp->env, path), TESS_OK);
+    expect_text(tmp, "a.v2.obj",
+                "mtllib a.v2.mtl\n"
+                "v 0 0 -0\nv 0.100000001 0 -0\nv 0 1.00000001e-07 -2\n"
+                "vt 0 1\nvt 0.5 1\nvt 0 0.25\n"
+                "usemtl texture\nf 1/1 2/2 3/3\n");
+    expect_text(tmp, "a.v2.mtl",
+                "Ka 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nPr 1\nPm 0\n"
+                "map_Kd a.v2.jpg\n");
+    size_t bytes;
+    uint8_t *data = tmp_read(tmp, "a.v2.jpg", &bytes);
+    assert_int_equal(bytes, texture.bytes);
+    assert_memory_equal(data, texture.data, bytes);
+    free(data);
+    assert_int_equal(tess_mesh_normals(&mesh, &tmp->env), TESS_OK);
+    assert_int_equal(
+        tess_obj_write_textured(&mesh, &texture, &tmp->env, tmp_path(tmp, "n.obj")),
+        TESS_OK);
+    data = tmp_read(tmp, "n.obj", &bytes);
+    assert_non_null(strstr((char *)data, "\nf 1/1/1 2/2/2 3/3/3\n"));
+    free(data);
+    // A folder is in the material's place: nothing appears.
+    assert_int_equal(mkdir(tmp_path(tmp, "c.mtl"), 0777), 0);
+    assert_int_equal(
+        tess_obj_write_textured(&mesh, &texture, &tmp->env, tmp_path(tmp, "c.obj")),
+        TESS_ERR_WRITE);
+    assert_non_null(strstr(tmp->env.message, "c.mtl"));
+    struct stat info;
+    assert_int_not_equal(stat(tmp_path(tmp, "c.obj"), &info), 0);
+    assert_int_not_equal(stat(tmp_path(tmp, "c.jpg"), &info), 0);
+    tess_texture_file_clear(&texture);
+    tess_picture_clear(&picture);
+    tess_mesh_clear(&mesh);
+}
+
+// One of two files cannot take its name: the other one goes again.
+static void test_commit_all(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_output *outputs[2] = {NULL};
+    struct stat info;
+    char second[512];
+    snprintf(second, sizeof second, "%s", tmp_path(tmp, "second"));
+    assert_int_equal(tess_output_open(&outputs[0], &tmp->env, tmp_path(tmp, "first")),
+                     TESS_OK);
+    assert_int_equal(tess_output_open(&outputs[1], &tmp->env, second), TESS_OK);
+    assert_int_equal(mkdir(second, 0777), 0);
+    assert_int_equal(tess_output_commit_all(outputs, 2, &tmp->env), TESS_ERR_WRITE);
+    assert_non_null(strstr(tmp->env.message, "second"));
+    assert_null(outputs[0]);
+    assert_null(outputs[1]);
+    assert_int_not_equal(stat(tmp_path(tmp, "first"), &info), 0);
+    rmdir(second);
+}
+
 static void test_stl(void **state)
 {
     struct tmp *tmp = *state;
@@ -247,6 +327,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_obj),
+        cmocka_unit_test(test_textured_obj),
+        cmocka_unit_test(test_commit_all),
         cmocka_unit_test(test_stl),
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_output_link),

@@ -17,12 +17,32 @@ bool cli_is_latent(const char *path)
 
 static bool holds_texture(const char *path)
 {
-    return ends_with(path, ".glb") && tess_asset_format(path) == TESS_MESH;
+    return (ends_with(path, ".glb") || ends_with(path, ".obj")) &&
+           tess_asset_format(path) == TESS_MESH;
+}
+
+// The texture of OUT.obj is OUT.png: no other output may be.
+static int check_textures(const struct cli *cli)
+{
+    bool any = false;
+    for (size_t i = 0; i < cli->output_count; i++) {
+        const char *path = cli->outputs[i];
+        any = any || holds_texture(path);
+        for (size_t k = 0; k < cli->output_count && ends_with(path, ".obj"); k++)
+            if (ends_with(cli->outputs[k], ".png") &&
+                strlen(cli->outputs[k]) == strlen(path) &&
+                strncmp(cli->outputs[k], path, strlen(path) - 4) == 0)
+                return cli_usage(cli, "output '%s' is the texture of '%s'",
+                                 cli->outputs[k], path);
+    }
+    return any ? -1
+               : cli_usage(cli, "a texture goes into .glb or beside .obj, and no output "
+                                "is one");
 }
 
 int cli_choose(unsigned *out, const struct cli *cli, bool latents)
 {
-    bool pictures = false, textures = false;
+    bool pictures = false;
     *out = 0;
     for (size_t i = 0; i < cli->output_count; i++) {
         if (latents && cli_is_latent(cli->outputs[i]))
@@ -34,12 +54,13 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
                 cli->outputs[i], latents ? ".safetensors, " : "", tess_asset_suffixes());
         *out |= format;
         pictures |= !format;
-        textures |= holds_texture(cli->outputs[i]);
     }
-    if (cli->texture && !textures)
-        return cli_usage(cli, "a texture goes into .glb, and no output is one");
-    if (cli->texture)
+    if (cli->texture) {
+        int status = check_textures(cli);
+        if (status >= 0)
+            return status;
         *out |= TESS_SPLATS;
+    }
     if (pictures && (!*out || cli->render.channel == TESS_CHANNEL_NORMAL))
         *out |= TESS_MESH;
     return -1;

@@ -1,6 +1,7 @@
 // Output files that appear whole or not at all.
 #include "io/output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -161,29 +162,55 @@ void tess_output_floats(struct tess_output *output, const float *values, size_t 
     }
 }
 
+// Everything is in the file, or `error` tells why not.
+static void finish(struct tess_output *output)
+{
+    errno = 0;
+    if (fflush(output->file) && !output->error)
+        output->error = errno ? errno : EIO;
+    if (fclose(output->file) && !output->error)
+        output->error = errno ? errno : EIO;
+    output->file = NULL;
+}
+
+// Give all files their names. Returns how many have them.
+static size_t rename_all(struct tess_output **outputs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (outputs[i]->temporary && rename(outputs[i]->temporary, outputs[i]->target)) {
+            outputs[i]->error = errno;
+            return i;
+        }
+    return count;
+}
+
+enum tess_status tess_output_commit_all(struct tess_output **outputs, size_t count,
+                                        struct tess_env *env)
+{
+    struct tess_output *files[TESS_OUTPUTS_MAX];
+    assert(count <= TESS_OUTPUTS_MAX);
+    enum tess_status status = tess_env_check(env);
+    for (size_t i = 0; i < count; i++) {
+        files[i] = outputs[i];
+        outputs[i] = NULL;
+        finish(files[i]);
+        if (!status && files[i]->error)
+            status = fail_write(env, files[i]->path, files[i]->error);
+    }
+    size_t named = status ? 0 : rename_all(files, count);
+    if (!status && named < count)
+        status = fail_write(env, files[named]->path, files[named]->error);
+    for (size_t i = 0; i < count; i++) {
+        if (status && files[i]->temporary)
+            unlink(i < named ? files[i]->target : files[i]->temporary);
+        output_free(files[i]);
+    }
+    return status;
+}
+
 enum tess_status tess_output_commit(struct tess_output **output, struct tess_env *env)
 {
-    struct tess_output *self = *output;
-    enum tess_status status = tess_env_check(env);
-    if (status) {
-        tess_output_discard(output);
-        return status;
-    }
-    *output = NULL;
-    errno = 0;
-    if (fflush(self->file) && !self->error)
-        self->error = errno ? errno : EIO;
-    if (fclose(self->file) && !self->error)
-        self->error = errno ? errno : EIO;
-    if (!self->error && self->temporary && rename(self->temporary, self->target))
-        self->error = errno;
-    if (self->error) {
-        if (self->temporary)
-            unlink(self->temporary);
-        status = fail_write(env, self->path, self->error);
-    }
-    output_free(self);
-    return status;
+    return tess_output_commit_all(output, 1, env);
 }
 
 void tess_output_discard(struct tess_output **output)

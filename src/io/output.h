@@ -35,6 +35,13 @@ void tess_output_floats(struct tess_output *output, const float *values, size_t 
 // there is no file, or the one that was there before. TESS_ERR_WRITE; TESS_ERR_CANCELLED.
 enum tess_status tess_output_commit(struct tess_output **output, struct tess_env *env);
 
+// The same for several files that belong together: all get their names, or none does.
+// Should a name be refused after others were given, those files are removed. At most
+// TESS_OUTPUTS_MAX; outputs[count] become NULL.
+#define TESS_OUTPUTS_MAX 8
+enum tess_status tess_output_commit_all(struct tess_output **outputs, size_t count,
+                                        struct tess_env *env);
+
 // Remove what was written. Accepts a pointer to NULL; sets it to NULL.
 void tess_output_discard(struct tess_output **output);
 

@@ -35,12 +35,14 @@ enum tess_status tess_texture_encode(struct tess_texture_file *out, struct tess_
     enum tess_status status = TESS_OK;
     if (format == TESS_TEXTURE_JPEG) {
         job.file.mime = "image/jpeg";
+        job.file.suffix = ".jpg";
         if (!tess_stb_encode_jpeg(picture->pixels, picture->width, picture->height,
                                   append, &job) &&
             !job.status)
             status = tess_fail(env, TESS_ERR_MEMORY, "no host memory to write %s", path);
     } else {
         job.file.mime = "image/png";
+        job.file.suffix = ".png";
         status = tess_png_encode_opaque(picture, env, path, append, &job);
     }
     status = job.status ? job.status : status;

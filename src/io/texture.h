@@ -10,7 +10,7 @@
 struct tess_texture_file {
     uint8_t *data;
     size_t bytes, capacity;
-    const char *mime; // "image/png"
+    const char *mime, *suffix; // "image/png", ".png"
 };
 
 // Make a file of the picture's red, green and blue, the same for the same picture. JPEG

@@ -132,15 +132,37 @@ static size_t describe_origin(struct tess_metadata metadata[2], char seed[32],
     return count;
 }
 
+// For reports: the files beside a textured .obj.
+static enum tess_status note_beside(struct tess_context *ctx, const char *path,
+                                    const char *suffix)
+{
+    char *beside = NULL;
+    TESS_TRY(tess_obj_beside(&beside, &ctx->env, path, suffix));
+    enum tess_status status = tess_provenance_file(ctx, TESS_FILE_OUTPUT, beside);
+    free(beside);
+    return status;
+}
+
 static enum tess_status save_textured(const struct tess_asset *asset,
                                       struct tess_context *ctx, const char *path,
-                                      const struct tess_metadata *metadata, size_t count)
+                                      enum format format)
 {
-    struct tess_texture_file texture;
-    TESS_TRY(tess_texture_encode(&texture, &ctx->env, &asset->texture,
-                                 asset->texture_format, path));
-    enum tess_status status = tess_gltf_write_textured(&asset->mesh, &texture, &ctx->env,
-                                                       path, metadata, count);
+    char seed[32];
+    struct tess_metadata metadata[2];
+    struct tess_texture_file texture = {0};
+    size_t count = describe_origin(metadata, seed, asset);
+    enum tess_status status = tess_texture_encode(&texture, &ctx->env, &asset->texture,
+                                                  asset->texture_format, path);
+    if (!status && format == FORMAT_OBJ) {
+        status = tess_obj_write_textured(&asset->mesh, &texture, &ctx->env, path);
+        if (!status)
+            status = note_beside(ctx, path, ".mtl");
+        if (!status)
+            status = note_beside(ctx, path, texture.suffix);
+    } else if (!status) {
+        status = tess_gltf_write_textured(&asset->mesh, &texture, &ctx->env, path,
+                                          metadata, count);
+    }
     tess_texture_file_clear(&texture);
     return status;
 }
@@ -154,14 +176,14 @@ static enum tess_status save_mesh(const struct tess_asset *asset,
                          "%s: this format holds a mesh, and there is "
                          "none",
                          path);
+    if (asset->texture.pixels && (format == FORMAT_GLB || format == FORMAT_OBJ))
+        return save_textured(asset, ctx, path, format);
     char seed[32];
     struct tess_metadata metadata[2];
     size_t count = describe_origin(metadata, seed, asset);
     switch (format) {
     case FORMAT_GLB:
-        return asset->texture.pixels
-                   ? save_textured(asset, ctx, path, metadata, count)
-                   : tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
+        return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
     case FORMAT_OBJ:
         return tess_obj_write(&asset->mesh, &ctx->env, path);
     case FORMAT_STL:

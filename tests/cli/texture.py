@@ -2,6 +2,7 @@
 """Textures: a GLB with texture coordinates and a picture of what the splats look like, the same bytes
 at every budget."""
 import json
+import shutil
 import struct
 import zlib
 from material import (SMALLEST, USAGE, Report, digests, done, expect_files, expect_same,
@@ -111,6 +112,22 @@ def main():
             done("info", glb, count=False)
             done("render", glb, "-o", where / "a.png", "--size", "64")
             (where / "a.png").unlink()
+        with report.check(".obj brings its material and its texture, the same as in .glb"):
+            into = where / "obj"
+            into.mkdir()
+            done("decode", SMALLEST, "-o", into / "a.obj", *QUICK)
+            expect_files(into, "a.obj", "a.mtl", "a.png")
+            text = (into / "a.obj").read_text()
+            assert "\nmtllib a.mtl\n" in text and "\nusemtl texture\n" in text
+            assert text.count("\nvt ") == len(uvs), text.count("\nvt ")
+            assert "\nmap_Kd a.png\n" in (into / "a.mtl").read_text()
+            embedded = view_bytes(*read_glb(glb), read_glb(glb)[0]["images"][0]["bufferView"])
+            assert (into / "a.png").read_bytes() == embedded
+            shutil.rmtree(into)
+        with report.check("a picture may not take the texture's place"):
+            result = run("decode", SMALLEST, "-o", where / "a.obj", "-o", where / "a.png",
+                         "--texture")
+            assert result.status == USAGE and "a.png" in result.err, result
         wanted = digests(where)
         for memory in ("1G", "16M", "6720K"):
             with report.check(f"--memory {memory}"):
