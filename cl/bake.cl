@@ -65,3 +65,109 @@ add_view(global float4 *sums, global const float *positions, global const float 
     const float weight = cosine * cosine * (sure ? 1.0f : UNSURE);
     sums[i] = fma((float4)weight, sum, sums[i]);
 }
+
+// ---- a texture that fits its views ----
+
+#define ONE     256 // weights of texels in a bilinear sample add up to this
+#define BETA1   0.5f
+#define BETA2   0.9f
+#define EPSILON 1e-8f
+
+kernel void clear_words(global u32 *out, u32 rows, u32 cols)
+{
+    const u32 col = get_global_id(0), row = get_global_id(1);
+    if (row < rows && col < cols)
+        out[(size_t)row * cols + col] = 0;
+}
+
+// Of the two texels along an axis that a bilinear sample takes: the first one, and the
+// second one's weight.
+static inline u32 texel_before(u32 coordinate, u32 size, int *weight)
+{
+    const int x = (int)(coordinate * size) - 32768; // in 1/65536 texels, from a centre
+    *weight = x < 0 ? 0 : (x & 65535) >> 8;
+    return x < 0 ? 0 : (u32)(x >> 16);
+}
+
+// Add the gradient of each pixel's absolute error to the texels that its sample takes, of
+// rows [row0, row0 + rows). In whole numbers, so that the order does not matter: weight
+// of the texel * weight of the pixel * sign of the error.
+//
+// pixels [count]: u and v (16 bits each, of the texture's side); red, green, blue, weight
+// (8 bits each). before: rows of the texture from before0 on, all that samples take.
+// Work-items: (count padded to 64).
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+add_gradients(global int *gradients, global const uint2 *pixels,
+              global const float *before, u32 size, u32 row0, u32 rows, u32 before0,
+              u32 count)
+{
+    const u32 i = get_global_id(0);
+    if (i >= count)
+        return;
+    const uint2 pixel = pixels[i];
+    int right, low;
+    const u32 x0 = texel_before(pixel.x & 65535, size, &right);
+    const u32 y0 = texel_before(pixel.x >> 16, size, &low);
+    const u32 x1 = min(x0 + 1, size - 1), y1 = min(y0 + 1, size - 1);
+    const int weights[4] = {(ONE - right) * (ONE - low) / ONE, right * (ONE - low) / ONE,
+                            (ONE - right) * low / ONE, right * low / ONE};
+    const u32 columns[4] = {x0, x1, x0, x1}, lines[4] = {y0, y0, y1, y1};
+    for (u32 k = 0; k < 3; k++) {
+        float value = 0.0f;
+        int whole = 0;
+        for (u32 tap = 0; tap < 4; tap++) {
+            const size_t at = ((size_t)(lines[tap] - before0) * size + columns[tap]) * 3;
+            value = fma((float)weights[tap], before[at + k], value);
+            whole += weights[tap];
+        }
+        const float seen = (float)(pixel.y >> (8 * k) & 255) * (1.0f / 255.0f);
+        const float error = value / (float)whole - seen;
+        const int step = (int)(pixel.y >> 24) * (error > 0.0f   ? 1
+                                                 : error < 0.0f ? -1
+                                                                : 0);
+        for (u32 tap = 0; tap < 4 && step; tap++)
+            if (lines[tap] >= row0 && lines[tap] < row0 + rows && weights[tap])
+                atomic_add(gradients +
+                               ((size_t)(lines[tap] - row0) * size + columns[tap]) * 3 +
+                               k,
+                           step * weights[tap]);
+    }
+}
+
+static inline float sign_of(float x)
+{
+    return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f;
+}
+
+// One step of Adam (Kingma and Ba 2015) for rows [row0, row0 + rows): after, and moments
+// [rows][size][3][2], from before and the gradients. The gradient of the total variation
+// is added: the sum of the signs of differences to neighbours. scale and variation: what
+// gradients and signs are multiplied by. correct1, correct2: 1 / (1 - beta^step).
+kernel void descend(global float *after, global float2 *moments,
+                    global const float *before, global const int *gradients, u32 size,
+                    u32 row0, u32 rows, u32 before0, float scale, float variation,
+                    float rate, float correct1, float correct2)
+{
+    const u32 col = get_global_id(0), row = get_global_id(1), cols = 3 * size;
+    if (row >= rows || col >= cols)
+        return;
+    const u32 y = row0 + row;
+    global const float *old = before + (size_t)(y - before0) * cols + col;
+    const size_t at = (size_t)row * cols + col;
+    const float value = *old;
+    float signs = 0.0f;
+    if (col >= 3)
+        signs += sign_of(value - old[-3]);
+    if (col + 3 < cols)
+        signs += sign_of(value - old[3]);
+    if (y > 0)
+        signs += sign_of(value - *(old - cols));
+    if (y + 1 < size)
+        signs += sign_of(value - old[cols]);
+    const float gradient = fma((float)gradients[at], scale, variation * signs);
+    const float2 moment = moments[at];
+    const float first = fma(BETA1, moment.x, (1.0f - BETA1) * gradient);
+    const float second = fma(BETA2, moment.y, (1.0f - BETA2) * gradient * gradient);
+    moments[at] = (float2)(first, second);
+    after[at] = value - rate * (first * correct1) / (sqrt(second * correct2) + EPSILON);
+}

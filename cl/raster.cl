@@ -313,3 +313,19 @@ resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 wi
     *to = s[3 * TILE] > 0.0f ? id : -1;
 #endif
 }
+
+// Samples to two numbers in 0..1, which red and green are, as 16 bits each; all bits set:
+// nothing is there. One sample a pixel.
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+resolve_coordinates(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
+                    u32 supersampling)
+{
+    const u32 x = get_global_id(0), y = get_global_id(1);
+    if (x >= width)
+        return;
+    global const float *s = state + ((size_t)(y / TILE) * cols + x / TILE) * STATE +
+                            y % TILE * 4 * TILE + x % TILE;
+    const u32 u = convert_ushort_sat(s[0] * 65536.0f);
+    const u32 v = convert_ushort_sat(s[TILE] * 65536.0f);
+    pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE] > 0.0f ? u | v << 16 : ~0u);
+}

@@ -342,9 +342,10 @@ TESS_API bool tess_asset_radiance(const struct tess_asset *asset,
 
 // The suffix of `path` chooses: .glb .obj .stl .mesh.ply write the mesh, .ply .splat
 // .spz .splats.glb the splats (.ply the mesh if there are no splats), .rf.safetensors the
-// radiance field. The file appears whole or not at all. TESS_ERR_ARG: an unknown suffix,
-// or the asset lacks what the format holds. TESS_ERR_WRITE names the path and the
-// system's reason.
+// radiance field. The file appears whole or not at all; that is also so for OUT.mtl and
+// OUT.png (OUT.jpg), which come with OUT.obj where the mesh has a texture. TESS_ERR_ARG:
+// an unknown suffix, or the asset lacks what the format holds. TESS_ERR_WRITE names the
+// path and the system's reason.
 TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
                                           struct tess_context *ctx, const char *path);
 
@@ -442,6 +443,12 @@ TESS_API enum tess_status tess_asset_clean(struct tess_asset **out,
 
 enum tess_texture_format { TESS_TEXTURE_PNG = 0, TESS_TEXTURE_JPEG };
 
+enum tess_bake_mode {
+    TESS_BAKE_FAST = 0,  // a texel is the mean of what the views show of it
+    TESS_BAKE_OPTIMISED, // then the texture is changed until its picture is nearest to
+                         // the views: least sum of absolute differences, and smooth
+};
+
 // Zeros mean the original's values, where it has them.
 struct tess_bake_params {
     uint32_t size;      // of the texture, texels per axis: a power of two, 16 to 8192; 0:
@@ -451,6 +458,9 @@ struct tess_bake_params {
     size_t views;       // of the splats, from all around, at most 10000; 0: 100
     uint32_t view_size; // pixels of a view, 16 to 8192; 0: 1024
     enum tess_texture_format format; // of the texture in files
+    enum tess_bake_mode mode;
+    size_t steps; // of TESS_BAKE_OPTIMISED, at most 100000; 0: 500 (the original takes
+                  // 2500, but starts from black). Host memory: some 3 MB a view
 };
 
 // Make an asset of the mesh of `mesh`, with texture coordinates and a texture of what the

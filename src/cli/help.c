@@ -55,10 +55,16 @@ static const char clean_help[] =
     "  --keep-touching    do not part surfaces that touch in an edge or a vertex\n";
 
 static const char texture_help[] =
-    "Meshes in .glb get a texture instead of vertex colours with\n"
+    "Meshes in .glb and .obj (with OUT.mtl and OUT.png) get a texture instead of vertex "
+    "colours with\n"
     "  --texture[=SIZE]   baked from the splats, SIZE x SIZE texels (1024; a power of "
     "two), "
     "or any of\n"
+    "  --texture-mode M   fast (a texel is the mean of what views show), opt (then it is "
+    "changed\n"
+    "                     until the texture looks like the views), with --texture-steps "
+    "N "
+    "(500)\n"
     "  --texture-format F png or jpeg (png)\n"
     "  --texture-views N --texture-view-size PIXELS   of the splats (100 of 1024)\n"
     "  --texture-gutter N texels between charts (SIZE / 256)\n";

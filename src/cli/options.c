@@ -63,6 +63,8 @@ static const struct option options[] = {
     {"max-hole-edges", required_argument, NULL, OPTION_MAX_HOLE_EDGES},
     {"keep-touching", no_argument, NULL, OPTION_KEEP_TOUCHING},
     {"texture", optional_argument, NULL, OPTION_TEXTURE},
+    {"texture-mode", required_argument, NULL, OPTION_TEXTURE_MODE},
+    {"texture-steps", required_argument, NULL, OPTION_TEXTURE_STEPS},
     {"texture-format", required_argument, NULL, OPTION_TEXTURE_FORMAT},
     {"texture-views", required_argument, NULL, OPTION_TEXTURE_VIEWS},
     {"texture-view-size", required_argument, NULL, OPTION_TEXTURE_VIEW_SIZE},

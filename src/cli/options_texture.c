@@ -20,6 +20,15 @@ bool cli_parse_texture(struct cli *cli, int option, const char *text)
     switch (option) {
     case OPTION_TEXTURE:
         return !text || parse_power(&to->size, text, 16, 8192);
+    case OPTION_TEXTURE_MODE:
+        to->mode = strcmp(text, "opt") == 0 ? TESS_BAKE_OPTIMISED : TESS_BAKE_FAST;
+        return to->mode == TESS_BAKE_OPTIMISED || strcmp(text, "fast") == 0;
+    case OPTION_TEXTURE_STEPS:
+        if (!cli_parse_count(&count, text, 1, 100000))
+            return false;
+        to->mode = TESS_BAKE_OPTIMISED;
+        to->steps = (size_t)count;
+        return true;
     case OPTION_TEXTURE_FORMAT:
         to->format = strcmp(text, "jpeg") == 0 ? TESS_TEXTURE_JPEG : TESS_TEXTURE_PNG;
         return to->format == TESS_TEXTURE_JPEG || strcmp(text, "png") == 0;

@@ -1,6 +1,6 @@
 // Textures from splats: the mesh gets texture coordinates, views from all around are
 // drawn of the splats, and of the mesh for what is hidden, and each texel adds up what
-// views show of it.
+// views show of it. That is the texture, or what its optimisation starts from.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +14,18 @@
 #include "render/face_ids.h"
 #include "render/mesh.h"
 #include "render/splat.h"
+#include "render/texture_fit.h"
 
 // The original's.
 #define SIZE      1024
 #define VIEWS     100
 #define VIEW_SIZE 1024
 
+// The original takes five times as many, and starts from black.
+#define STEPS 500
+
 #define VIEWS_MAX     10000
+#define STEPS_MAX     100000
 #define VIEW_SIZE_MIN 16
 #define VIEW_SIZE_MAX 8192
 #define BATCH         8 // views that are on the host at a time
@@ -36,6 +41,8 @@ struct job {
     size_t drawn; // views so far
     double start; // seconds
     struct tess_stage_report drawing, baking;
+    uint32_t *coordinates;           // of a view's pixels on the texture
+    struct tess_fit_view *fit_views; // [views], of TESS_BAKE_OPTIMISED; else NULL
 };
 
 static double seconds_now(void)
@@ -57,6 +64,10 @@ static enum tess_status check(struct tess_env *env, const struct tess_bake_param
         return tess_fail(env, TESS_ERR_ARG,
                          "texture of %u texels: expected a power of two from %d to %d",
                          (unsigned)p->size, TESS_TEXTURE_SIZE_MIN, TESS_TEXTURE_SIZE_MAX);
+    if ((unsigned)p->mode > TESS_BAKE_OPTIMISED || p->steps > STEPS_MAX)
+        return tess_fail(env, TESS_ERR_ARG,
+                         "texture mode %d of %zu steps: expected 0 or 1, and at most %d",
+                         (int)p->mode, p->steps, STEPS_MAX);
     if ((unsigned)p->format > TESS_TEXTURE_JPEG)
         return tess_fail(env, TESS_ERR_ARG, "texture format %d: expected 0 or 1",
                          (int)p->format);
@@ -98,6 +109,17 @@ static void clear_views(struct job *job)
         tess_picture_clear(&job->views[i].picture);
 }
 
+static enum tess_status keep_for_fit(struct job *job, const struct tess_bake_view *view)
+{
+    struct tess_context *ctx = job->ctx;
+    struct tess_stage_report report;
+    TESS_TRY(tess_render_coordinates(job->coordinates, &report, ctx->device, &ctx->budget,
+                                     &job->mesh, &view->camera, job->params.view_size));
+    tess_stage_report_add(&job->drawing, &report);
+    return tess_fit_view_create(&job->fit_views[job->drawn], &ctx->env, job->coordinates,
+                                &view->picture, job->params.size);
+}
+
 static enum tess_status draw_view(struct job *job, struct tess_bake_view *view)
 {
     struct tess_context *ctx = job->ctx;
@@ -112,6 +134,8 @@ static enum tess_status draw_view(struct job *job, struct tess_bake_view *view)
                                 size));
     for (size_t i = 0; i <= TESS_RENDER_SPLATS_STAGES; i++)
         tess_stage_report_add(&job->drawing, &reports[i]);
+    if (job->fit_views)
+        TESS_TRY(keep_for_fit(job, view));
     job->drawn++;
     return TESS_OK;
 }
@@ -143,6 +167,12 @@ static enum tess_status add_all(struct job *job)
     for (size_t i = 0; i < BATCH; i++)
         TESS_TRY(
             tess_alloc(&job->views[i].inverse_z, env, pixels, sizeof(float), "a view"));
+    if (job->params.mode == TESS_BAKE_OPTIMISED) {
+        TESS_TRY(tess_alloc(&job->coordinates, env, pixels, sizeof *job->coordinates,
+                            "a view"));
+        TESS_TRY(tess_alloc(&job->fit_views, env, job->params.views,
+                            sizeof *job->fit_views, "views"));
+    }
     enum tess_status status = TESS_OK;
     while (job->drawn < job->params.views && !status) {
         env->progress = NULL; // of a single view
@@ -161,32 +191,62 @@ static enum tess_status add_all(struct job *job)
     return tess_context_keep(job->ctx, &job->baking);
 }
 
-// From sums to a whole picture.
-static enum tess_status resolve(struct tess_picture *out, struct job *job)
+// A texture with every texel filled.
+struct texture {
+    float *rgb;  // [size][size][3]
+    bool *known; // [size][size]
+};
+
+static enum tess_status resolve(struct texture *out, struct job *job)
 {
     struct tess_env *env = &job->ctx->env;
-    uint32_t size = job->params.size;
-    size_t texels = (size_t)size * size;
-    float *rgb = NULL;
-    bool *known = NULL;
-    TESS_TRY(tess_alloc(&rgb, env, texels, 3 * sizeof *rgb, "a texture"));
-    enum tess_status status = tess_alloc(&known, env, texels, sizeof *known, "a texture");
-    for (size_t i = 0; i < job->texels.count && !status; i++) {
+    size_t texels = (size_t)job->params.size * job->params.size;
+    TESS_TRY(tess_alloc(&out->rgb, env, texels, 3 * sizeof *out->rgb, "a texture"));
+    TESS_TRY(tess_alloc(&out->known, env, texels, sizeof *out->known, "a texture"));
+    for (size_t i = 0; i < job->texels.count; i++) {
         const float *sum = job->sums + 4 * i;
         size_t at = job->texels.at[i];
-        known[at] = sum[3] > 0;
-        for (size_t k = 0; k < 3 && known[at]; k++)
-            rgb[3 * at + k] = sum[k] / sum[3];
+        out->known[at] = sum[3] > 0;
+        for (size_t k = 0; k < 3 && out->known[at]; k++)
+            out->rgb[3 * at + k] = sum[k] / sum[3];
     }
+    return tess_texels_fill(out->rgb, out->known, env, job->params.size);
+}
+
+// Texels that faces cover become what fits the views, and gutters are filled again.
+static enum tess_status fit(struct texture *texture, struct job *job)
+{
+    struct tess_context *ctx = job->ctx;
+    struct tess_stage_report report;
+    size_t texels = (size_t)job->params.size * job->params.size;
+    TESS_TRY(tess_texture_fit(texture->rgb, &report, ctx->device, &ctx->budget,
+                              &(struct tess_fit_params){.size = job->params.size,
+                                                        .steps = job->params.steps,
+                                                        .view_count = job->params.views,
+                                                        .views = job->fit_views}));
+    TESS_TRY(tess_context_keep(ctx, &report));
+    memset(texture->known, false, texels * sizeof *texture->known);
+    for (size_t i = 0; i < job->texels.count; i++)
+        texture->known[job->texels.at[i]] = true;
+    return tess_texels_fill(texture->rgb, texture->known, &ctx->env, job->params.size);
+}
+
+static enum tess_status make_picture(struct tess_picture *out, struct job *job)
+{
+    uint32_t size = job->params.size;
+    struct texture texture = {0};
+    enum tess_status status = resolve(&texture, job);
+    if (!status && job->fit_views)
+        status = fit(&texture, job);
     if (!status)
-        status = tess_texels_fill(rgb, known, env, size);
-    if (!status)
-        status = tess_picture_create(out, env, size, size);
-    for (size_t i = 0; i < 4 * texels && !status; i++)
+        status = tess_picture_create(out, &job->ctx->env, size, size);
+    for (size_t i = 0; i < 4 * (size_t)size * size && !status; i++) {
+        float value = texture.rgb[i / 4 * 3 + (i % 4 < 3 ? i % 4 : 0)];
         out->pixels[i] =
-            i % 4 == 3 ? 255 : (uint8_t)lrintf(255 * fminf(rgb[i / 4 * 3 + i % 4], 1));
-    free(rgb);
-    free(known);
+            i % 4 == 3 ? 255 : (uint8_t)lrintf(255 * fmaxf(0, fminf(value, 1)));
+    }
+    free(texture.rgb);
+    free(texture.known);
     return status;
 }
 
@@ -200,7 +260,7 @@ static enum tess_status wrap(struct tess_asset **out, struct job *job,
     TESS_TRY(tess_alloc(&asset, env, 1, sizeof *asset, "an asset"));
     enum tess_status status = tess_strdup(&asset->model, env, from->model);
     if (!status)
-        status = resolve(&asset->texture, job);
+        status = make_picture(&asset->texture, job);
     if (status) {
         tess_asset_destroy(&asset);
         return status;
@@ -233,6 +293,7 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
     p->size = p->size ? p->size : SIZE;
     p->views = p->views ? p->views : VIEWS;
     p->view_size = p->view_size ? p->view_size : VIEW_SIZE;
+    p->steps = p->steps ? p->steps : STEPS;
     TESS_TRY(check(&ctx->env, p));
     enum tess_status status = unwrap(&job, &mesh->mesh);
     if (!status)
@@ -242,6 +303,10 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
     clear_views(&job);
     for (size_t i = 0; i < BATCH; i++)
         free(job.views[i].inverse_z);
+    for (size_t i = 0; i < job.params.views && job.fit_views; i++)
+        tess_fit_view_clear(&job.fit_views[i]);
+    free(job.fit_views);
+    free(job.coordinates);
     free(job.sums);
     tess_texels_clear(&job.texels);
     tess_mesh_clear(&job.mesh);

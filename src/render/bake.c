@@ -6,7 +6,8 @@
 
 #include "render/camera.h"
 
-#define LANES         64 // of add_view
+#define LANES         64    // of add_view
+#define LEAST_TILE    16384 // points: all views are uploaded again for each tile
 #define CAMERA_FLOATS 16
 
 struct job {
@@ -86,7 +87,7 @@ static enum tess_status bake(struct tess_stage *stage, void *user)
     struct job *job = user;
     return tess_span_run(stage, &(struct tess_span){.name = "points",
                                                     .rows = job->points.count,
-                                                    .row_align = LANES,
+                                                    .row_align = LEAST_TILE,
                                                     .run = add_views,
                                                     .user = job});
 }

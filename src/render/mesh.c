@@ -430,18 +430,19 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
                 supersampling);
 }
 
-enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *report,
-                                    struct tess_device *dev, struct tess_budget *budget,
-                                    const struct tess_mesh *mesh,
-                                    const struct tess_camera *camera, uint32_t size)
+// A word of 4 bytes for each pixel.
+static enum tess_status draw_words(void *words, struct tess_stage_report *report,
+                                   struct tess_device *dev, struct tess_budget *budget,
+                                   const struct tess_mesh *mesh, const char *resolve,
+                                   const struct tess_camera *camera, uint32_t size)
 {
     uint32_t supersampling = 1;
     struct tess_picture picture = {0};
     TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
     struct job job = {.mesh = mesh, .channel = TESS_CHANNEL_FLAT};
-    TESS_TRY(draw(&picture, report, dev, budget, &job, "resolve_depths", camera, size,
-                  supersampling));
-    memcpy(inverse_z, picture.pixels, (size_t)size * size * sizeof *inverse_z);
+    TESS_TRY(
+        draw(&picture, report, dev, budget, &job, resolve, camera, size, supersampling));
+    memcpy(words, picture.pixels, (size_t)size * size * 4);
     tess_picture_clear(&picture);
     return TESS_OK;
 }
@@ -490,6 +491,34 @@ enum tess_status tess_render_faces(struct tess_stage_report *report,
         report, dev, budget, &tiles,
         &(struct tess_tiles_views){views->count, begin_faces, end_faces, &faces});
     clear_job(&faces.job);
+    return status;
+}
+
+enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *report,
+                                    struct tess_device *dev, struct tess_budget *budget,
+                                    const struct tess_mesh *mesh,
+                                    const struct tess_camera *camera, uint32_t size)
+{
+    return draw_words(inverse_z, report, dev, budget, mesh, "resolve_depths", camera,
+                      size);
+}
+
+enum tess_status tess_render_coordinates(uint32_t *coordinates,
+                                         struct tess_stage_report *report,
+                                         struct tess_device *dev,
+                                         struct tess_budget *budget,
+                                         const struct tess_mesh *mesh,
+                                         const struct tess_camera *camera, uint32_t size)
+{
+    struct tess_mesh painted = *mesh; // in red and green
+    painted.attributes = NULL;
+    TESS_TRY(tess_alloc(&painted.attributes, tess_device_env(dev), mesh->vertices,
+                        6 * sizeof *painted.attributes, "texture coordinates"));
+    for (size_t i = 0; i < mesh->vertices; i++)
+        memcpy(painted.attributes + 6 * i, mesh->uvs + 2 * i, 2 * sizeof *mesh->uvs);
+    enum tess_status status = draw_words(coordinates, report, dev, budget, &painted,
+                                         "resolve_coordinates", camera, size);
+    free(painted.attributes);
     return status;
 }
 

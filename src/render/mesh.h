@@ -60,6 +60,17 @@ enum tess_status tess_render_faces(struct tess_stage_report *report,
                                    const struct tess_mesh *mesh,
                                    const struct tess_face_views *views);
 
+// coordinates [size][size]: where each pixel's centre lies on the texture, u + 65536 v in
+// 1/65536 of its side, or TESS_NO_COORDINATE. The rest as tess_render_depths(). The mesh
+// has texture coordinates.
+#define TESS_NO_COORDINATE UINT32_MAX
+enum tess_status tess_render_coordinates(uint32_t *coordinates,
+                                         struct tess_stage_report *report,
+                                         struct tess_device *dev,
+                                         struct tess_budget *budget,
+                                         const struct tess_mesh *mesh,
+                                         const struct tess_camera *camera, uint32_t size);
+
 // What it would need, with the smallest budget. That depends on the picture, not on the
 // mesh.
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Textures: a GLB with texture coordinates and a picture of what the splats look like, the same bytes
-at every budget."""
+"""Textures: a GLB with texture coordinates and a picture of what the splats look like, the same
+bytes at every budget."""
 import json
 import shutil
 import struct
 import zlib
-from material import (SMALLEST, USAGE, Report, digests, done, expect_files, expect_same,
+from material import (SMALLEST, USAGE, Report, digest, digests, done, expect_files, expect_same,
                       folder, one_message, run)
 
 # Small and quick: few faces, few views.
@@ -135,6 +135,16 @@ def main():
                 into.mkdir()
                 done("decode", SMALLEST, "-o", into / "a.glb", *QUICK, "--memory", memory)
                 expect_same("another budget", digests(into), wanted)
+        with report.check("--texture-mode opt makes another texture, the same at every budget"):
+            fit = ("--texture-mode", "opt", "--texture-steps", "20")
+            done("decode", SMALLEST, "-o", where / "fit.glb", *QUICK, *fit)
+            done("decode", SMALLEST, "-o", where / "fit2.glb", *QUICK, *fit, "--memory", "6720K")
+            made = [digest(where / name) for name in ("fit.glb", "fit2.glb", "a.glb")]
+            assert made[0] == made[1] != made[2], made
+            tree, binary = read_glb(where / "fit.glb")
+            other = read_png(view_bytes(tree, binary, tree["images"][0]["bufferView"]))[2]
+            error = sum(abs(a - b) for x, y in zip(rows, other) for a, b in zip(x, y))
+            assert error / (3 * 256 * 256) < 8, error / (3 * 256 * 256)  # of 255
         with report.check("a budget too small names the smallest that works, and leaves nothing"):
             into = where / "small"
             into.mkdir()
@@ -147,7 +157,8 @@ def main():
             floor = message.split("--memory ")[1].split(")")[0].strip("'`")
             done(*options, "--memory", floor)
         for option, value in (("--texture=1000", None), ("--texture=8", None),
-                              ("--texture-format", "gif"), ("--texture-views", "0"),
+                              ("--texture-format", "gif"), ("--texture-mode", "best"),
+                              ("--texture-steps", "0"), ("--texture-views", "0"),
                               ("--texture-view-size", "9"), ("--texture-gutter", "3")):
             with report.check(f"{option} {value or ''} is refused"):
                 options = [o for o in (option, value) if o]
