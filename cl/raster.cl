@@ -4,27 +4,30 @@
 // A triangle, 36 words: corners x0 x1 x2 y0 y1 y2 in 1/256 samples (int), in the order in
 // which the edge functions are positive inside; then planes (value at corner 0, slope in
 // x, slope in y) of 1/z, l1/z and l2/z, where l1 and l2 are the weights of the face's
-// second and third vertex; least and largest 1/z; one word unused; colours of the three
-// vertices; their normals.
+// second and third vertex; least and largest 1/z; the number of its face (float); colours
+// of the three vertices; their normals. Where numbers of faces are drawn, the record ends
+// with that.
 //
 // Edges have 26 bits and their products 52, so the edge functions at a tile's first
 // sample are 64 bits wide. From there to other samples they change by whole multiples of
 // 256 that have 32 bits: so the rest is done without the lowest 8 bits, and the start is
 // cut to a number that is only as large as its sign needs.
 //
-// The state of a sample is red, green, blue, and 1/z of the nearest triangle so far, 0
-// for none. Of triangles at the same depth the first one stays.
+// The state of a sample is red (or the number of the face), green, blue, and 1/z of the
+// nearest triangle so far, 0 for none. Of triangles at the same depth the first one
+// stays.
 #include "common.clh"
 
-#define TILE       16
-#define RECORD     36
-#define STATE      (4 * TILE * TILE)
-#define BATCH      64
-#define SUBSAMPLES 256
-#define FAR_START  (1 << 30)
+#define TILE        16
+#define RECORD      36
+#define FACE_RECORD 18
+#define STATE       (4 * TILE * TILE)
+#define BATCH       64
+#define SUBSAMPLES  256
+#define FAR_START   (1 << 30)
 
-enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
-enum { CHANNEL_COLOUR, CHANNEL_FLAT, CHANNEL_NORMAL, CHANNEL_DEPTH };
+enum { PLANES = 6, LEAST = 15, MOST = 16, NUMBER = 17, COLOURS = 18, NORMALS = 27 };
+enum { CHANNEL_COLOUR, CHANNEL_FLAT, CHANNEL_NORMAL, CHANNEL_DEPTH, CHANNEL_FACES };
 
 #if TESS_CPU
 typedef float16 lanes;
@@ -141,6 +144,7 @@ kernel void draw_triangles(global float *state, global const float *records,
     const size_t tile = (size_t)row * cols + col;
     global float *samples = state + tile * STATE;
     const u32 end = offsets[tile + 1];
+    const u32 words = channel == CHANNEL_FACES ? FACE_RECORD : RECORD;
     const float4 key = (float4)(key_x, key_y, key_z, 0.0f);
     const float4 head = (float4)(head_x, head_y, head_z, 0.0f);
     if (first)
@@ -150,7 +154,7 @@ kernel void draw_triangles(global float *state, global const float *records,
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
     for (u32 i = offsets[tile]; i < end; i++) {
-        global const float *r = records + (size_t)list[i] * RECORD;
+        global const float *r = records + (size_t)list[i] * words;
         global const int *corners = (global const int *)r;
         const int top = min(corners[3], min(corners[4], corners[5])) - tile_y;
         const int bottom = max(corners[3], max(corners[4], corners[5])) - tile_y;
@@ -172,12 +176,16 @@ kernel void draw_triangles(global float *state, global const float *records,
             const int16 nearer = inside & (inverse_z > before);
             if (!any(nearer))
                 continue;
+            vstore16(select(before, inverse_z, nearer), 3, s);
+            if (channel == CHANNEL_FACES) {
+                vstore16(select(vload16(0, s), (float16)r[NUMBER], nearer), 0, s);
+                continue;
+            }
             float16 red, green, blue;
             look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
             vstore16(select(vload16(0, s), red, nearer), 0, s);
             vstore16(select(vload16(1, s), green, nearer), 1, s);
             vstore16(select(vload16(2, s), blue, nearer), 2, s);
-            vstore16(select(before, inverse_z, nearer), 3, s);
         }
     }
 }
@@ -206,13 +214,14 @@ draw_triangles(global float *state, global const float *records,
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
     const u32 end = offsets[tile + 1];
+    const u32 words = channel == CHANNEL_FACES ? FACE_RECORD : RECORD;
     for (u32 start = offsets[tile]; start < end; start += BATCH) {
         const u32 count = min((u32)BATCH, end - start);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (lane < count) {
             const u32 number = list[start + lane];
             numbers[lane] = number;
-            setups[lane] = set_up((global const int *)(records + (size_t)number * RECORD),
+            setups[lane] = set_up((global const int *)(records + (size_t)number * words),
                                   tile_x, tile_y);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -220,14 +229,17 @@ draw_triangles(global float *state, global const float *records,
             const struct setup t = setups[i];
             if (!is_inside(&t, (int)lx, (int)ly))
                 continue;
-            global const float *r = records + (size_t)numbers[i] * RECORD;
+            global const float *r = records + (size_t)numbers[i] * words;
             const float dx = t.x + (float)lx, dy = t.y + (float)ly;
             const float inverse_z =
                 clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
             if (inverse_z <= nearest)
                 continue;
             nearest = inverse_z;
-            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
+            if (channel == CHANNEL_FACES)
+                red = r[NUMBER];
+            else
+                look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
         }
     }
     s[0] = red;
@@ -278,8 +290,7 @@ resolve_depths(global uchar4 *pixels, global const float *state, u32 cols, u32 w
     pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE]);
 }
 
-// Samples to numbers of faces, which colours are in 255ths, the lowest byte in red; all
-// bits set: none. One sample a pixel.
+// Samples to numbers of faces; all bits set: none. One sample a pixel.
 kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
 resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
               u32 supersampling)
@@ -294,10 +305,8 @@ resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 wi
     // The first of 16 pixels does all of them.
     if (x % TILE)
         return;
-    const int16 id = convert_int16_rte(vload16(0, s) * 255.0f) |
-                     convert_int16_rte(vload16(1, s) * 255.0f) << 8 |
-                     convert_int16_rte(vload16(2, s) * 255.0f) << 16;
-    const int16 ids = select((int16)-1, id, vload16(3, s) > 0.0f);
+    const int16 ids =
+        select((int16)-1, convert_int16(vload16(0, s)), vload16(3, s) > 0.0f);
     if (x + TILE <= width) {
         vstore16(ids, 0, to);
         return;
@@ -307,10 +316,7 @@ resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 wi
     for (u32 i = 0; x + i < width; i++)
         to[i] = lanes[i];
 #else
-    const int id = convert_int_rte(s[0] * 255.0f) |
-                   convert_int_rte(s[TILE] * 255.0f) << 8 |
-                   convert_int_rte(s[2 * TILE] * 255.0f) << 16;
-    *to = s[3 * TILE] > 0.0f ? id : -1;
+    *to = s[3 * TILE] > 0.0f ? convert_int(s[0]) : -1;
 #endif
 }
 

@@ -6,7 +6,7 @@
 #include "geom/texels.h"
 #include "geom/unwrap.h"
 #include "render/bake.h"
-#include "render/face_ids.h"
+#include "render/visibility.h"
 #include "render/splat.h"
 #include "render/texture_fit.h"
 

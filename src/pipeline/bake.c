@@ -11,7 +11,7 @@
 #include "geom/unwrap.h"
 #include "pipeline/context.h"
 #include "render/bake.h"
-#include "render/face_ids.h"
+#include "render/visibility.h"
 #include "render/mesh.h"
 #include "render/splat.h"
 #include "render/texture_fit.h"

@@ -16,7 +16,7 @@
 #include "geom/weld.h"
 #include "geom/wind.h"
 #include "pipeline/context.h"
-#include "render/face_ids.h"
+#include "render/visibility.h"
 
 // The original's.
 #define SHARE      0.05 // of the faces stay

@@ -19,8 +19,11 @@
 #define NEAR       0.01
 #define SUBSAMPLES 256
 #define GREY       0.8f
-#define RECORD     36
-enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
+// As in cl/raster.cl.
+#define RECORD        36
+#define FACE_RECORD   18
+#define CHANNEL_FACES 4
+enum { PLANES = 6, LEAST = 15, MOST = 16, NUMBER = 17, COLOURS = 18, NORMALS = 27 };
 
 #define CLIP_PLANES 5
 #define POLYGON_MAX (3 + CLIP_PLANES)
@@ -51,6 +54,7 @@ struct triangle {
 struct job {
     const struct tess_mesh *mesh;
     enum tess_channel channel;
+    bool numbers; // of faces are drawn, instead of a channel
     struct tess_view view;
     double samples; // across the picture
     struct vertex *vertices;
@@ -337,11 +341,13 @@ static void record(void *user, size_t index, union tess_word *out)
         most = fmaxf(most, c[i].inverse_z);
     }
     set_plane(out + PLANES, c, area, inverse_z);
-    set_plane(out + PLANES + 3, c, area, weights[0]);
-    set_plane(out + PLANES + 6, c, area, weights[1]);
     out[LEAST].f32 = least;
     out[MOST].f32 = most;
-    out[MOST + 1].i32 = 0;
+    out[NUMBER].f32 = (float)job->triangles[index].face;
+    if (job->numbers)
+        return;
+    set_plane(out + PLANES + 3, c, area, weights[0]);
+    set_plane(out + PLANES + 6, c, area, weights[1]);
     set_vertices(out, job, job->mesh->indices + 3 * (size_t)job->triangles[index].face,
                  back);
 }
@@ -356,7 +362,7 @@ static struct tess_tiles describe(struct job *job, const char *resolve, uint32_t
                                .flop = 24,
                                .size = size,
                                .supersampling = supersampling,
-                               .record_words = RECORD,
+                               .record_words = job->numbers ? FACE_RECORD : RECORD,
                                .count = job->count,
                                .boxes = job->boxes,
                                .record = record,
@@ -377,7 +383,8 @@ static struct tess_tiles describe(struct job *job, const char *resolve, uint32_t
         tiles.extra[0] = (struct tess_arg)TESS_F32ARG((float)front);
         tiles.extra[1] = (struct tess_arg)TESS_F32ARG((float)slope);
     }
-    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(job->channel);
+    uint32_t channel = job->numbers ? CHANNEL_FACES : job->channel;
+    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(channel);
     return tiles;
 }
 
@@ -483,9 +490,14 @@ enum tess_status tess_render_faces(struct tess_stage_report *report,
                                    const struct tess_face_views *views)
 {
     struct faces_job faces = {
-        .job = {.mesh = mesh, .channel = TESS_CHANNEL_FLAT, .samples = views->size},
+        .job = {.mesh = mesh, .numbers = true, .samples = views->size},
         .env = tess_device_env(dev),
         .views = views};
+    if (mesh->faces > TESS_FACE_IDS_MAX)
+        return tess_fail(faces.env, TESS_ERR_ARG,
+                         "a mesh of %zu faces is beyond the largest whose faces can be "
+                         "told apart, %u (simplify it)",
+                         mesh->faces, TESS_FACE_IDS_MAX);
     struct tess_tiles tiles = describe_faces(&faces);
     enum tess_status status = tess_tiles_run_views(
         report, dev, budget, &tiles,

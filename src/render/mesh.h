@@ -44,17 +44,17 @@ struct tess_face_views {
     size_t count;
     uint32_t size; // pixels, both axes
     struct tess_camera (*camera)(void *user, size_t view);
-    // ids [size][size]: the number that is seen at each pixel's centre, row 0 at the top,
-    // or TESS_NO_FACE_ID.
+    // ids [size][size]: the face at each pixel's centre, row 0 at the top, or
+    // TESS_NO_FACE_ID.
     enum tess_status (*see)(void *user, size_t view, const uint32_t *ids);
     void *user;
 };
 
-#define TESS_NO_FACE_ID UINT32_MAX
+#define TESS_NO_FACE_ID   UINT32_MAX
+#define TESS_FACE_IDS_MAX (1u << 24) // faces
 
-// Draw all views in one stage. The three vertices of a face have its number as colour, in
-// 255ths of red, of green and of blue, the lowest byte first. Rules and statuses of
-// tess_render_mesh().
+// Draw all views in one stage. Rules and statuses of tess_render_mesh(); TESS_ERR_ARG:
+// more faces than TESS_FACE_IDS_MAX.
 enum tess_status tess_render_faces(struct tess_stage_report *report,
                                    struct tess_device *dev, struct tess_budget *budget,
                                    const struct tess_mesh *mesh,

@@ -1,7 +1,8 @@
 // Face numbers as pictures, and what views from all around see of a mesh.
 #include "test_render.h"
 
-#include "render/face_ids.h"
+#include "render/mesh.h"
+#include "render/visibility.h"
 
 // A box [-half, half]^3 of 12 faces from `at` on.
 static void put_box(struct tess_mesh *mesh, size_t at, float half)
@@ -65,13 +66,11 @@ static void test_numbers(void **state)
             mesh.indices[6 * i + k] =
                 (uint32_t)(4 * i) + (uint32_t[]){0, 1, 2, 0, 2, 3}[k];
     }
-    struct tess_mesh painted;
     struct tess_stage_report report;
     struct seen view_0 = {.size = SIZE, .ids = malloc(SIZE * SIZE * sizeof(uint32_t))};
     uint32_t *ids = view_0.ids;
-    assert_int_equal(tess_mesh_paint_faces(&painted, &s->env, &mesh), TESS_OK);
     struct tess_camera camera = {0};
-    assert_int_equal(tess_render_faces(&report, s->dev, &s->budget, &painted,
+    assert_int_equal(tess_render_faces(&report, s->dev, &s->budget, &mesh,
                                        &(struct tess_face_views){.name = "faces",
                                                                  .count = 1,
                                                                  .size = SIZE,
@@ -99,7 +98,6 @@ static void test_numbers(void **state)
         }
     assert_true(seen > SIZE * SIZE / 4);
     free(ids);
-    tess_mesh_clear(&painted);
     tess_mesh_clear(&mesh);
     close_setting(s);
 }

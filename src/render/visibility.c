@@ -1,7 +1,5 @@
-// The mesh rasteriser draws it: a face's three vertices are its own and have its number,
-// as 8-bit red, green and blue. Interpolation of equal values is off by rounding only,
-// which 8 bits do not show.
-#include "render/face_ids.h"
+// Views from all around, and the faces that each sees.
+#include "render/visibility.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,32 +7,9 @@
 
 #include "base/alloc.h"
 #include "render/camera.h"
+#include "render/mesh.h"
 
 #define PI 3.14159265358979323846
-
-static void paint(struct tess_mesh *to, const struct tess_mesh *from)
-{
-    for (size_t i = 0; i < 3 * from->faces; i++) {
-        memcpy(to->positions + 3 * i, from->positions + 3 * (size_t)from->indices[i],
-               3 * sizeof(float));
-        for (size_t k = 0; k < 3; k++)
-            to->attributes[6 * i + k] = (float)(i / 3 >> (8 * k) & 255) / 255;
-        to->indices[i] = (uint32_t)i;
-    }
-}
-
-enum tess_status tess_mesh_paint_faces(struct tess_mesh *out, struct tess_env *env,
-                                       const struct tess_mesh *mesh)
-{
-    if (mesh->faces > TESS_FACE_IDS_MAX)
-        return tess_fail(env, TESS_ERR_ARG,
-                         "a mesh of %zu faces is beyond the largest whose faces can be "
-                         "told apart, %u (simplify it)",
-                         mesh->faces, TESS_FACE_IDS_MAX);
-    TESS_TRY(tess_mesh_create(out, env, 3 * mesh->faces, mesh->faces, true));
-    paint(out, mesh);
-    return TESS_OK;
-}
 
 // The binary digits of i behind the point, in reverse.
 static double radical_inverse(size_t i)
@@ -88,17 +63,14 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
                                       uint32_t size)
 {
     struct tess_env *env = tess_device_env(dev);
-    struct tess_mesh painted = {0};
     struct sight sight = {.views = views, .pixels = (size_t)size * size};
-    enum tess_status status = tess_mesh_paint_faces(&painted, env, mesh);
-    if (!status)
-        status = tess_alloc(&sight.counts, env, mesh->faces, sizeof *sight.counts,
-                            "visibility");
+    enum tess_status status =
+        tess_alloc(&sight.counts, env, mesh->faces, sizeof *sight.counts, "visibility");
     if (!status)
         status =
             tess_alloc(&sight.last, env, mesh->faces, sizeof *sight.last, "visibility");
     if (!status)
-        status = tess_render_faces(report, dev, budget, &painted,
+        status = tess_render_faces(report, dev, budget, mesh,
                                    &(struct tess_face_views){.name = "visibility",
                                                              .count = views,
                                                              .size = size,
@@ -107,7 +79,6 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
                                                              .user = &sight});
     for (size_t f = 0; f < mesh->faces && !status; f++)
         visibility[f] = (float)((double)sight.counts[f] / (double)views);
-    tess_mesh_clear(&painted);
     free(sight.counts);
     free(sight.last);
     return status;
