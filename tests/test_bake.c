@@ -6,9 +6,9 @@
 #include "geom/texels.h"
 #include "geom/unwrap.h"
 #include "render/bake.h"
-#include "render/visibility.h"
 #include "render/splat.h"
 #include "render/texture_fit.h"
+#include "render/visibility.h"
 
 #define SH 0.28209479177387814 // of degree 0
 

@@ -11,10 +11,10 @@
 #include "geom/unwrap.h"
 #include "pipeline/context.h"
 #include "render/bake.h"
-#include "render/visibility.h"
 #include "render/mesh.h"
 #include "render/splat.h"
 #include "render/texture_fit.h"
+#include "render/visibility.h"
 
 // The original's.
 #define SIZE      1024
