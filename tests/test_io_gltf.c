@@ -383,13 +383,70 @@ static void test_damage(void **state)
     tmp_damage(tmp, "b.glb", read_any, 1, 4000);
 }
 
+// A texture comes back as the colours of vertices: at texels' centres exactly, between
+// them mixed, and around the border from the other side.
+static void test_texture(void **state)
+{
+    struct tmp *tmp = *state;
+    static const float uvs[8] = {0.125f, 0.125f, 0.25f, 0.375f,
+                                 0.625f, 0.875f, 0,     0.125f};
+    static const float red[4] = {0, 0.5f, 40 / 255.0f, 0};
+    static const float green[4] = {0, 60 / 255.0f, 180 / 255.0f, 0};
+    struct tess_picture picture;
+    assert_int_equal(tess_picture_create(&picture, &tmp->env, 4, 4), TESS_OK);
+    for (size_t i = 0; i < 16; i++) {
+        picture.pixels[4 * i + 1] = (uint8_t)(60 * (i / 4));
+        picture.pixels[4 * i + 2] = 7;
+        picture.pixels[4 * i + 3] = 255;
+    }
+    picture.pixels[4 * 4] = 255; // second row, first column
+    picture.pixels[4 * 14] = 40; // fourth row, third column
+    struct tess_mesh mesh = make_mesh(tmp), back = {0};
+    mesh.uvs = calloc(8, sizeof *mesh.uvs);
+    memcpy(mesh.uvs, uvs, sizeof uvs);
+    for (int format = 0; format < 2; format++) {
+        struct tess_texture_file texture;
+        assert_int_equal(tess_texture_encode(&texture, &tmp->env, &picture,
+                                             (enum tess_texture_format)format, "t.glb"),
+                         TESS_OK);
+        assert_int_equal(tess_gltf_write_textured(&mesh, &texture, &tmp->env,
+                                                  tmp_path(tmp, "t.glb"), NULL, 0),
+                         TESS_OK);
+        assert_int_equal(tess_gltf_read(&back, &tmp->env, tmp_path(tmp, "t.glb")),
+                         TESS_OK);
+        assert_int_equal(back.vertices, 4);
+        for (size_t i = 0; i < 4; i++) {
+            const float *rgb = back.attributes + 6 * i;
+            float slack = format == TESS_TEXTURE_JPEG ? 0.15f : 1e-5f;
+            assert_float_equal(rgb[0], red[i], slack);
+            assert_float_equal(rgb[1], green[i], slack);
+            assert_float_equal(rgb[2], 7 / 255.0f, slack);
+        }
+        tess_mesh_clear(&back);
+        // A picture that is none: the mesh is read without it.
+        memset(texture.data, 'x', texture.bytes);
+        assert_int_equal(tess_gltf_write_textured(&mesh, &texture, &tmp->env,
+                                                  tmp_path(tmp, "t.glb"), NULL, 0),
+                         TESS_OK);
+        assert_int_equal(tess_gltf_read(&back, &tmp->env, tmp_path(tmp, "t.glb")),
+                         TESS_OK);
+        assert_float_equal(back.attributes[6], 1, 1e-6f);
+        assert_string_equal(tmp->env.message, "");
+        tess_mesh_clear(&back);
+        tess_texture_file_clear(&texture);
+    }
+    tess_picture_clear(&picture);
+    tess_mesh_clear(&mesh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written),       cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_empty),         cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_bad_json),      cmocka_unit_test(test_bad_binary),
-        cmocka_unit_test(test_bad_container), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_written),    cmocka_unit_test(test_texture),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_foreign),    cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_bad_binary), cmocka_unit_test(test_bad_container),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

@@ -90,6 +90,8 @@ static enum tess_status read_lists(struct tess_glb *glb)
     TESS_TRY(tess_glb_list(&glb->meshes, root, "meshes"));
     TESS_TRY(tess_glb_list(&glb->materials, root, "materials"));
     TESS_TRY(tess_glb_list(&glb->nodes, root, "nodes"));
+    TESS_TRY(tess_glb_list(&glb->textures, root, "textures"));
+    TESS_TRY(tess_glb_list(&glb->images, root, "images"));
     return tess_glb_list(&glb->scenes, root, "scenes");
 }
 
@@ -131,6 +133,15 @@ static enum tess_status read_view(const struct tess_glb *glb, struct tess_json_a
     TESS_TRY(tess_json_size(bytes, view, "byteLength", 1, length - offset));
     *data = glb->binary + offset;
     return TESS_OK;
+}
+
+enum tess_status tess_glb_view(const uint8_t **data, size_t *bytes,
+                               const struct tess_glb *glb, struct tess_json_at object,
+                               const char *key)
+{
+    struct tess_json_at view;
+    TESS_TRY(tess_glb_follow(&view, object, key, &glb->views));
+    return read_view(glb, view, data, bytes);
 }
 
 enum tess_status tess_glb_accessor(struct tess_glb_array *out, const struct tess_glb *glb,
@@ -235,6 +246,8 @@ void tess_glb_close(struct tess_glb *glb)
     free(glb->materials.items);
     free(glb->nodes.items);
     free(glb->scenes.items);
+    free(glb->textures.items);
+    free(glb->images.items);
     tess_json_destroy(&glb->json);
     tess_input_close(&glb->input);
 }

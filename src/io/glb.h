@@ -40,7 +40,8 @@ struct tess_glb {
     const uint8_t *binary; // the BIN chunk, or NULL
     size_t binary_bytes;
     struct tess_json *json;
-    struct tess_glb_list accessors, views, buffers, meshes, materials, nodes, scenes;
+    struct tess_glb_list accessors, views, buffers, meshes, materials, nodes, scenes,
+        textures, images;
 };
 
 // Numbers of a file: element i is at data + i * stride, and all of them are inside the
@@ -70,6 +71,11 @@ enum tess_status tess_glb_follow(struct tess_json_at *out, struct tess_json_at o
 // The accessor that member `key` of `object` names.
 enum tess_status tess_glb_accessor(struct tess_glb_array *out, const struct tess_glb *glb,
                                    struct tess_json_at object, const char *key);
+
+// The bytes of the buffer view that member `key` of `object` names.
+enum tess_status tess_glb_view(const uint8_t **data, size_t *bytes,
+                               const struct tess_glb *glb, struct tess_json_at object,
+                               const char *key);
 
 // Element `index` into out[components]: unsigned bytes and shorts normalised to 0..1,
 // signed ones to -1..1, else floats.

@@ -27,11 +27,12 @@ enum tess_status tess_gltf_write_textured(const struct tess_mesh *mesh,
 
 // Read all triangles of the file's scene as one mesh in our world: transforms applied,
 // normals present (made up where a part has none), attributes present: the vertex colours
-// times the material's base colour, and the normals as a normal map. Textures, skins and
-// morph targets are ignored, with a warning where they would show. TESS_ERR_FILE names
-// the accessor, buffer view or node: damaged files, files without triangles, and what is
-// not supported (strips and fans, other buffers than the file's own, sparse accessors,
-// required extensions such as Draco). Clear with tess_mesh_clear().
+// times the material's base colour and what its texture shows at the vertex, and the
+// normals as a normal map. Textures that are not PNG or JPEG in the file are ignored,
+// with a warning; skins and morph targets are ignored. TESS_ERR_FILE names the accessor,
+// buffer view or node: damaged files, files without triangles, and what is not supported
+// (strips and fans, other buffers than the file's own, sparse accessors, required
+// extensions such as Draco). Clear with tess_mesh_clear().
 enum tess_status tess_gltf_read(struct tess_mesh *out, struct tess_env *env,
                                 const char *path);
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "io/glb.h"
 #include "io/gltf_nodes.h"
+#include "io/gltf_texture.h"
 #include "io/json.h"
 
 // Primitive modes.
@@ -18,7 +19,8 @@ struct reader {
     struct tess_glb glb;
     struct tess_mesh mesh; // vertices and faces so far
     size_t position_room, normal_room, attribute_room, index_room;
-    bool textures; // some are ignored
+    struct tess_gltf_textures textures;
+    bool ignored; // some textures are
 };
 
 static float to_srgb(float linear)
@@ -27,8 +29,16 @@ static float to_srgb(float linear)
     return (float)(v <= 0.0031308 ? v * 12.92 : 1.055 * pow(v, 1 / 2.4) - 0.055);
 }
 
-static enum tess_status base_colour(float *rgb, struct reader *reader,
-                                    struct tess_json_at primitive)
+static float to_linear(float srgb)
+{
+    double v = srgb;
+    return (float)(v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4));
+}
+
+// Factor and texture of a primitive of so many vertices.
+static enum tess_status base_colour(float *rgb, struct tess_gltf_texture *texture,
+                                    struct reader *reader, struct tess_json_at primitive,
+                                    struct tess_json_at attributes, size_t vertices)
 {
     struct tess_json_at material, pbr;
     float rgba[4] = {1, 1, 1, 1};
@@ -38,8 +48,11 @@ static enum tess_status base_colour(float *rgb, struct reader *reader,
         pbr = tess_json_member(material, "pbrMetallicRoughness");
         if (tess_json_present(tess_json_member(pbr, "baseColorFactor")))
             TESS_TRY(tess_json_floats(rgba, pbr, "baseColorFactor", 4, 0, 1));
-        if (tess_json_present(tess_json_member(pbr, "baseColorTexture")))
-            reader->textures = true;
+        if (tess_json_present(tess_json_member(pbr, "baseColorTexture"))) {
+            TESS_TRY(tess_gltf_texture_find(texture, &reader->textures, &reader->glb, pbr,
+                                            attributes, vertices));
+            reader->ignored |= !texture->picture;
+        }
     }
     memcpy(rgb, rgba, 3 * sizeof *rgb);
     return TESS_OK;
@@ -187,15 +200,19 @@ static enum tess_status add_smooth_normals(struct reader *reader, size_t vertex,
 }
 
 static void add_attributes(struct reader *reader, const struct tess_glb_array *colours,
-                           const float *base, size_t first)
+                           const float *base, const struct tess_gltf_texture *texture,
+                           size_t first)
 {
     struct tess_mesh *mesh = &reader->mesh;
     for (size_t i = first; i < mesh->vertices; i++) {
-        float rgba[4] = {1, 1, 1, 1}, *dst = mesh->attributes + 6 * i;
+        float rgba[4] = {1, 1, 1, 1}, shown[3] = {1, 1, 1};
+        float *dst = mesh->attributes + 6 * i;
+        if (texture->picture)
+            tess_gltf_texture_sample(shown, texture, i - first);
         if (colours->data)
             tess_glb_floats(rgba, colours, i - first);
         for (int j = 0; j < 3; j++) {
-            dst[j] = to_srgb(rgba[j] * base[j]);
+            dst[j] = to_srgb(rgba[j] * base[j] * to_linear(shown[j]));
             dst[3 + j] = 0.5f + 0.5f * mesh->normals[3 * i + j];
         }
     }
@@ -209,6 +226,7 @@ static enum tess_status read_primitive(struct reader *reader,
     struct tess_json_at attributes;
     struct tess_glb_array positions, normals = {0}, colours = {0}, indices = {0};
     float base[3];
+    struct tess_gltf_texture texture = {0};
     struct tess_mesh *mesh = &reader->mesh;
     TESS_TRY(tess_json_object(&primitive, primitive, NULL));
     TESS_TRY(tess_json_uint_or(&mode, primitive, "mode", MODE_POINTS, MODE_TRIANGLE_FAN,
@@ -238,7 +256,7 @@ static enum tess_status read_primitive(struct reader *reader,
     if (corners % 3)
         return tess_json_fail(primitive, NULL, "a multiple of 3 corners, not %zu",
                               corners);
-    TESS_TRY(base_colour(base, reader, primitive));
+    TESS_TRY(base_colour(base, &texture, reader, primitive, attributes, N));
     TESS_TRY(make_room(reader, primitive, N, corners / 3));
 
     double turn[3][3], determinant = 0;
@@ -263,7 +281,7 @@ static enum tess_status read_primitive(struct reader *reader,
     mesh->faces += corners / 3;
     if (!normals.data)
         TESS_TRY(add_smooth_normals(reader, vertex, face));
-    add_attributes(reader, &colours, base, vertex);
+    add_attributes(reader, &colours, base, &texture, vertex);
     return TESS_OK;
 }
 
@@ -287,9 +305,10 @@ enum tess_status tess_gltf_read(struct tess_mesh *out, struct tess_env *env,
         tess_mesh_clear(&reader.mesh);
         return status;
     }
-    if (reader.textures)
+    if (reader.ignored)
         tess_log(env, TESS_LOG_WARNING,
-                 "%s: textures are not read, only vertex colours and base colours", path);
+                 "%s: a texture is not read: it is not in the file, or no PNG or JPEG",
+                 path);
     *out = reader.mesh;
     return TESS_OK;
 }

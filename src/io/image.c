@@ -55,8 +55,8 @@ static const char *jpeg_problem(const uint8_t *data, size_t bytes)
     return ended ? NULL : "the file is cut off";
 }
 
-static enum tess_status decode(struct tess_picture *out, struct tess_env *env,
-                               const char *path, const uint8_t *data, size_t bytes)
+enum tess_status tess_image_decode(struct tess_picture *out, struct tess_env *env,
+                                   const char *path, const uint8_t *data, size_t bytes)
 {
     if (tess_png_check(data, bytes))
         return tess_png_decode(out, env, path, data, bytes);
@@ -83,7 +83,7 @@ enum tess_status tess_image_read(struct tess_picture *out, struct tess_env *env,
 {
     struct tess_input input = {0};
     TESS_TRY(tess_input_read(&input, env, path, MAX_FILE_BYTES));
-    enum tess_status status = decode(out, env, path, input.data, input.bytes);
+    enum tess_status status = tess_image_decode(out, env, path, input.data, input.bytes);
     tess_input_close(&input);
     return status;
 }

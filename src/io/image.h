@@ -12,4 +12,8 @@
 enum tess_status tess_image_read(struct tess_picture *out, struct tess_env *env,
                                  const char *path);
 
+// The same of `bytes` bytes in memory; `name` is for messages.
+enum tess_status tess_image_decode(struct tess_picture *out, struct tess_env *env,
+                                   const char *name, const uint8_t *data, size_t bytes);
+
 #endif
