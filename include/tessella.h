@@ -342,21 +342,30 @@ TESS_API bool tess_asset_radiance(const struct tess_asset *asset,
 
 // The suffix of `path` chooses: .glb .obj .stl .mesh.ply write the mesh, .ply .splat
 // .spz .splats.glb the splats (.ply the mesh if there are no splats), .rf.safetensors the
-// radiance field. The file appears whole or not at all; that is also so for OUT.mtl and
-// OUT.png (OUT.jpg), which come with OUT.obj where the mesh has a texture. TESS_ERR_ARG:
-// an unknown suffix, or the asset lacks what the format holds. TESS_ERR_WRITE names the
-// path and the system's reason.
+// radiance field, .html a page that shows the mesh, the splats or both. The file appears
+// whole or not at all; that is also so for OUT.mtl and OUT.png (OUT.jpg), which come with
+// OUT.obj where the mesh has a texture. TESS_ERR_ARG: an unknown suffix, or the asset
+// lacks what the format holds. TESS_ERR_WRITE names the path and the system's reason.
 TESS_API enum tess_status tess_asset_save(const struct tess_asset *asset,
                                           struct tess_context *ctx, const char *path);
 
-// What tess_asset_save() would write into `path`; 0 for an unknown suffix.
+// Write a page (.html) that shows a mesh and splats in a browser with WebGL 2, without a
+// network, and offers them as files: .glb as `mesh` would save it, and .spz of `splats`.
+// Either may be NULL or have none. As tess_asset_save().
+TESS_API enum tess_status tess_asset_save_page(const struct tess_asset *mesh,
+                                               const struct tess_asset *splats,
+                                               struct tess_context *ctx,
+                                               const char *path);
+
+// What tess_asset_save() would write into `path`, more than one or-ed for .html; 0 for an
+// unknown suffix.
 TESS_API enum tess_representation tess_asset_format(const char *path);
 
 // Where in `path` the suffix begins that tess_asset_save() goes by (".mesh.ply" is one);
 // NULL for an unknown one.
 TESS_API const char *tess_asset_suffix(const char *path);
 
-// All of these suffixes, for messages: ".glb, .obj, ... or .rf.safetensors".
+// All of these suffixes, for messages: ".glb, .obj, ... or .html".
 TESS_API const char *tess_asset_suffixes(void);
 
 // Read splats from a .ply in the 3D Gaussian Splatting convention, a .splat, a .spz or a

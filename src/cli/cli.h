@@ -64,8 +64,9 @@ void cli_print_help(FILE *to, const char *command);
 // Each returns an exit status.
 int cli_generate(struct cli *cli);
 int cli_decode(struct cli *cli);
-// For --sheet of pictures: or all that the model has into *representations.
-void cli_choose_sheet(unsigned *representations, const struct cli *cli,
+// For pages and --sheet of pictures, which show all that the model has: or that into
+// *representations.
+void cli_choose_shown(unsigned *representations, const struct cli *cli,
                       const struct tess_model *model);
 // What the outputs need, or-ed into *representations; those of latents need none. Returns
 // an exit status for a suffix that is not known, else -1.

@@ -21,13 +21,18 @@ static bool holds_texture(const char *path)
            tess_asset_format(path) == TESS_MESH;
 }
 
+static bool is_page(const char *path)
+{
+    return ends_with(path, ".html");
+}
+
 // The texture of OUT.obj is OUT.png: no other output may be.
 static int check_textures(const struct cli *cli)
 {
     bool any = false;
     for (size_t i = 0; i < cli->output_count; i++) {
         const char *path = cli->outputs[i];
-        any = any || holds_texture(path);
+        any = any || holds_texture(path) || is_page(path);
         for (size_t k = 0; k < cli->output_count && ends_with(path, ".obj"); k++)
             if (ends_with(cli->outputs[k], ".png") &&
                 strlen(cli->outputs[k]) == strlen(path) &&
@@ -36,8 +41,8 @@ static int check_textures(const struct cli *cli)
                                  cli->outputs[k], path);
     }
     return any ? -1
-               : cli_usage(cli, "a texture goes into .glb or beside .obj, and no output "
-                                "is one");
+               : cli_usage(cli, "a texture goes into .glb or .html or beside .obj, and "
+                                "no output is one");
 }
 
 int cli_choose(unsigned *out, const struct cli *cli, bool latents)
@@ -52,7 +57,7 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
             return cli_usage(
                 cli, "output '%s': unknown suffix, expected .png, .apng, %s%s",
                 cli->outputs[i], latents ? ".safetensors, " : "", tess_asset_suffixes());
-        *out |= format;
+        *out |= is_page(cli->outputs[i]) ? 0 : format;
         pictures |= !format;
     }
     if (cli->texture) {
@@ -66,12 +71,17 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
     return -1;
 }
 
-void cli_choose_sheet(unsigned *representations, const struct cli *cli,
+void cli_choose_shown(unsigned *representations, const struct cli *cli,
                       const struct tess_model *model)
 {
-    for (size_t i = 0; i < cli->output_count && cli->is_sheet; i++)
-        if (cli_is_picture(cli->outputs[i]))
-            *representations |= tess_model_representations(model, cli->ctx);
+    for (size_t i = 0; i < cli->output_count; i++) {
+        const char *path = cli->outputs[i];
+        unsigned all = tess_model_representations(model, cli->ctx);
+        if (is_page(path))
+            *representations |= all & tess_asset_format(path);
+        else if (cli->is_sheet && cli_is_picture(path))
+            *representations |= all;
+    }
 }
 
 static int save_pictures(struct cli *cli, struct tess_asset *asset)
@@ -93,7 +103,10 @@ int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
         const struct tess_asset *asset = !mesh                 ? assets->splats
                                          : holds_texture(path) ? assets->textured
                                                                : assets->mesh;
-        enum tess_status status = tess_asset_save(asset, cli->ctx, path);
+        enum tess_status status =
+            is_page(path)
+                ? tess_asset_save_page(assets->textured, assets->splats, cli->ctx, path)
+                : tess_asset_save(asset, cli->ctx, path);
         if (status)
             return cli_fail(cli, status);
     }
@@ -103,7 +116,7 @@ int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
 static bool writes_meshes(const struct cli *cli)
 {
     for (size_t i = 0; i < cli->output_count; i++)
-        if (tess_asset_format(cli->outputs[i]) == TESS_MESH)
+        if (tess_asset_format(cli->outputs[i]) & TESS_MESH)
             return true;
     return false;
 }
@@ -199,7 +212,7 @@ int cli_decode(struct cli *cli)
     if (!status)
         status = tess_model_open(&model, cli->ctx, cli_model_path(cli));
     if (!status)
-        cli_choose_sheet(&representations, cli, model);
+        cli_choose_shown(&representations, cli, model);
     exit_status = status ? cli_fail(cli, status)
                          : cli_decode_latent(cli, model, latent, representations);
     if (exit_status == EXIT_DONE && !cli->quiet) {

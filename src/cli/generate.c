@@ -172,7 +172,7 @@ int cli_generate(struct cli *cli)
     cli->has_seed = true;
     enum tess_status status = tess_model_open(&job.model, cli->ctx, cli_model_path(cli));
     if (!status)
-        cli_choose_sheet(&job.representations, cli, job.model);
+        cli_choose_shown(&job.representations, cli, job.model);
     if (!status && cli->encoder)
         status = tess_model_set_encoder(job.model, cli->ctx, cli->encoder);
     if (!status)

@@ -72,9 +72,10 @@ static const char texture_help[] =
 #define MESHES_HELP "  .glb .obj .stl .mesh.ply\n                     the mesh\n"
 #define SPLATS_HELP                                                                      \
     "  .ply .splat .spz .splats.glb\n                     the Gaussian splats\n"
+#define PAGE_HELP "  .html              a page that shows mesh and splats in a browser\n"
 #define FORMATS_HELP                                                                     \
     "The suffix of each -o chooses:\n" MESHES_HELP SPLATS_HELP                           \
-    "  .rf.safetensors    the radiance field\n"                                          \
+    "  .rf.safetensors    the radiance field\n" PAGE_HELP                                \
     "  .png .apng         a picture, an animated one\n"
 
 static const struct cli_command commands[] = {
@@ -185,12 +186,12 @@ static const struct cli_command commands[] = {
      0, 8, false, false},
     {"clean", "MESH -o OUT...",
      "Clean a mesh (.glb .obj .ply .stl) and write it. The suffix of each -o "
-     "chooses:\n" MESHES_HELP "\n"
+     "chooses:\n" MESHES_HELP PAGE_HELP "\n"
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, true},
     {"convert", "ASSET -o OUT...",
      "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz .glb) in other\n"
-     "formats. The suffix of each -o chooses:\n" MESHES_HELP SPLATS_HELP "\n"
+     "formats. The suffix of each -o chooses:\n" MESHES_HELP SPLATS_HELP PAGE_HELP "\n"
      "  -o, --output FILE  may be given several times\n",
      1, 1, true, false, false},
 };

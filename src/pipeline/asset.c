@@ -16,6 +16,7 @@
 #include "io/splat_file.h"
 #include "io/spz.h"
 #include "io/stl.h"
+#include "pipeline/asset_files.h"
 #include "pipeline/provenance.h"
 
 enum format {
@@ -29,6 +30,7 @@ enum format {
     FORMAT_SPZ,
     FORMAT_SPLATS_GLB,
     FORMAT_RADIANCE,
+    FORMAT_PAGE,
 };
 
 // The longer suffixes first.
@@ -46,13 +48,14 @@ static const struct {
     {".splat", FORMAT_SPLAT, TESS_SPLATS},
     {".spz", FORMAT_SPZ, TESS_SPLATS},
     {".rf.safetensors", FORMAT_RADIANCE, TESS_RADIANCE},
+    {".html", FORMAT_PAGE, TESS_MESH | TESS_SPLATS},
 };
 #define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
 const char *tess_asset_suffixes(void)
 {
-    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat, .spz, .splats.glb or "
-           ".rf.safetensors";
+    return ".glb, .obj, .stl, .mesh.ply, .ply, .splat, .spz, .splats.glb, "
+           ".rf.safetensors or .html";
 }
 
 // The entry of the table, or FORMAT_COUNT.
@@ -229,6 +232,18 @@ static enum tess_status save_radiance(const struct tess_asset *asset,
     return tess_radiance_write(&asset->radiance, &ctx->env, path, metadata, count);
 }
 
+enum tess_status tess_asset_write_glb(const struct tess_asset *asset,
+                                      struct tess_context *ctx, const char *path)
+{
+    return save_mesh(asset, ctx, path, FORMAT_GLB);
+}
+
+enum tess_status tess_asset_write_spz(const struct tess_asset *asset,
+                                      struct tess_context *ctx, const char *path)
+{
+    return save_splats(asset, ctx, path, FORMAT_SPZ);
+}
+
 enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
                                  const char *path)
 {
@@ -237,6 +252,8 @@ enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_con
     if (format == FORMAT_NONE)
         return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: unknown suffix, expected %s", path,
                          tess_asset_suffixes());
+    if (format == FORMAT_PAGE)
+        return tess_asset_save_page(asset, asset, ctx, path);
     bool mesh = tess_asset_format(path) == TESS_MESH;
     if (format == FORMAT_PLY)
         mesh = !asset->has_splats;
@@ -286,7 +303,7 @@ static enum tess_status read_into(struct tess_asset *asset, struct tess_context 
     TESS_TRY(tess_strdup(&asset->model, &ctx->env, ""));
     enum format format = format_of(path);
     bool mesh = tess_asset_format(path) == TESS_MESH;
-    if (format == FORMAT_NONE)
+    if (format == FORMAT_NONE || format == FORMAT_PAGE)
         return tess_fail(
             &ctx->env, TESS_ERR_FILE,
             "%s: not an asset that can be read, expected splats (.ply, "

@@ -6,7 +6,8 @@ from common import SOURCE, Report, files
 # A layer and the layers that it may include; its own files always, and the standard library.
 LAYERS = {
     "base": [],
-    "io": ["base"],
+    "page": [],
+    "io": ["base", "page"],
     "rt": ["base"],
     "mem": ["base", "rt"],
     "op": ["base", "rt", "mem"],
