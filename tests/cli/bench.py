@@ -137,7 +137,7 @@ def check_compare(report, where, path, result):
         told = compare(path, other, "--picture", where / "two.png")
         assert told.status == DONE and not told.err, told
         lines = told.out.splitlines()
-        assert lines[0].startswith("A ") and lines[2].startswith("B "), told.out
+        assert lines[0].startswith("A ") and lines[3].startswith("B "), told.out
         products = [line.split() for line in lines if line.startswith("matrix product")]
         assert len(products) == 3, told.out
         assert products[0][-1] == "-" and products[2][3] == "-" and products[1][-1] == "-", told
