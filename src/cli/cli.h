@@ -52,6 +52,7 @@ struct cli {
     struct tess_clean_params cleaning;
     bool texture; // of meshes, from splats, as `baking` says
     struct tess_bake_params baking;
+    struct tess_save_params saving; // how assets are written
     struct tess_context *ctx;
     bool progress_shown; // a line of progress stands on the terminal
 };

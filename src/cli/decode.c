@@ -106,7 +106,7 @@ int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
         enum tess_status status =
             is_page(path)
                 ? tess_asset_save_page(assets->textured, assets->splats, cli->ctx, path)
-                : tess_asset_save(asset, cli->ctx, path);
+                : tess_asset_save_as(asset, cli->ctx, path, &cli->saving);
         if (status)
             return cli_fail(cli, status);
     }

@@ -54,6 +54,16 @@ static const char clean_help[] =
     "stays)\n"
     "  --keep-touching    do not part surfaces that touch in an edge or a vertex\n";
 
+static const char placing_help[] =
+    "What is written is turned and scaled with\n"
+    "  --up A             y or z (else the format's: y in .glb .obj .spz .splats.glb, z "
+    "in "
+    ".stl\n"
+    "                     .mesh.ply, -y in .ply .splat)\n"
+    "  --scale F          of all outputs (1; the object is 1 across)\n"
+    "  --stl-mm N         millimetres of that 1 in .stl (1)\n"
+    "  --unlit            .glb: colours as they are, without light\n";
+
 static const char texture_help[] =
     "Meshes in .glb and .obj (with OUT.mtl and OUT.png) get a texture instead of vertex "
     "colours with\n"
@@ -109,13 +119,13 @@ static const struct cli_command commands[] = {
      "  --guide-apart      evaluate with and without the picture one after the other: "
      "less\n"
      "                     memory, the same result\n",
-     1, 8, true, true, true, true},
+     1, 8, true, true, true, true, true},
     {"decode", "LATENT.safetensors -o OUT...",
      "Turn a structured latent (tensors coords and feats) into 3D.\n"
      "\n" FORMATS_HELP "\n"
      "  -o, --output FILE  may be given several times\n"
      "  --seed N           the latent's seed, to be written into the files\n",
-     1, 1, true, true, true, true},
+     1, 1, true, true, true, true, true},
     {"render", "ASSET... -o OUT...",
      "Draw a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz .glb) or a radiance "
      "field\n"
@@ -188,12 +198,12 @@ static const struct cli_command commands[] = {
      "Clean a mesh (.glb .obj .ply .stl) and write it. The suffix of each -o "
      "chooses:\n" MESHES_HELP PAGE_HELP "\n"
      "  -o, --output FILE  may be given several times\n",
-     1, 1, true, false, true},
+     1, 1, true, false, true, false, true},
     {"convert", "ASSET -o OUT...",
      "Write a mesh (.glb .obj .ply .stl) or splats (.ply .splat .spz .glb) in other\n"
      "formats. The suffix of each -o chooses:\n" MESHES_HELP SPLATS_HELP PAGE_HELP "\n"
      "  -o, --output FILE  may be given several times\n",
-     1, 1, true, false, false},
+     1, 1, true, false, false, false, true},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -209,11 +219,16 @@ void cli_print_help(FILE *to, const char *name)
 {
     const struct cli_command *command = name ? cli_find_command(name) : NULL;
     if (command) {
-        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s%s%s%s%s%s\n%s",
-                command->name, command->usage, command->text,
-                command->camera ? camera_help : "", command->cleaning ? "\n" : "",
-                command->cleaning ? clean_help : "", command->texture ? "\n" : "",
-                command->texture ? texture_help : "", common_help);
+        const char *const parts[] = {command->camera ? camera_help : NULL,
+                                     command->placing ? placing_help : NULL,
+                                     command->cleaning ? clean_help : NULL,
+                                     command->texture ? texture_help : NULL};
+        fprintf(to, "Usage: tessella %s %s [option...]\n\n%s", command->name,
+                command->usage, command->text);
+        for (int i = 0; i < 4; i++)
+            if (parts[i]) // a camera's options go on with the command's own
+                fprintf(to, "%s%s", i ? "\n" : "", parts[i]);
+        fprintf(to, "\n%s", common_help);
         return;
     }
     fprintf(to,

@@ -50,6 +50,10 @@ static const struct option options[] = {
     {"samples", required_argument, NULL, OPTION_SAMPLES},
     {"picture", required_argument, NULL, OPTION_PICTURE},
     {"compare", no_argument, NULL, OPTION_COMPARE},
+    {"up", required_argument, NULL, OPTION_UP},
+    {"scale", required_argument, NULL, OPTION_SCALE},
+    {"stl-mm", required_argument, NULL, OPTION_STL_MM},
+    {"unlit", no_argument, NULL, OPTION_UNLIT},
     {"clean", no_argument, NULL, OPTION_CLEAN},
     {"simplify", required_argument, NULL, OPTION_SIMPLIFY},
     {"keep-seams", no_argument, NULL, OPTION_KEEP_SEAMS},
@@ -221,6 +225,8 @@ static bool parse_option(struct cli *cli, int option, const char *text)
         cli->pictures = (size_t)count;
         return true;
     default:
+        if (option >= OPTION_UP && option <= OPTION_UNLIT)
+            return cli_parse_output(cli, option, text);
         if (option >= OPTION_CLEAN && option <= OPTION_KEEP_TOUCHING)
             return cli_parse_clean(cli, option, text);
         if (option >= OPTION_TEXTURE && option <= OPTION_TEXTURE_GUTTER)

@@ -46,6 +46,10 @@ enum {
     OPTION_SAMPLES,
     OPTION_PICTURE,
     OPTION_COMPARE,
+    OPTION_UP,
+    OPTION_SCALE,
+    OPTION_STL_MM,
+    OPTION_UNLIT,
     OPTION_CLEAN,
     OPTION_SIMPLIFY,
     OPTION_KEEP_SEAMS,
@@ -76,7 +80,7 @@ enum {
 struct cli_command {
     const char *name, *usage, *text;
     size_t min_inputs, max_inputs;
-    bool needs_output, camera, cleaning, texture;
+    bool needs_output, camera, cleaning, texture, placing;
 };
 
 // NULL: there is no such command.
@@ -99,6 +103,8 @@ bool cli_parse_clean(struct cli *cli, int option, const char *text);
 bool cli_parse_texture(struct cli *cli, int option, const char *text);
 // The options of benchmarks, OPTION_SYNTHETIC to OPTION_COMPARE.
 bool cli_parse_bench(struct cli *cli, int option, const char *text);
+// How outputs are written, OPTION_UP to OPTION_UNLIT.
+bool cli_parse_output(struct cli *cli, int option, const char *text);
 // The options of the samplers, OPTION_STEPS to OPTION_SAMPLING_END.
 bool cli_parse_sampling(struct cli *cli, int option, const char *text);
 

@@ -3,6 +3,8 @@
 #ifndef TESS_GLTF_H
 #define TESS_GLTF_H
 
+#include <stdbool.h>
+
 #include "base/mesh.h"
 #include "base/status.h"
 #include "io/output.h"
@@ -17,13 +19,18 @@ enum tess_status tess_gltf_write(const struct tess_mesh *mesh, struct tess_env *
                                  const char *path, const struct tess_metadata *metadata,
                                  size_t count);
 
-// The same with a texture as base colour instead of vertex colours, which would darken
-// it. The mesh has texture coordinates.
-enum tess_status tess_gltf_write_textured(const struct tess_mesh *mesh,
-                                          const struct tess_texture_file *texture,
-                                          struct tess_env *env, const char *path,
-                                          const struct tess_metadata *metadata,
-                                          size_t count);
+struct tess_gltf_look {
+    // Not NULL: the base colour, instead of vertex colours, which would darken it. The
+    // mesh has texture coordinates.
+    const struct tess_texture_file *texture;
+    bool unlit; // KHR_materials_unlit: colours as they are, whatever the light
+};
+
+// The same with another look.
+enum tess_status tess_gltf_write_look(const struct tess_mesh *mesh,
+                                      const struct tess_gltf_look *look,
+                                      struct tess_env *env, const char *path,
+                                      const struct tess_metadata *metadata, size_t count);
 
 // Read all triangles of the file's scene as one mesh in our world: transforms applied,
 // normals present (made up where a part has none), attributes present: the vertex colours

@@ -1,4 +1,4 @@
-// Splats into the axes of files and back.
+// Our world into the axes of files and back.
 #include "io/turn.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-// Splats into the axes of files and back: a quarter turn around x.
+// Our world into the axes of files and back: a quarter turn around x.
 #ifndef TESS_TURN_H
 #define TESS_TURN_H
 

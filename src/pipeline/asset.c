@@ -17,6 +17,7 @@
 #include "io/spz.h"
 #include "io/stl.h"
 #include "pipeline/asset_files.h"
+#include "pipeline/placing.h"
 #include "pipeline/provenance.h"
 
 enum format {
@@ -163,8 +164,9 @@ static enum tess_status save_textured(const struct tess_asset *asset,
         if (!status)
             status = note_beside(ctx, path, texture.suffix);
     } else if (!status) {
-        status = tess_gltf_write_textured(&asset->mesh, &texture, &ctx->env, path,
-                                          metadata, count);
+        status = tess_gltf_write_look(&asset->mesh,
+                                      &(struct tess_gltf_look){&texture, asset->unlit},
+                                      &ctx->env, path, metadata, count);
     }
     tess_texture_file_clear(&texture);
     return status;
@@ -186,7 +188,9 @@ static enum tess_status save_mesh(const struct tess_asset *asset,
     size_t count = describe_origin(metadata, seed, asset);
     switch (format) {
     case FORMAT_GLB:
-        return tess_gltf_write(&asset->mesh, &ctx->env, path, metadata, count);
+        return tess_gltf_write_look(&asset->mesh,
+                                    &(struct tess_gltf_look){NULL, asset->unlit},
+                                    &ctx->env, path, metadata, count);
     case FORMAT_OBJ:
         return tess_obj_write(&asset->mesh, &ctx->env, path);
     case FORMAT_STL:
@@ -244,24 +248,89 @@ enum tess_status tess_asset_write_spz(const struct tess_asset *asset,
     return save_splats(asset, ctx, path, FORMAT_SPZ);
 }
 
-enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
-                                 const char *path)
+static enum tess_status save(const struct tess_asset *asset, struct tess_context *ctx,
+                             const char *path, enum format format)
 {
-    tess_context_begin(ctx);
-    enum format format = format_of(path);
-    if (format == FORMAT_NONE)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: unknown suffix, expected %s", path,
-                         tess_asset_suffixes());
-    if (format == FORMAT_PAGE)
-        return tess_asset_save_page(asset, asset, ctx, path);
     bool mesh = tess_asset_format(path) == TESS_MESH;
     if (format == FORMAT_PLY)
         mesh = !asset->has_splats;
     if (format == FORMAT_RADIANCE)
-        TESS_TRY(save_radiance(asset, ctx, path));
-    else
-        TESS_TRY((mesh ? save_mesh : save_splats)(asset, ctx, path, format));
+        return save_radiance(asset, ctx, path);
+    return (mesh ? save_mesh : save_splats)(asset, ctx, path, format);
+}
+
+// Quarter turns around x, as of tess_asset_place(), that the writer of a format makes of
+// our world, which has z up.
+static int quarters_of(enum format format, bool splats)
+{
+    switch (format) {
+    case FORMAT_STL:
+    case FORMAT_MESH_PLY:
+        return 0;
+    case FORMAT_SPLAT:
+        return 1;
+    case FORMAT_PLY:
+        return splats;
+    default:
+        return 3;
+    }
+}
+
+static enum tess_status save_placed(const struct tess_asset *asset,
+                                    struct tess_context *ctx, const char *path,
+                                    enum format format,
+                                    const struct tess_save_params *params)
+{
+    struct tess_asset written = *asset, placed;
+    int wanted = params->up == TESS_UP_Y ? 3 : 0;
+    int quarters = (wanted - quarters_of(format, asset->has_splats) + 4) % 4;
+    double scale = params->scale > 0 ? params->scale : 1;
+    written.unlit = params->unlit;
+    if (params->up == TESS_UP_DEFAULT)
+        quarters = 0;
+    if (format == FORMAT_STL && params->millimetres > 0)
+        scale *= params->millimetres;
+    if ((quarters == 0 && scale == 1) || format == FORMAT_RADIANCE)
+        return save(&written, ctx, path, format);
+    enum tess_status status =
+        tess_asset_place(&placed, &written, &ctx->env, quarters, scale);
+    if (!status)
+        status = save(&placed, ctx, path, format);
+    tess_placed_clear(&placed);
+    return status;
+}
+
+static bool in_range(double scale)
+{
+    return scale == 0 || (scale >= 1e-9 && scale <= 1e9);
+}
+
+enum tess_status tess_asset_save_as(const struct tess_asset *asset,
+                                    struct tess_context *ctx, const char *path,
+                                    const struct tess_save_params *params)
+{
+    static const struct tess_save_params defaults = {0};
+    tess_context_begin(ctx);
+    enum format format = format_of(path);
+    params = params ? params : &defaults;
+    if (format == FORMAT_NONE)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "%s: unknown suffix, expected %s", path,
+                         tess_asset_suffixes());
+    if (!in_range(params->scale) || !in_range(params->millimetres) ||
+        params->up > TESS_UP_Z)
+        return tess_fail(&ctx->env, TESS_ERR_ARG,
+                         "scale %g, %g mm, axis %d: expected 1e-9 to 1e9 and an axis",
+                         params->scale, params->millimetres, (int)params->up);
+    if (format == FORMAT_PAGE) // axes and size of a page are its own
+        return tess_asset_save_page(asset, asset, ctx, path);
+    TESS_TRY(save_placed(asset, ctx, path, format, params));
     return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
+}
+
+enum tess_status tess_asset_save(const struct tess_asset *asset, struct tess_context *ctx,
+                                 const char *path)
+{
+    return tess_asset_save_as(asset, ctx, path, NULL);
 }
 
 static enum tess_status read_mesh(struct tess_asset *asset, struct tess_context *ctx,

@@ -68,6 +68,7 @@ struct tess_asset {
     char *model; // "" if not from one
     bool has_seed;
     uint64_t seed;
+    bool unlit; // for tess_asset_save_as(): how the copy is to be written
 };
 
 struct tess_image {

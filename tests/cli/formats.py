@@ -2,8 +2,10 @@
 """Every format of splats and meshes by the program: written, read, converted, drawn, told."""
 import gzip
 import json
+import math
+import struct
 from material import (DONE, INPUT, Report, USAGE, digest, done, errors, expect_files, folder,
-                      one_message, read_png, run, small_latent)
+                      one_message, ply_head, read_glb, read_png, run, small_latent)
 
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
 SPLATS = {"ply": 1e-6, "splat": 1e-6, "spz": 4e-5, "splats.glb": 1e-6}  # how well positions are kept
@@ -15,9 +17,9 @@ def info(path):
     return json.loads(result.out)
 
 
-def convert(source, *targets):
+def convert(source, *targets, options=()):
     result = run("convert", source, *[part for path in targets for part in ("-o", path)],
-                 env=NO_DEVICE, count=False)
+                 *options, env=NO_DEVICE, count=False)
     assert result.status == DONE, result
 
 
@@ -84,6 +86,111 @@ def check_meshes(report, where, latent):
         assert digest(into / "a.mesh.ply") == digest(where / "mesh.mesh.ply")
 
 
+# How --up changes what a reader sees that expects the format's own axes: of (x, y, z).
+Z_UP_AS_Y_UP = (lambda x, y, z: (x, -z, y))
+Y_UP_AS_Z_UP = (lambda x, y, z: (x, z, -y))
+Y_UP_AS_Y_DOWN = (lambda x, y, z: (x, -y, -z))
+Z_UP_AS_Y_DOWN = (lambda x, y, z: (x, z, -y))
+SAME = (lambda x, y, z: (x, y, z))
+TURNED = {  # by suffix: with --up y, with --up z
+    "glb": (SAME, Z_UP_AS_Y_UP), "obj": (SAME, Z_UP_AS_Y_UP), "stl": (Y_UP_AS_Z_UP, SAME),
+    "mesh.ply": (Y_UP_AS_Z_UP, SAME), "ply": (Y_UP_AS_Y_DOWN, Z_UP_AS_Y_DOWN),
+    "splat": (Y_UP_AS_Y_DOWN, Z_UP_AS_Y_DOWN), "spz": (SAME, Z_UP_AS_Y_UP),
+    "splats.glb": (SAME, Z_UP_AS_Y_UP),
+}
+
+
+def placed(bounds, turn, scale):
+    corners = [turn(*corner) for corner in bounds]
+    return [[scale * min(axis) for axis in zip(*corners)],
+            [scale * max(axis) for axis in zip(*corners)]]
+
+
+def convert_to(where, source, suffix, *options):
+    path = where / f"placed.{suffix}"
+    convert(source, path, options=options)
+    return path
+
+
+def check_placing(report, where, latent):
+    mesh, splats = where / "mesh.glb", where / "splats.ply"
+    done("decode", latent, "-o", mesh, "-o", splats)
+    bounds = {source: info(source)["bounds"] for source in (mesh, splats)}
+    sources = {suffix: splats if suffix in SPLATS else mesh for suffix in TURNED}
+    for axis, scale in (("y", 10), ("z", 0.5), (None, 2)):
+        options = ["--scale", str(scale), *(["--up", axis] if axis else [])]
+        for source in bounds:
+            convert(source, *[where / f"placed.{suffix}" for suffix, from_ in sources.items()
+                              if from_ == source], options=options)
+        for suffix, (y_up, z_up) in TURNED.items():
+            with report.check(f".{suffix}: {' '.join(options)}"):
+                turn = {"y": y_up, "z": z_up, None: SAME}[axis]
+                expected = placed(bounds[sources[suffix]], turn, scale)
+                got = info(where / f"placed.{suffix}")["bounds"]
+                apart = [abs(a - b) for a, b in zip(sum(got, []), sum(expected, []))]
+                assert max(apart) < 1e-4 * scale, (got, expected)
+    with report.check("splats turn and grow with their places"):
+        plain, turned = rows_of(splats), rows_of(convert_to(where, splats, "ply", "--up", "y",
+                                                            "--scale", "3"))
+        for a, b in zip(plain[:20], turned[:20]):
+            signs = (1, -1, -1)  # half a turn around x
+            for i in range(9):
+                sign = signs[i // 3] * signs[i % 3]
+                assert abs(covariance(b)[i] - 9 * sign * covariance(a)[i]) < 1e-6, (a, b)
+            apart = [abs(p - q) for p, q in zip(a[3:10], b[3:10])]
+            assert max(apart) < 1e-4, "colours and opacity"
+    with report.check("--stl-mm is for .stl only"):
+        wanted = info(mesh)["bounds"]
+        into = [where / "mm.stl", where / "mm.obj"]
+        result = run("convert", mesh, "-o", into[0], "-o", into[1], "--stl-mm", "100", "--scale",
+                     "2", env=NO_DEVICE, count=False)
+        assert result.status == DONE, result
+        for path, scale in zip(into, (200, 2)):
+            got = info(path)["bounds"]
+            apart = [abs(a - scale * b) for a, b in zip(sum(got, []), sum(wanted, []))]
+            assert max(apart) < 1e-4 * scale, (path, got, wanted)
+    with report.check("--unlit is in .glb"):
+        tree, _ = read_glb(convert_to(where, mesh, "glb", "--unlit"))
+        assert tree["extensionsUsed"] == ["KHR_materials_unlit"], tree
+        assert tree["materials"][0]["extensions"] == {"KHR_materials_unlit": {}}, tree
+        assert "extensionsUsed" not in read_glb(mesh)[0]
+    with report.check("decode and clean take the same options"):
+        wanted = info(mesh)["bounds"]
+        done("decode", latent, "-o", where / "decoded.obj", "--scale", "2")
+        done("clean", mesh, "-o", where / "cleaned.obj", "--scale", "2", "--simplify", "0",
+             "--keep-hidden")
+        for name in ("decoded.obj", "cleaned.obj"):
+            got = info(where / name)["bounds"]
+            apart = [abs(a - 2 * b) for a, b in zip(sum(got, []), sum(wanted, []))]
+            assert max(apart) < 1e-4, (name, got, wanted)
+    with report.check("values that the options do not take"):
+        for options in (["--up", "x"], ["--up", ""], ["--scale", "0"], ["--scale", "-1"],
+                        ["--scale", "nan"], ["--scale", "1e9"], ["--stl-mm", "0"],
+                        ["--stl-mm", "10mm"]):
+            result = run("convert", mesh, "-o", where / "never.obj", *options, env=NO_DEVICE,
+                         count=False)
+            assert result.status == USAGE and options[0] in errors(result)[0], result
+        assert not (where / "never.obj").exists()
+
+
+def rows_of(path):
+    head, end = ply_head(path)
+    width = head.count("property float")
+    count = next(int(line.split()[2]) for line in head.splitlines() if "element" in line)
+    values = struct.unpack(f"<{width * count}f", path.read_bytes()[end:])
+    return [values[i * width:(i + 1) * width] for i in range(count)]
+
+
+def covariance(row):
+    """Of a splat's row: scales are logarithms, rotations w x y z."""
+    w, x, y, z = row[13:17]
+    m = [[1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+         [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]]
+    s = [math.exp(2 * v) for v in row[10:13]]
+    return [sum(m[i][k] * m[j][k] * s[k] for k in range(3)) for i in range(3) for j in range(3)]
+
+
 def check_bad(report, where):
     with report.check("bad files"):
         for name, content in (("empty.splat", b""), ("cut.splat", bytes(33)),
@@ -102,6 +209,7 @@ def main():
         latent = small_latent(where / "latent.safetensors", 30)
         check_splats(report, where, latent)
         check_meshes(report, where, latent)
+        check_placing(report, where, latent)
         check_bad(report, where)
     report.finish()
 
