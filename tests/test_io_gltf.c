@@ -409,9 +409,10 @@ static void test_texture(void **state)
         assert_int_equal(tess_texture_encode(&texture, &tmp->env, &picture,
                                              (enum tess_texture_format)format, "t.glb"),
                          TESS_OK);
-        assert_int_equal(tess_gltf_write_textured(&mesh, &texture, &tmp->env,
-                                                  tmp_path(tmp, "t.glb"), NULL, 0),
-                         TESS_OK);
+        assert_int_equal(
+            tess_gltf_write_look(&mesh, &(struct tess_gltf_look){.texture = &texture},
+                                 &tmp->env, tmp_path(tmp, "t.glb"), NULL, 0),
+            TESS_OK);
         assert_int_equal(tess_gltf_read(&back, &tmp->env, tmp_path(tmp, "t.glb")),
                          TESS_OK);
         assert_int_equal(back.vertices, 4);
@@ -425,9 +426,10 @@ static void test_texture(void **state)
         tess_mesh_clear(&back);
         // A picture that is none: the mesh is read without it.
         memset(texture.data, 'x', texture.bytes);
-        assert_int_equal(tess_gltf_write_textured(&mesh, &texture, &tmp->env,
-                                                  tmp_path(tmp, "t.glb"), NULL, 0),
-                         TESS_OK);
+        assert_int_equal(
+            tess_gltf_write_look(&mesh, &(struct tess_gltf_look){.texture = &texture},
+                                 &tmp->env, tmp_path(tmp, "t.glb"), NULL, 0),
+            TESS_OK);
         assert_int_equal(tess_gltf_read(&back, &tmp->env, tmp_path(tmp, "t.glb")),
                          TESS_OK);
         assert_float_equal(back.attributes[6], 1, 1e-6f);
