@@ -271,18 +271,20 @@ def draw(results, path):
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.2))
     names = list(results["objects"])
     kinds = (*KINDS, "textured")
-    for axis, key, title in zip(axes, ("chamfer", "degrees", "colour"),
-                                ("Chamfer, cells of 128³", "normals, degrees",
-                                 "colours, of 255")):
+    titles = {"chamfer": "Chamfer, cells of 128³", "degrees": "normals, degrees",
+              "colour": "colours, of 255"}
+    known = [key for key in titles if any(results["objects"][name]["decoded"][key] is not None
+                                          for name in names)]
+    figure, axes = pyplot.subplots(1, len(known), figsize=(3.4 * len(known), 3.2))
+    for axis, key in zip(axes, known):
         for i, kind in enumerate(kinds):
             values = [results["objects"][name][kind][key] or 0 for name in names]
             axis.bar([j + 0.2 * (i - 1.5) for j in range(len(names))], values, 0.2, label=kind)
         axis.set_xticks(range(len(names)))
         axis.set_xticklabels(names)
-        axis.set_title(title)
+        axis.set_title(titles[key])
     axes[0].legend()
     figure.savefig(path, dpi=80, bbox_inches="tight")
 
