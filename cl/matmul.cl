@@ -178,8 +178,9 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #if WEIGHT_F16
     float converted[DEPTH * COLS] __attribute__((aligned(64)));
 #endif
-    for (u32 i = 0; i < panel_count * ROWS * COLS / 16; i++)
-        vstore16((float16)0, i, sums);
+    for (u32 i = 0; i < panel_count; i++)
+        for (u32 j = 0; j < count * COLS / 16; j++)
+            vstore16((float16)0, j, sums + i * ROWS * COLS);
     for (u32 t = 0; t < TAPS; t++) {
         const u32 n = list_rows(from, place, index, row0, count, t, octant);
         for (u32 k0 = 0; n > 0 && k0 < K; k0 += DEPTH) {

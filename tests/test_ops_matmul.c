@@ -132,6 +132,8 @@ static void check_small_buffers(struct ops *ops, struct product *p, const float 
                                 size_t count)
 {
     size_t most = ops->budget.max_buffer;
+    if (ops_tiny())
+        return; // weights are too small for parts
     ops->budget.max_buffer = 1 << 20;
     p->split = 0;
     ops_run(ops, run_product, p);
