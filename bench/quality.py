@@ -286,7 +286,7 @@ def draw(results, path):
         axis.set_xticklabels(names)
         axis.set_title(titles[key])
     axes[0].legend()
-    figure.savefig(path, dpi=80, bbox_inches="tight")
+    figure.savefig(path, dpi=80, bbox_inches="tight", format="png")
 
 
 def machine():

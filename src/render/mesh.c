@@ -22,7 +22,7 @@
 // As in cl/raster.cl.
 #define RECORD        36
 #define FACE_RECORD   18
-#define CHANNEL_FACES 4
+#define CHANNEL_FACES 5 // beyond those of enum tess_channel
 enum { PLANES = 6, LEAST = 15, MOST = 16, NUMBER = 17, COLOURS = 18, NORMALS = 27 };
 
 #define CLIP_PLANES 5
