@@ -7,6 +7,8 @@
 #include <cjson/cJSON.h>
 
 #include "io/glb.h"
+#include "io/srgb.h"
+#include "io/turn.h"
 
 void tess_glb_start(struct tess_glb_writer *writer, const struct tess_metadata *metadata,
                     size_t count)
@@ -69,6 +71,62 @@ struct cJSON *tess_glb_add_attribute(struct tess_glb_writer *writer, const char 
                             cJSON_GetArraySize(writer->accessors));
     return tess_glb_add_array(writer, TESS_GLB_ARRAY_BUFFER, type, shape, count,
                               element_bytes);
+}
+
+static void add_bounds(cJSON *accessor, const float *positions, size_t count)
+{
+    float low[3], high[3], p[3];
+    tess_turn_up(low, positions);
+    memcpy(high, low, sizeof high);
+    for (size_t i = 1; i < count; i++) {
+        tess_turn_up(p, positions + 3 * i);
+        for (int j = 0; j < 3; j++) {
+            low[j] = p[j] < low[j] ? p[j] : low[j];
+            high[j] = p[j] > high[j] ? p[j] : high[j];
+        }
+    }
+    cJSON_AddItemToObject(accessor, "min", cJSON_CreateFloatArray(low, 3));
+    cJSON_AddItemToObject(accessor, "max", cJSON_CreateFloatArray(high, 3));
+}
+
+void tess_glb_add_positions(struct tess_glb_writer *writer, const float *positions,
+                            size_t count)
+{
+    add_bounds(tess_glb_add_attribute(writer, "POSITION", TESS_GLB_FLOAT, "VEC3", count,
+                                      3 * sizeof(float)),
+               positions, count);
+}
+
+void tess_glb_add_colours(struct tess_glb_writer *writer, size_t count)
+{
+    cJSON *colours = tess_glb_add_attribute(writer, "COLOR_0", TESS_GLB_UNSIGNED_SHORT,
+                                            "VEC4", count, 4 * sizeof(uint16_t));
+    cJSON_AddTrueToObject(colours, "normalized");
+}
+
+void tess_glb_write_positions(struct tess_output *output, const float *positions,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float p[3];
+        tess_turn_up(p, positions + 3 * i);
+        tess_output_write(output, p, sizeof p);
+    }
+}
+
+// As a normalised 16-bit integer.
+static uint16_t to_short(double value)
+{
+    return (uint16_t)(value > 0 ? value < 1 ? value * 65535 + 0.5 : 65535 : 0);
+}
+
+void tess_glb_write_colour(struct tess_output *output, const double rgba[4])
+{
+    uint16_t linear[4];
+    for (int j = 0; j < 3; j++)
+        linear[j] = to_short(tess_srgb_to_linear(rgba[j]));
+    linear[3] = to_short(rgba[3]);
+    tess_output_write(output, linear, sizeof linear);
 }
 
 static void write_word(struct tess_output *output, size_t value)

@@ -35,10 +35,21 @@ struct cJSON *tess_glb_add_attribute(struct tess_glb_writer *writer, const char 
                                      int type, const char *shape, size_t count,
                                      size_t element_bytes);
 
+// POSITION, of [count][3] in our world, and its bounds; COLOR_0, 16 bits a channel.
+void tess_glb_add_positions(struct tess_glb_writer *writer, const float *positions,
+                            size_t count);
+void tess_glb_add_colours(struct tess_glb_writer *writer, size_t count);
+
 // Begin the file `path` with header, JSON and the head of the binary chunk, after which
 // the caller writes writer->bytes bytes, if there are any, and commits. Frees the JSON,
 // also on failure. TESS_ERR_WRITE also if the file would pass 4 GiB, TESS_ERR_MEMORY.
 enum tess_status tess_glb_begin(struct tess_output **out, struct tess_glb_writer *writer,
                                 struct tess_env *env, const char *path);
+
+// What the arrays of those two hold. A colour is sRGB and alpha; what is beyond 0..1 is
+// clamped.
+void tess_glb_write_positions(struct tess_output *output, const float *positions,
+                              size_t count);
+void tess_glb_write_colour(struct tess_output *output, const double rgba[4]);
 
 #endif

@@ -31,30 +31,6 @@ static void unit_normal(float *out, const float *in)
     tess_turn_up(out, n);
 }
 
-// sRGB in 0..1 to linear, as a normalised 16-bit integer.
-static uint16_t linear_short(float value)
-{
-    double v = value > 0 ? value < 1 ? value : 1 : 0;
-    double linear = v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
-    return (uint16_t)(linear * 65535 + 0.5);
-}
-
-static void add_bounds(cJSON *accessor, const struct tess_mesh *mesh)
-{
-    float low[3], high[3], p[3];
-    tess_turn_up(low, mesh->positions);
-    memcpy(high, low, sizeof high);
-    for (size_t i = 1; i < mesh->vertices; i++) {
-        tess_turn_up(p, mesh->positions + 3 * i);
-        for (int j = 0; j < 3; j++) {
-            low[j] = p[j] < low[j] ? p[j] : low[j];
-            high[j] = p[j] > high[j] ? p[j] : high[j];
-        }
-    }
-    cJSON_AddItemToObject(accessor, "min", cJSON_CreateFloatArray(low, 3));
-    cJSON_AddItemToObject(accessor, "max", cJSON_CreateFloatArray(high, 3));
-}
-
 static size_t padding(size_t bytes)
 {
     return (4 - bytes % 4) % 4;
@@ -114,9 +90,7 @@ static void add_mesh(struct tess_glb_writer *writer, const struct tess_mesh *mes
     tess_glb_add_array(writer, TESS_GLB_ELEMENT_ARRAY_BUFFER, TESS_GLB_UNSIGNED_INT,
                        "SCALAR", 3 * mesh->faces, sizeof(uint32_t));
     cJSON_AddNumberToObject(writer->primitive, "indices", 0);
-    add_bounds(tess_glb_add_attribute(writer, "POSITION", TESS_GLB_FLOAT, "VEC3", N,
-                                      3 * sizeof(float)),
-               mesh);
+    tess_glb_add_positions(writer, mesh->positions, N);
     if (mesh->normals)
         tess_glb_add_attribute(writer, "NORMAL", TESS_GLB_FLOAT, "VEC3", N,
                                3 * sizeof(float));
@@ -125,9 +99,7 @@ static void add_mesh(struct tess_glb_writer *writer, const struct tess_mesh *mes
                                2 * sizeof(float));
         add_texture(writer, look->texture, pbr);
     } else if (mesh->attributes) {
-        cJSON *colours = tess_glb_add_attribute(
-            writer, "COLOR_0", TESS_GLB_UNSIGNED_SHORT, "VEC4", N, 4 * sizeof(uint16_t));
-        cJSON_AddTrueToObject(colours, "normalized");
+        tess_glb_add_colours(writer, N);
     }
 }
 
@@ -135,9 +107,7 @@ static void write_colours(struct tess_output *output, const struct tess_mesh *me
 {
     for (size_t i = 0; i < mesh->vertices && mesh->attributes; i++) {
         const float *c = mesh->attributes + 6 * i;
-        const uint16_t rgba[4] = {linear_short(c[0]), linear_short(c[1]),
-                                  linear_short(c[2]), 65535};
-        tess_output_write(output, rgba, sizeof rgba);
+        tess_glb_write_colour(output, (const double[]){c[0], c[1], c[2], 1});
     }
 }
 
@@ -146,10 +116,7 @@ static void write_arrays(struct tess_output *output, const struct tess_mesh *mes
 {
     float v[3];
     tess_output_write(output, mesh->indices, 3 * mesh->faces * sizeof(uint32_t));
-    for (size_t i = 0; i < mesh->vertices; i++) {
-        tess_turn_up(v, mesh->positions + 3 * i);
-        tess_output_write(output, v, sizeof v);
-    }
+    tess_glb_write_positions(output, mesh->positions, mesh->vertices);
     for (size_t i = 0; i < mesh->vertices && mesh->normals; i++) {
         unit_normal(v, mesh->normals + 3 * i);
         tess_output_write(output, v, sizeof v);

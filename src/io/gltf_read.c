@@ -11,6 +11,7 @@
 #include "io/gltf_nodes.h"
 #include "io/gltf_texture.h"
 #include "io/json.h"
+#include "io/srgb.h"
 
 // Primitive modes.
 enum { MODE_POINTS = 0, MODE_TRIANGLES = 4, MODE_TRIANGLE_FAN = 6 };
@@ -25,14 +26,7 @@ struct reader {
 
 static float to_srgb(float linear)
 {
-    double v = linear > 0 ? linear < 1 ? linear : 1 : 0;
-    return (float)(v <= 0.0031308 ? v * 12.92 : 1.055 * pow(v, 1 / 2.4) - 0.055);
-}
-
-static float to_linear(float srgb)
-{
-    double v = srgb;
-    return (float)(v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4));
+    return (float)tess_srgb_from_linear(linear > 0 ? linear < 1 ? linear : 1 : 0);
 }
 
 // Factor and texture of a primitive of so many vertices.
@@ -212,7 +206,7 @@ static void add_attributes(struct reader *reader, const struct tess_glb_array *c
         if (colours->data)
             tess_glb_floats(rgba, colours, i - first);
         for (int j = 0; j < 3; j++) {
-            dst[j] = to_srgb(rgba[j] * base[j] * to_linear(shown[j]));
+            dst[j] = to_srgb(rgba[j] * base[j] * (float)tess_srgb_to_linear(shown[j]));
             dst[3 + j] = 0.5f + 0.5f * mesh->normals[3 * i + j];
         }
     }

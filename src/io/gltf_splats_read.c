@@ -7,6 +7,7 @@
 
 #include "io/glb.h"
 #include "io/gltf_nodes.h"
+#include "io/srgb.h"
 #include "io/turn.h"
 
 enum { MODE_POINTS = 0 };
@@ -151,8 +152,7 @@ static enum tess_status read_arrays(struct arrays *out, const struct tess_glb *g
 // The coefficient of a linear colour for the same colour in sRGB.
 static float to_srgb(float coefficient)
 {
-    double v = 0.5 + TESS_SH_DC * (double)coefficient;
-    v = v <= 0.0031308 ? v * 12.92 : 1.055 * pow(v, 1 / 2.4) - 0.055;
+    double v = tess_srgb_from_linear(0.5 + TESS_SH_DC * (double)coefficient);
     return (float)((v - 0.5) / TESS_SH_DC);
 }
 
