@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <png.h>
+#include <zlib.h>
 
 #include "base/alloc.h"
 #include "io/output.h"
@@ -18,13 +19,10 @@
 
 #define SIGNATURE_BYTES 8
 #define CHUNK_BYTES     12 // length, type and CRC
-#define FCTL_BYTES      26
 
 struct tess_apng {
     struct tess_output *output;
-    png_structp png; // writes chunks and their CRCs
     char *path;
-    char error[160];
     uint32_t frames, fps, done, sequence;
     uint32_t width, height; // of the first frame
     // A frame as a file of its own.
@@ -33,30 +31,6 @@ struct tess_apng {
     struct tess_env *env; // where its bytes come in
     enum tess_status status;
 };
-
-static void on_error(png_structp png, png_const_charp text)
-{
-    struct tess_apng *apng = png_get_error_ptr(png);
-    snprintf(apng->error, sizeof apng->error, "%s", text);
-    png_longjmp(png, 1);
-}
-
-static void on_warning(png_structp png, png_const_charp text)
-{
-    (void)png;
-    (void)text;
-}
-
-static void on_write(png_structp png, png_bytep data, size_t bytes)
-{
-    struct tess_apng *apng = png_get_io_ptr(png);
-    tess_output_write(apng->output, data, bytes);
-}
-
-static void on_flush(png_structp png)
-{
-    (void)png;
-}
 
 enum tess_status tess_apng_open(struct tess_apng **out, struct tess_env *env,
                                 const char *path, uint32_t frames, uint32_t fps)
@@ -73,62 +47,68 @@ enum tess_status tess_apng_open(struct tess_apng **out, struct tess_env *env,
     apng->frames = frames;
     apng->fps = fps;
     enum tess_status status = tess_strdup(&apng->path, env, path);
-    if (!status) {
-        apng->png =
-            png_create_write_struct(PNG_LIBPNG_VER_STRING, apng, on_error, on_warning);
-        if (!apng->png)
-            status = tess_fail(env, TESS_ERR_MEMORY, "no host memory to write %s", path);
-    }
     if (!status)
         status = tess_output_open(&apng->output, env, path);
     if (status) {
         tess_apng_destroy(&apng);
         return status;
     }
-    png_set_write_fn(apng->png, apng, on_write, on_flush);
     *out = apng;
     return TESS_OK;
 }
 
 // ---- chunks ----
 
+// A chunk of `bytes` bytes, after a number if there is one.
+static void write_chunk(struct tess_apng *apng, const char *type, const uint32_t *number,
+                        const uint8_t *data, uint32_t bytes)
+{
+    png_byte head[12], end[4];
+    uint32_t numbered = number ? 4 : 0;
+    png_save_uint_32(head, numbered + bytes);
+    memcpy(head + 4, type, 4);
+    if (number)
+        png_save_uint_32(head + 8, *number);
+    uLong crc = crc32(0, head + 4, 4 + numbered);
+    if (bytes)
+        crc = crc32(crc, data, bytes);
+    png_save_uint_32(end, (png_uint_32)crc);
+    tess_output_write(apng->output, head, 8 + numbered);
+    tess_output_write(apng->output, data, bytes);
+    tess_output_write(apng->output, end, sizeof end);
+}
+
 static void write_actl(struct tess_apng *apng)
 {
-    png_byte data[8];
-    png_save_uint_32(data, apng->frames);
-    png_save_uint_32(data + 4, 0); // plays: without end
-    png_write_chunk(apng->png, (png_const_bytep) "acTL", data, sizeof data);
+    png_byte plays[4] = {0}; // without end
+    write_chunk(apng, "acTL", &apng->frames, plays, sizeof plays);
 }
 
 static void write_fctl(struct tess_apng *apng)
 {
-    png_byte data[FCTL_BYTES] = {0}; // offsets 0; nothing is disposed of, nothing blended
-    png_save_uint_32(data, apng->sequence++);
-    png_save_uint_32(data + 4, apng->width);
-    png_save_uint_32(data + 8, apng->height);
-    png_save_uint_16(data + 20, 1);
-    png_save_uint_16(data + 22, apng->fps); // 1 / fps seconds
-    png_write_chunk(apng->png, (png_const_bytep) "fcTL", data, sizeof data);
+    png_byte data[22] = {0}; // offsets 0; nothing is disposed of, nothing blended
+    png_save_uint_32(data, apng->width);
+    png_save_uint_32(data + 4, apng->height);
+    png_save_uint_16(data + 16, 1);
+    png_save_uint_16(data + 18, apng->fps); // 1 / fps seconds
+    write_chunk(apng, "fcTL", &apng->sequence, data, sizeof data);
+    apng->sequence++;
 }
 
 static void write_fdat(struct tess_apng *apng, const uint8_t *data, uint32_t bytes)
 {
-    png_byte number[4];
-    png_save_uint_32(number, apng->sequence++);
-    png_write_chunk_start(apng->png, (png_const_bytep) "fdAT", bytes + 4);
-    png_write_chunk_data(apng->png, number, sizeof number);
-    png_write_chunk_data(apng->png, data, bytes);
-    png_write_chunk_end(apng->png);
+    write_chunk(apng, "fdAT", &apng->sequence, data, bytes);
+    apng->sequence++;
 }
 
 // Put the chunks of a frame, which stands in apng->data, into the animation.
-static void write_chunks(struct tess_apng *apng)
+static void write_frame(struct tess_apng *apng)
 {
     bool first = apng->done == 0, pixels = false;
     if (first)
         tess_output_write(apng->output, apng->data, SIGNATURE_BYTES);
     for (size_t at = SIGNATURE_BYTES; at < apng->bytes;) {
-        const uint8_t *chunk = apng->data + at, *type = chunk + 4, *data = chunk + 8;
+        const uint8_t *chunk = apng->data + at, *type = chunk + 4;
         uint32_t bytes = png_get_uint_32(chunk);
         at += CHUNK_BYTES + bytes;
         bool image = memcmp(type, "IDAT", 4) == 0;
@@ -136,29 +116,12 @@ static void write_chunks(struct tess_apng *apng)
             write_fctl(apng);
         pixels |= image;
         if (image && !first)
-            write_fdat(apng, data, bytes);
+            write_fdat(apng, chunk + 8, bytes);
         else if (first && memcmp(type, "IEND", 4) != 0)
-            png_write_chunk(apng->png, type, data, bytes);
+            tess_output_write(apng->output, chunk, CHUNK_BYTES + bytes);
         if (first && memcmp(type, "IHDR", 4) == 0)
             write_actl(apng);
     }
-}
-
-// False: on_error() was called.
-static bool write_frame(struct tess_apng *apng)
-{
-    if (setjmp(png_jmpbuf(apng->png)))
-        return false;
-    write_chunks(apng);
-    return true;
-}
-
-static bool write_end(struct tess_apng *apng)
-{
-    if (setjmp(png_jmpbuf(apng->png)))
-        return false;
-    png_write_chunk(apng->png, (png_const_bytep) "IEND", NULL, 0);
-    return true;
 }
 
 // ---- frames ----
@@ -196,9 +159,7 @@ enum tess_status tess_apng_add(struct tess_apng *apng, struct tess_env *env,
     TESS_TRY(tess_png_encode(picture, env, apng->path, keep_bytes, apng));
     if (apng->status)
         return apng->status;
-    if (!write_frame(apng))
-        return tess_fail(env, TESS_ERR_WRITE, "cannot write %s: %s", apng->path,
-                         apng->error);
+    write_frame(apng);
     apng->done++;
     return TESS_OK;
 }
@@ -207,15 +168,14 @@ enum tess_status tess_apng_finish(struct tess_apng **out, struct tess_env *env)
 {
     struct tess_apng *apng = *out;
     enum tess_status status = TESS_OK;
-    if (apng->done != apng->frames)
+    if (apng->done != apng->frames) {
         status =
             tess_fail(env, TESS_ERR_ARG, "%s: %u of %u frames are missing", apng->path,
                       (unsigned)(apng->frames - apng->done), (unsigned)apng->frames);
-    else if (!write_end(apng))
-        status = tess_fail(env, TESS_ERR_WRITE, "cannot write %s: %s", apng->path,
-                           apng->error);
-    else
+    } else {
+        write_chunk(apng, "IEND", NULL, NULL, 0);
         status = tess_output_commit(&apng->output, env);
+    }
     tess_apng_destroy(out);
     return status;
 }
@@ -226,7 +186,6 @@ void tess_apng_destroy(struct tess_apng **out)
     if (!apng)
         return;
     tess_output_discard(&apng->output);
-    png_destroy_write_struct(&apng->png, NULL);
     free(apng->path);
     free(apng->data);
     free(apng);
