@@ -117,6 +117,9 @@ tess_log_fn cli_log;
 tess_progress_fn cli_progress;
 void cli_clear_progress(struct cli *cli);
 
+// Whether a path has a suffix, in any case, and more before it.
+bool cli_ends_with(const char *path, const char *suffix);
+
 // "12.5 MiB", "3.1 GFLOP" into text[size]; returns text.
 char *cli_bytes(char *text, size_t size, uint64_t bytes);
 char *cli_flop(char *text, size_t size, double flop);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,6 +173,12 @@ void cli_progress(void *user, const struct tess_progress *progress)
 }
 
 // ---- numbers and texts ----
+
+bool cli_ends_with(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), end = strlen(suffix);
+    return length > end && strcasecmp(path + length - end, suffix) == 0;
+}
 
 char *cli_bytes(char *text, size_t size, uint64_t bytes)
 {

@@ -1,29 +1,22 @@
 // tessella decode: a structured latent to meshes, splats and pictures.
 #include <string.h>
-#include <strings.h>
 
 #include "cli/cli.h"
 
-static bool ends_with(const char *path, const char *suffix)
-{
-    size_t length = strlen(path), end = strlen(suffix);
-    return length > end && strcasecmp(path + length - end, suffix) == 0;
-}
-
 bool cli_is_latent(const char *path)
 {
-    return ends_with(path, ".safetensors") && !tess_asset_format(path);
+    return cli_ends_with(path, ".safetensors") && !tess_asset_format(path);
 }
 
 static bool holds_texture(const char *path)
 {
-    return (ends_with(path, ".glb") || ends_with(path, ".obj")) &&
+    return (cli_ends_with(path, ".glb") || cli_ends_with(path, ".obj")) &&
            tess_asset_format(path) == TESS_MESH;
 }
 
 static bool is_page(const char *path)
 {
-    return ends_with(path, ".html");
+    return cli_ends_with(path, ".html");
 }
 
 // The texture of OUT.obj is OUT.png: no other output may be.
@@ -33,8 +26,8 @@ static int check_textures(const struct cli *cli)
     for (size_t i = 0; i < cli->output_count; i++) {
         const char *path = cli->outputs[i];
         any = any || holds_texture(path) || is_page(path);
-        for (size_t k = 0; k < cli->output_count && ends_with(path, ".obj"); k++)
-            if (ends_with(cli->outputs[k], ".png") &&
+        for (size_t k = 0; k < cli->output_count && cli_ends_with(path, ".obj"); k++)
+            if (cli_ends_with(cli->outputs[k], ".png") &&
                 strlen(cli->outputs[k]) == strlen(path) &&
                 strncmp(cli->outputs[k], path, strlen(path) - 4) == 0)
                 return cli_usage(cli, "output '%s' is the texture of '%s'",
@@ -74,9 +67,9 @@ int cli_choose(unsigned *out, const struct cli *cli, bool latents)
 void cli_choose_shown(unsigned *representations, const struct cli *cli,
                       const struct tess_model *model)
 {
+    unsigned all = tess_model_representations(model, cli->ctx);
     for (size_t i = 0; i < cli->output_count; i++) {
         const char *path = cli->outputs[i];
-        unsigned all = tess_model_representations(model, cli->ctx);
         if (is_page(path))
             *representations |= all & tess_asset_format(path);
         else if (cli->is_sheet && cli_is_picture(path))

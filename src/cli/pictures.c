@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/cli.h"
 
@@ -24,20 +23,14 @@ struct drawing {
     size_t count;
 };
 
-static bool has_suffix(const char *path, const char *suffix)
-{
-    size_t length = strlen(path), end = strlen(suffix);
-    return length > end && strcasecmp(path + length - end, suffix) == 0;
-}
-
 bool cli_is_animation(const char *path)
 {
-    return has_suffix(path, ".apng");
+    return cli_ends_with(path, ".apng");
 }
 
 bool cli_is_picture(const char *path)
 {
-    return has_suffix(path, ".png") || cli_is_animation(path);
+    return cli_ends_with(path, ".png") || cli_is_animation(path);
 }
 
 // ---- layers ----
