@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "bench/measure.h"
 #include "bench/random.h"
 #include "geom/flexicubes.h"

@@ -1,25 +1,18 @@
 // Samples, medians, and operators that do not fit.
 #include "bench/measure.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RUNS_MAX        1000 // in a sample
 #define HALVINGS_MAX    6
 #define NOISE_LANES     256 // work-items of a group on GPUs
 #define NOISE_GROUPS    4096
 #define NOISE_CPU_ITEMS 64
-
-double tess_seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 void tess_measure_size(struct tess_measure *measure, const char *format, ...)
 {

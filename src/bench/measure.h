@@ -62,7 +62,6 @@ enum tess_status tess_measure_run(struct tess_stage *stage, struct tess_measure 
                                   tess_measure_fn *run, void *user);
 void tess_measure_add(struct tess_measure *measure, double kernel_seconds,
                       double elapsed_seconds);
-double tess_seconds_now(void);
 
 // A matrix of noise in [-1, 1), as scratch.
 enum tess_status tess_noise_take(struct tess_mat *out, struct tess_stage *stage,

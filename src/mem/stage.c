@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "rt/rates.h"
 
 #define SPILLABLE_MAX   32
@@ -73,13 +73,6 @@ struct tess_stage {
     struct steps steps;
     double start; // seconds, of the real run
 };
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 struct tess_env *tess_stage_env(const struct tess_stage *stage)
 {
@@ -204,7 +197,7 @@ static void tell_progress(const struct tess_stage *stage)
             .total = (uint64_t)(stage->report->counters.flop * 1e-6),
             .step = stage->steps.step,
             .steps = stage->steps.count,
-            .elapsed = seconds_now() - stage->start});
+            .elapsed = tess_seconds_now() - stage->start});
 }
 
 static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_span *span,
@@ -682,10 +675,10 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
 {
     struct job job = {dev, name, fn, user};
     struct tess_stage stage;
-    double start = seconds_now();
+    double start = tess_seconds_now();
     *report = (struct tess_stage_report){.name = name};
     TESS_TRY(plan_and_commit(&stage, report, &job, budget));
-    stage.start = seconds_now();
+    stage.start = tess_seconds_now();
     struct tess_counters ignored;
     enum tess_status status = tess_device_take_counters(dev, &ignored);
     if (!status)
@@ -694,7 +687,7 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     enum tess_status finished = tess_device_take_counters(dev, &report->counters);
     report->peak_bytes = tess_arena_peak(stage.arena);
     tess_arena_destroy(&stage.arena);
-    report->seconds = seconds_now() - start;
+    report->seconds = tess_seconds_now() - start;
     return status ? status : finished;
 }
 

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "geom/texels.h"
 #include "geom/unwrap.h"
 #include "pipeline/context.h"
@@ -44,13 +44,6 @@ struct job {
     uint32_t *coordinates;           // of a view's pixels on the texture
     struct tess_fit_view *fit_views; // [views], of TESS_BAKE_OPTIMISED; else NULL
 };
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static bool is_power_of_two(uint32_t x)
 {
@@ -90,12 +83,12 @@ static enum tess_status unwrap(struct job *job, const struct tess_mesh *mesh)
     struct tess_env *env = &job->ctx->env;
     struct tess_stage_report report = {.name = "unwrapping"};
     struct tess_unwrap_facts facts;
-    double start = seconds_now();
+    double start = tess_seconds_now();
     TESS_TRY(tess_mesh_unwrap(
         &job->mesh, &facts, env, mesh,
         &(struct tess_unwrap_params){job->params.size, job->params.gutter}));
     TESS_TRY(tess_texels_create(&job->texels, env, &job->mesh, job->params.size));
-    report.seconds = seconds_now() - start;
+    report.seconds = tess_seconds_now() - start;
     tess_log(env, TESS_LOG_DEBUG,
              "unwrapping: %zu charts, gutters of %u texels, %.0f%% of %u x %u covered",
              facts.charts, (unsigned)facts.gutter, 100 * facts.coverage,
@@ -183,7 +176,7 @@ static enum tess_status add_all(struct job *job)
                 env, (struct tess_progress){.stage = "texture baking",
                                             .done = job->drawn,
                                             .total = job->params.views,
-                                            .elapsed = seconds_now() - job->start});
+                                            .elapsed = tess_seconds_now() - job->start});
     }
     TESS_TRY(status);
     job->drawing.name = "texture views";
@@ -280,7 +273,7 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
                                  const struct tess_asset *splats,
                                  const struct tess_bake_params *params)
 {
-    struct job job = {.ctx = ctx, .splats = splats, .start = seconds_now()};
+    struct job job = {.ctx = ctx, .splats = splats, .start = tess_seconds_now()};
     tess_context_begin(ctx);
     if (!mesh->has_mesh)
         return tess_fail(&ctx->env, TESS_ERR_ARG, "there is no mesh for a texture");

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "geom/fill_holes.h"
 #include "geom/hidden_faces.h"
 #include "geom/simplify.h"
@@ -33,13 +33,6 @@ struct job {
     struct tess_mesh mesh;
     struct tess_clean_params params; // zeros filled in
 };
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static enum tess_status check(struct tess_env *env, const struct tess_clean_params *p)
 {
@@ -153,14 +146,14 @@ static enum tess_status repair(struct job *job)
 static enum tess_status run(struct job *job)
 {
     struct tess_stage_report report = {.name = "clean-up"};
-    double start = seconds_now();
+    double start = tess_seconds_now();
     TESS_TRY(simplify(job));
-    report.seconds = seconds_now() - start;
+    report.seconds = tess_seconds_now() - start;
     if (!job->params.keep_hidden)
         TESS_TRY(remove_hidden(job));
-    start = seconds_now();
+    start = tess_seconds_now();
     TESS_TRY(repair(job));
-    report.seconds += seconds_now() - start;
+    report.seconds += tess_seconds_now() - start;
     return tess_context_keep(job->ctx, &report);
 }
 

@@ -2,21 +2,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "geom/flexicubes.h"
 #include "op/gaussian.h"
 #include "pipeline/context.h"
 
 #define CUBES 64 // of the mesh decoder's grid, per voxel
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 // ---- splats ----
 
@@ -187,11 +180,11 @@ static enum tess_status create_cubes(struct tess_flexicubes **out,
 static enum tess_status extract(struct tess_mesh *out, struct tess_context *ctx,
                                 struct tess_flexicubes *cubes)
 {
-    double start = seconds_now();
+    double start = tess_seconds_now();
     struct tess_stage_report report = {.name = "mesh extraction"};
     TESS_TRY(tess_env_check(&ctx->env));
     TESS_TRY(tess_flexicubes_extract(out, cubes));
-    report.seconds = seconds_now() - start;
+    report.seconds = tess_seconds_now() - start;
     enum tess_status status = tess_context_keep(ctx, &report);
     if (status)
         tess_mesh_clear(out);

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "io/safetensors.h"
 #include "pipeline/context.h"
 
@@ -23,7 +23,7 @@ struct writer {
     const char *directory;
     bool is_new;          // the directory is
     uint64_t done, total; // bytes
-    struct timespec start;
+    double start;         // seconds
 };
 
 // DIR/ckpts/NAME and a suffix.
@@ -88,14 +88,6 @@ static enum tess_status make_directories(struct writer *w)
 
 // ---- files ----
 
-static double seconds_since(const struct timespec *start)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) +
-           1e-9 * (double)(now.tv_nsec - start->tv_nsec);
-}
-
 static enum tess_status make_values(void *user, void *dst,
                                     const struct tess_file_tensor *tensor, size_t first,
                                     size_t count)
@@ -108,7 +100,7 @@ static enum tess_status make_values(void *user, void *dst,
                        (struct tess_progress){.stage = "synthetic weights",
                                               .done = w->done,
                                               .total = w->total,
-                                              .elapsed = seconds_since(&w->start)});
+                                              .elapsed = tess_seconds_now() - w->start});
     return TESS_OK;
 }
 
@@ -243,7 +235,7 @@ enum tess_status tess_model_synthesise(struct tess_context *ctx, const char *dir
     tess_context_begin(ctx);
     struct writer writer = {
         .env = &ctx->env, .sizes = tess_synthetic_sizes(size), .directory = directory};
-    clock_gettime(CLOCK_MONOTONIC, &writer.start);
+    writer.start = tess_seconds_now();
     enum tess_status status = make_model(&writer);
     if (!status && bytes)
         *bytes = writer.total;
