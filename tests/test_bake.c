@@ -48,10 +48,10 @@ static void draw_views(struct scene *scene, struct setting *s)
         view->inverse_z = malloc((size_t)scene->size * scene->size * sizeof(float));
         if (tess_render_splats(&view->picture, reports, s->dev, &s->budget,
                                &scene->splats, &view->camera, scene->size, 1,
-                               TESS_CHANNEL_COLOUR) ||
-            tess_render_depths(view->inverse_z, reports, s->dev, &s->budget, &scene->mesh,
-                               &view->camera, scene->size))
+                               TESS_CHANNEL_COLOUR))
             fail_msg("%s", s->env.message);
+        draw_words(view->inverse_z, s, &scene->mesh, TESS_WORDS_DEPTHS, &view->camera,
+                   scene->size);
     }
 }
 
@@ -199,10 +199,8 @@ static void test_depths(void **state)
     }
     memcpy(mesh.indices, (uint32_t[]){0, 1, 2, 0, 2, 3, 4, 5, 6, 4, 6, 7}, 48);
     struct tess_camera camera = {0}; // at (0, 2, 0)
-    struct tess_stage_report report;
     float depths[SIZE * SIZE];
-    if (tess_render_depths(depths, &report, s->dev, &s->budget, &mesh, &camera, SIZE))
-        fail_msg("%s", s->env.message);
+    draw_words(depths, s, &mesh, TESS_WORDS_DEPTHS, &camera, SIZE);
     assert_float_equal(depths[SIZE / 2 * SIZE + SIZE / 2], 1 / 1.7f, 1e-6);
     assert_float_equal(depths[SIZE / 2 * SIZE + SIZE / 5], 1 / 2.1f, 1e-6);
     assert_float_equal(depths[0], 0, 0);
@@ -242,8 +240,8 @@ static void make_view(uint32_t *coordinates, struct tess_picture *picture, size_
         double c = cos((double)number), s = sin((double)number);
         double u = 0.5 + 0.6 * (c * x - s * y), v = 0.5 + 0.6 * (s * x + c * y);
         bool shown = x > -0.25;
-        coordinates[i] = shown ? (uint32_t)(u * 65536) | (uint32_t)(v * 65536) << 16
-                               : TESS_NO_COORDINATE;
+        coordinates[i] =
+            shown ? (uint32_t)(u * 65536) | (uint32_t)(v * 65536) << 16 : TESS_NO_WORD;
         for (size_t k = 0; k < 3; k++)
             picture->pixels[4 * i + k] = (uint8_t)lrint(255 * truth_at(u, v, k));
         picture->pixels[4 * i + 3] = x > 0.25 ? 100 : 255;
@@ -258,7 +256,7 @@ static double misfit(const float *rgb, uint32_t (*coordinates)[VIEW * VIEW],
     for (size_t v = 0; v < VIEWS; v++)
         for (size_t i = 0; i < VIEW * VIEW; i++)
             for (size_t k = 0; k < 3 && pictures[v].pixels[4 * i + 3] == 255 &&
-                               coordinates[v][i] != TESS_NO_COORDINATE;
+                               coordinates[v][i] != TESS_NO_WORD;
                  k++, count++)
                 sum += fabs(sample(rgb, coordinates[v][i], k) -
                             pictures[v].pixels[4 * i + k] / 255.0);
@@ -332,19 +330,16 @@ static void test_coordinates(void **state)
     }
     memcpy(mesh.indices, (uint32_t[]){0, 1, 2, 0, 2, 3}, 24);
     struct tess_camera camera = {0}; // at (0, 2, 0)
-    struct tess_stage_report report;
     struct tess_view view;
     uint32_t coordinates[SIZE * SIZE];
     tess_camera_view(&view, &camera);
-    if (tess_render_coordinates(coordinates, &report, s->dev, &s->budget, &mesh, &camera,
-                                SIZE))
-        fail_msg("%s", s->env.message);
+    draw_words(coordinates, s, &mesh, TESS_WORDS_COORDINATES, &camera, SIZE);
     size_t seen = 0;
     for (size_t i = 0; i < SIZE * SIZE; i++) {
         double scale = 2 / (view.focal * SIZE); // world units a pixel
         double x = ((double)(i % SIZE) + 0.5 - SIZE / 2.0) * scale,
                y = ((double)(i / SIZE) + 0.5 - SIZE / 2.0) * scale;
-        if (coordinates[i] == TESS_NO_COORDINATE) {
+        if (coordinates[i] == TESS_NO_WORD) {
             assert_true(fabs(x) > 0.49 || fabs(y) > 0.49);
             continue;
         }

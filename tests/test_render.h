@@ -66,6 +66,44 @@ static inline struct tess_picture draw_mesh(struct setting *s,
     return picture;
 }
 
+struct drawn_words {
+    struct tess_camera camera;
+    uint32_t size;
+    void *words;
+};
+
+static inline struct tess_camera drawn_camera(void *user, size_t view)
+{
+    assert_int_equal(view, 0);
+    return ((struct drawn_words *)user)->camera;
+}
+
+static inline enum tess_status keep_words(void *user, size_t view, const void *words)
+{
+    const struct drawn_words *drawn = user;
+    assert_int_equal(view, 0);
+    memcpy(drawn->words, words, (size_t)drawn->size * drawn->size * 4);
+    return TESS_OK;
+}
+
+// out [size][size], of one view.
+static inline void draw_words(void *out, struct setting *s, const struct tess_mesh *mesh,
+                              enum tess_words words, const struct tess_camera *camera,
+                              uint32_t size)
+{
+    struct drawn_words drawn = {*camera, size, out};
+    struct tess_stage_report report;
+    if (tess_render_words(&report, s->dev, &s->budget, mesh,
+                          &(struct tess_word_views){.name = "words",
+                                                    .words = words,
+                                                    .count = 1,
+                                                    .size = size,
+                                                    .camera = drawn_camera,
+                                                    .see = keep_words,
+                                                    .user = &drawn}))
+        fail_msg("%s", s->env.message);
+}
+
 static inline void assert_transparent(const struct tess_picture *picture)
 {
     for (size_t i = 0; i < (size_t)picture->width * picture->height * 4; i++)

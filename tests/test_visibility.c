@@ -26,26 +26,6 @@ static struct tess_mesh make_nested(struct setting *s)
     return mesh;
 }
 
-struct seen {
-    size_t size;
-    uint32_t *ids;
-};
-
-static struct tess_camera front(void *user, size_t view)
-{
-    (void)user;
-    (void)view;
-    return (struct tess_camera){0};
-}
-
-static enum tess_status keep_ids(void *user, size_t view, const uint32_t *ids)
-{
-    const struct seen *seen = user;
-    assert_int_equal(view, 0);
-    memcpy(seen->ids, ids, seen->size * seen->size * sizeof *ids);
-    return TESS_OK;
-}
-
 // More faces than 8 bits tell apart: a row of thin strips across the picture, each with
 // its number, seen from the front.
 static void test_numbers(void **state)
@@ -66,18 +46,9 @@ static void test_numbers(void **state)
             mesh.indices[6 * i + k] =
                 (uint32_t)(4 * i) + (uint32_t[]){0, 1, 2, 0, 2, 3}[k];
     }
-    struct tess_stage_report report;
-    struct seen view_0 = {.size = SIZE, .ids = malloc(SIZE * SIZE * sizeof(uint32_t))};
-    uint32_t *ids = view_0.ids;
+    uint32_t *ids = malloc(SIZE * SIZE * sizeof *ids);
     struct tess_camera camera = {0};
-    assert_int_equal(tess_render_faces(&report, s->dev, &s->budget, &mesh,
-                                       &(struct tess_face_views){.name = "faces",
-                                                                 .count = 1,
-                                                                 .size = SIZE,
-                                                                 .camera = front,
-                                                                 .see = keep_ids,
-                                                                 .user = &view_0}),
-                     TESS_OK);
+    draw_words(ids, s, &mesh, TESS_WORDS_FACES, &camera, SIZE);
     // A pixel's ray meets the nearest plane, y = 0.39, at x; from +y, x runs to the left.
     struct tess_view view;
     tess_camera_view(&view, &camera);
@@ -90,7 +61,7 @@ static void test_numbers(void **state)
             double strip = (px + 0.5) * STRIPS, part = strip - floor(strip);
             uint32_t id = ids[y * SIZE + x];
             if (fabs(pz) > 0.52 || fabs(px) > 0.52)
-                assert_int_equal(id, TESS_NO_FACE_ID);
+                assert_int_equal(id, TESS_NO_WORD);
             if (fabs(pz) > 0.48 || fabs(px) > 0.48 || part < 0.05 || part > 0.95)
                 continue;
             assert_int_equal(id / 2, (COPIES - 1) * STRIPS + (size_t)floor(strip));

@@ -41,7 +41,6 @@ struct job {
     size_t drawn; // views so far
     double start; // seconds
     struct tess_stage_report drawing, baking;
-    uint32_t *coordinates;           // of a view's pixels on the texture
     struct tess_fit_view *fit_views; // [views], of TESS_BAKE_OPTIMISED; else NULL
 };
 
@@ -102,34 +101,54 @@ static void clear_views(struct job *job)
         tess_picture_clear(&job->views[i].picture);
 }
 
-static enum tess_status keep_for_fit(struct job *job, const struct tess_bake_view *view)
+static enum tess_status draw_splats(struct job *job, struct tess_bake_view *view)
+{
+    struct tess_context *ctx = job->ctx;
+    struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
+    TESS_TRY(tess_render_splats(&view->picture, reports, ctx->device, &ctx->budget,
+                                &job->splats->splats, &view->camera,
+                                job->params.view_size, 1, TESS_CHANNEL_COLOUR));
+    for (size_t i = 0; i < TESS_RENDER_SPLATS_STAGES; i++)
+        tess_stage_report_add(&job->drawing, &reports[i]);
+    return TESS_OK;
+}
+
+static struct tess_camera camera_of(void *user, size_t view)
+{
+    const struct job *job = user;
+    return job->views[view].camera;
+}
+
+static enum tess_status keep_depths(void *user, size_t view, const void *words)
+{
+    struct job *job = user;
+    size_t pixels = (size_t)job->params.view_size * job->params.view_size;
+    memcpy(job->views[view].inverse_z, words, pixels * sizeof(float));
+    return TESS_OK;
+}
+
+static enum tess_status keep_for_fit(void *user, size_t view, const void *words)
+{
+    struct job *job = user;
+    return tess_fit_view_create(&job->fit_views[job->drawn + view], &job->ctx->env, words,
+                                &job->views[view].picture, job->params.size);
+}
+
+// Of the mesh, for `count` views.
+static enum tess_status draw_words(struct job *job, size_t count, enum tess_words words,
+                                   enum tess_status (*see)(void *, size_t, const void *))
 {
     struct tess_context *ctx = job->ctx;
     struct tess_stage_report report;
-    TESS_TRY(tess_render_coordinates(job->coordinates, &report, ctx->device, &ctx->budget,
-                                     &job->mesh, &view->camera, job->params.view_size));
+    TESS_TRY(tess_render_words(&report, ctx->device, &ctx->budget, &job->mesh,
+                               &(struct tess_word_views){.name = "texture views",
+                                                         .words = words,
+                                                         .count = count,
+                                                         .size = job->params.view_size,
+                                                         .camera = camera_of,
+                                                         .see = see,
+                                                         .user = job}));
     tess_stage_report_add(&job->drawing, &report);
-    return tess_fit_view_create(&job->fit_views[job->drawn], &ctx->env, job->coordinates,
-                                &view->picture, job->params.size);
-}
-
-static enum tess_status draw_view(struct job *job, struct tess_bake_view *view)
-{
-    struct tess_context *ctx = job->ctx;
-    struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES + 1];
-    uint32_t size = job->params.view_size;
-    view->camera = tess_sphere_camera(job->drawn, job->params.views);
-    TESS_TRY(tess_render_splats(&view->picture, reports, ctx->device, &ctx->budget,
-                                &job->splats->splats, &view->camera, size, 1,
-                                TESS_CHANNEL_COLOUR));
-    TESS_TRY(tess_render_depths(view->inverse_z, &reports[TESS_RENDER_SPLATS_STAGES],
-                                ctx->device, &ctx->budget, &job->mesh, &view->camera,
-                                size));
-    for (size_t i = 0; i <= TESS_RENDER_SPLATS_STAGES; i++)
-        tess_stage_report_add(&job->drawing, &reports[i]);
-    if (job->fit_views)
-        TESS_TRY(keep_for_fit(job, view));
-    job->drawn++;
     return TESS_OK;
 }
 
@@ -141,8 +160,14 @@ static enum tess_status add_batch(struct job *job)
     struct tess_stage_report report;
     size_t count = job->params.views - job->drawn;
     count = count < BATCH ? count : BATCH;
-    for (size_t i = 0; i < count; i++)
-        TESS_TRY(draw_view(job, &job->views[i]));
+    for (size_t i = 0; i < count; i++) {
+        job->views[i].camera = tess_sphere_camera(job->drawn + i, job->params.views);
+        TESS_TRY(draw_splats(job, &job->views[i]));
+    }
+    TESS_TRY(draw_words(job, count, TESS_WORDS_DEPTHS, keep_depths));
+    if (job->fit_views)
+        TESS_TRY(draw_words(job, count, TESS_WORDS_COORDINATES, keep_for_fit));
+    job->drawn += count;
     TESS_TRY(tess_bake_add(job->sums, &report, ctx->device, &ctx->budget, &points,
                            job->views, count, job->params.view_size));
     tess_stage_report_add(&job->baking, &report);
@@ -160,12 +185,9 @@ static enum tess_status add_all(struct job *job)
     for (size_t i = 0; i < BATCH; i++)
         TESS_TRY(
             tess_alloc(&job->views[i].inverse_z, env, pixels, sizeof(float), "a view"));
-    if (job->params.mode == TESS_BAKE_OPTIMISED) {
-        TESS_TRY(tess_alloc(&job->coordinates, env, pixels, sizeof *job->coordinates,
-                            "a view"));
+    if (job->params.mode == TESS_BAKE_OPTIMISED)
         TESS_TRY(tess_alloc(&job->fit_views, env, job->params.views,
                             sizeof *job->fit_views, "views"));
-    }
     enum tess_status status = TESS_OK;
     while (job->drawn < job->params.views && !status) {
         env->progress = NULL; // of a single view
@@ -299,7 +321,6 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
     for (size_t i = 0; i < job.params.views && job.fit_views; i++)
         tess_fit_view_clear(&job.fit_views[i]);
     free(job.fit_views);
-    free(job.coordinates);
     free(job.sums);
     tess_texels_clear(&job.texels);
     tess_mesh_clear(&job.mesh);

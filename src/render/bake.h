@@ -14,7 +14,7 @@ struct tess_bake_points {
 struct tess_bake_view {
     struct tess_camera camera;
     struct tess_picture picture; // of what is baked
-    float *inverse_z;            // [size][size], of the surface: tess_render_depths()
+    float *inverse_z;            // [size][size], of the surface: TESS_WORDS_DEPTHS
 };
 
 // sums [count][4] += weight * (red, green, blue in 0..1, 1) for each view in turn that

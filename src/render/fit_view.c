@@ -27,7 +27,7 @@ static uint32_t row_of(const struct job *job, uint32_t coordinate)
 static double step_length(const struct job *job, size_t at, ptrdiff_t step)
 {
     uint32_t a = job->coordinates[at], b = job->coordinates[(ptrdiff_t)at + step];
-    if (b == TESS_NO_COORDINATE)
+    if (b == TESS_NO_WORD)
         return FAR;
     double u = (double)(a & 0xffff) - (b & 0xffff), v = (double)(a >> 16) - (b >> 16);
     return hypot(u, v) * job->size / 65536;
@@ -38,7 +38,7 @@ static double step_length(const struct job *job, size_t at, ptrdiff_t step)
 static double covered_texels(const struct job *job, size_t at)
 {
     size_t width = job->picture->width, x = at % width, y = at / width;
-    if (job->coordinates[at] == TESS_NO_COORDINATE ||
+    if (job->coordinates[at] == TESS_NO_WORD ||
         job->picture->pixels[4 * at + 3] < OPAQUE || x == 0 || y == 0 || x + 1 == width ||
         y + 1 == job->picture->height)
         return 0;

@@ -54,7 +54,7 @@ struct triangle {
 struct job {
     const struct tess_mesh *mesh;
     enum tess_channel channel;
-    bool numbers; // of faces are drawn, instead of a channel
+    bool numbers; // of faces are drawn, and depths, instead of a channel
     struct tess_view view;
     double samples; // across the picture
     struct vertex *vertices;
@@ -408,16 +408,15 @@ static enum tess_status look(struct job *job, struct tess_env *env,
 
 static enum tess_status draw(struct tess_picture *out, struct tess_stage_report *report,
                              struct tess_device *dev, struct tess_budget *budget,
-                             struct job *job, const char *resolve,
-                             const struct tess_camera *camera, uint32_t size,
-                             uint32_t supersampling)
+                             struct job *job, const struct tess_camera *camera,
+                             uint32_t size, uint32_t supersampling)
 {
     struct tess_env *env = tess_device_env(dev);
     assert(job->mesh->faces < UINT32_MAX / 8); // also after clipping
     job->samples = size * supersampling;
     enum tess_status status = look(job, env, camera);
     if (!status) {
-        struct tess_tiles tiles = describe(job, resolve, size, supersampling);
+        struct tess_tiles tiles = describe(job, "resolve_triangles", size, supersampling);
         status = tess_tiles_run(out, report, dev, budget, &tiles);
     }
     clear_job(job);
@@ -433,104 +432,86 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
 {
     TESS_TRY(tess_tiles_check(&size, &supersampling, 4, tess_device_env(dev)));
     struct job job = {.mesh = mesh, .channel = channel};
-    return draw(out, report, dev, budget, &job, "resolve_triangles", camera, size,
-                supersampling);
+    return draw(out, report, dev, budget, &job, camera, size, supersampling);
 }
 
-// A word of 4 bytes for each pixel.
-static enum tess_status draw_words(void *words, struct tess_stage_report *report,
-                                   struct tess_device *dev, struct tess_budget *budget,
-                                   const struct tess_mesh *mesh, const char *resolve,
-                                   const struct tess_camera *camera, uint32_t size)
-{
-    uint32_t supersampling = 1;
-    struct tess_picture picture = {0};
-    TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
-    struct job job = {.mesh = mesh, .channel = TESS_CHANNEL_FLAT};
-    TESS_TRY(
-        draw(&picture, report, dev, budget, &job, resolve, camera, size, supersampling));
-    memcpy(words, picture.pixels, (size_t)size * size * 4);
-    tess_picture_clear(&picture);
-    return TESS_OK;
-}
+// ---- words ----
 
-struct faces_job {
+struct words_job {
     struct job job;
     struct tess_env *env;
-    const struct tess_face_views *views;
+    const struct tess_word_views *views;
 };
 
-static struct tess_tiles describe_faces(struct faces_job *faces)
+static struct tess_tiles describe_words(struct words_job *words)
 {
+    static const char *const resolve[] = {[TESS_WORDS_FACES] = "resolve_faces",
+                                          [TESS_WORDS_DEPTHS] = "resolve_depths",
+                                          [TESS_WORDS_COORDINATES] =
+                                              "resolve_coordinates"};
     struct tess_tiles tiles =
-        describe(&faces->job, "resolve_faces", faces->views->size, 1);
-    tiles.name = faces->views->name;
+        describe(&words->job, resolve[words->views->words], words->views->size, 1);
+    tiles.name = words->views->name;
     return tiles;
 }
 
-static enum tess_status begin_faces(void *user, size_t view, struct tess_tiles *tiles)
+static enum tess_status begin_words(void *user, size_t view, struct tess_tiles *tiles)
 {
-    struct faces_job *faces = user;
-    struct tess_camera camera = faces->views->camera(faces->views->user, view);
-    TESS_TRY(look(&faces->job, faces->env, &camera));
-    *tiles = describe_faces(faces);
+    struct words_job *words = user;
+    struct tess_camera camera = words->views->camera(words->views->user, view);
+    TESS_TRY(look(&words->job, words->env, &camera));
+    *tiles = describe_words(words);
     return TESS_OK;
 }
 
-static enum tess_status end_faces(void *user, size_t view,
+static enum tess_status end_words(void *user, size_t view,
                                   const struct tess_picture *picture)
 {
-    const struct faces_job *faces = user;
-    return faces->views->see(faces->views->user, view, (const void *)picture->pixels);
+    const struct words_job *words = user;
+    return words->views->see(words->views->user, view, picture->pixels);
 }
 
-enum tess_status tess_render_faces(struct tess_stage_report *report,
+// Texture coordinates as red and green, for free().
+static enum tess_status paint_coordinates(float **attributes, struct tess_env *env,
+                                          const struct tess_mesh *mesh)
+{
+    TESS_TRY(tess_alloc(attributes, env, mesh->vertices, 6 * sizeof **attributes,
+                        "texture coordinates"));
+    for (size_t i = 0; i < mesh->vertices; i++)
+        memcpy(*attributes + 6 * i, mesh->uvs + 2 * i, 2 * sizeof *mesh->uvs);
+    return TESS_OK;
+}
+
+enum tess_status tess_render_words(struct tess_stage_report *report,
                                    struct tess_device *dev, struct tess_budget *budget,
                                    const struct tess_mesh *mesh,
-                                   const struct tess_face_views *views)
+                                   const struct tess_word_views *views)
 {
-    struct faces_job faces = {
-        .job = {.mesh = mesh, .numbers = true, .samples = views->size},
-        .env = tess_device_env(dev),
-        .views = views};
-    if (mesh->faces > TESS_FACE_IDS_MAX)
-        return tess_fail(faces.env, TESS_ERR_ARG,
+    struct tess_env *env = tess_device_env(dev);
+    struct tess_mesh painted = *mesh;
+    bool numbers = views->words != TESS_WORDS_COORDINATES;
+    uint32_t size = views->size, supersampling = 1;
+    TESS_TRY(tess_tiles_check(&size, &supersampling, 1, env));
+    if (views->words == TESS_WORDS_FACES && mesh->faces > TESS_FACES_MAX)
+        return tess_fail(env, TESS_ERR_ARG,
                          "a mesh of %zu faces is beyond the largest whose faces can be "
                          "told apart, %u (simplify it)",
-                         mesh->faces, TESS_FACE_IDS_MAX);
-    struct tess_tiles tiles = describe_faces(&faces);
+                         mesh->faces, TESS_FACES_MAX);
+    if (!numbers)
+        TESS_TRY(paint_coordinates(&painted.attributes, env, mesh));
+    struct words_job words = {.job = {.mesh = &painted,
+                                      .channel = TESS_CHANNEL_FLAT,
+                                      .numbers = numbers,
+                                      .samples = size},
+                              .env = env,
+                              .views = views};
+    struct tess_tiles tiles = describe_words(&words);
     enum tess_status status = tess_tiles_run_views(
         report, dev, budget, &tiles,
-        &(struct tess_tiles_views){views->count, begin_faces, end_faces, &faces});
-    clear_job(&faces.job);
-    return status;
-}
-
-enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *report,
-                                    struct tess_device *dev, struct tess_budget *budget,
-                                    const struct tess_mesh *mesh,
-                                    const struct tess_camera *camera, uint32_t size)
-{
-    return draw_words(inverse_z, report, dev, budget, mesh, "resolve_depths", camera,
-                      size);
-}
-
-enum tess_status tess_render_coordinates(uint32_t *coordinates,
-                                         struct tess_stage_report *report,
-                                         struct tess_device *dev,
-                                         struct tess_budget *budget,
-                                         const struct tess_mesh *mesh,
-                                         const struct tess_camera *camera, uint32_t size)
-{
-    struct tess_mesh painted = *mesh; // in red and green
-    painted.attributes = NULL;
-    TESS_TRY(tess_alloc(&painted.attributes, tess_device_env(dev), mesh->vertices,
-                        6 * sizeof *painted.attributes, "texture coordinates"));
-    for (size_t i = 0; i < mesh->vertices; i++)
-        memcpy(painted.attributes + 6 * i, mesh->uvs + 2 * i, 2 * sizeof *mesh->uvs);
-    enum tess_status status = draw_words(coordinates, report, dev, budget, &painted,
-                                         "resolve_coordinates", camera, size);
-    free(painted.attributes);
+        &(struct tess_tiles_views){views->count, begin_words, end_words, &words});
+    clear_job(&words.job);
+    if (!numbers)
+        free(painted.attributes);
     return status;
 }
 

@@ -30,46 +30,35 @@ enum tess_status tess_render_mesh(struct tess_picture *out,
                                   const struct tess_camera *camera, uint32_t size,
                                   uint32_t supersampling, enum tess_channel channel);
 
-// inverse_z [size][size]: 1 / depth along the view of the nearest face at each pixel's
-// centre, row 0 at the top; 0 where there is none. Rules and statuses of
-// tess_render_mesh(); size is not 0.
-enum tess_status tess_render_depths(float *inverse_z, struct tess_stage_report *report,
-                                    struct tess_device *dev, struct tess_budget *budget,
-                                    const struct tess_mesh *mesh,
-                                    const struct tess_camera *camera, uint32_t size);
+// What a pixel's centre shows, in 4 bytes.
+enum tess_words {
+    TESS_WORDS_FACES,  // uint32_t, the number of the face, or TESS_NO_WORD
+    TESS_WORDS_DEPTHS, // float, 1 / depth along the view of the nearest face, or 0
+    // uint32_t, where it lies on the texture: u + 65536 v in 1/65536 of its side, or
+    // TESS_NO_WORD. The mesh has texture coordinates.
+    TESS_WORDS_COORDINATES,
+};
+#define TESS_NO_WORD   UINT32_MAX
+#define TESS_FACES_MAX (1u << 24) // that TESS_WORDS_FACES tells apart
 
-// Views of one size that tell faces apart.
-struct tess_face_views {
+// Views of one size.
+struct tess_word_views {
     const char *name; // of the stage
+    enum tess_words words;
     size_t count;
-    uint32_t size; // pixels, both axes
+    uint32_t size; // pixels, both axes, not 0
     struct tess_camera (*camera)(void *user, size_t view);
-    // ids [size][size]: the face at each pixel's centre, row 0 at the top, or
-    // TESS_NO_FACE_ID.
-    enum tess_status (*see)(void *user, size_t view, const uint32_t *ids);
+    // words [size][size], row 0 at the top.
+    enum tess_status (*see)(void *user, size_t view, const void *words);
     void *user;
 };
 
-#define TESS_NO_FACE_ID   UINT32_MAX
-#define TESS_FACE_IDS_MAX (1u << 24) // faces
-
 // Draw all views in one stage. Rules and statuses of tess_render_mesh(); TESS_ERR_ARG:
-// more faces than TESS_FACE_IDS_MAX.
-enum tess_status tess_render_faces(struct tess_stage_report *report,
+// more faces than TESS_FACES_MAX.
+enum tess_status tess_render_words(struct tess_stage_report *report,
                                    struct tess_device *dev, struct tess_budget *budget,
                                    const struct tess_mesh *mesh,
-                                   const struct tess_face_views *views);
-
-// coordinates [size][size]: where each pixel's centre lies on the texture, u + 65536 v in
-// 1/65536 of its side, or TESS_NO_COORDINATE. The rest as tess_render_depths(). The mesh
-// has texture coordinates.
-#define TESS_NO_COORDINATE UINT32_MAX
-enum tess_status tess_render_coordinates(uint32_t *coordinates,
-                                         struct tess_stage_report *report,
-                                         struct tess_device *dev,
-                                         struct tess_budget *budget,
-                                         const struct tess_mesh *mesh,
-                                         const struct tess_camera *camera, uint32_t size);
+                                   const struct tess_word_views *views);
 
 // What it would need, with the smallest budget. That depends on the picture, not on the
 // mesh.

@@ -18,7 +18,7 @@ struct tess_fit_view {
     uint64_t weight;               // of all
 };
 
-// coordinates [picture->width][picture->height]: of tess_render_coordinates(), for a
+// coordinates [picture->width][picture->height]: TESS_WORDS_COORDINATES, for a
 // texture of `size` x `size` texels. Pixels count that are more opaque than not, the less
 // the more texels they cover. TESS_ERR_MEMORY. Clear with tess_fit_view_clear().
 enum tess_status tess_fit_view_create(struct tess_fit_view *out, struct tess_env *env,

@@ -40,16 +40,17 @@ static struct tess_camera camera_of(void *user, size_t view)
     return tess_sphere_camera(view, sight->views);
 }
 
-static enum tess_status count_faces(void *user, size_t view, const uint32_t *ids)
+static enum tess_status count_faces(void *user, size_t view, const void *words)
 {
     struct sight *sight = user;
-    uint32_t before = TESS_NO_FACE_ID; // neighbours are often alike
+    const uint32_t *ids = words;
+    uint32_t before = TESS_NO_WORD; // neighbours are often alike
     for (size_t i = 0; i < sight->pixels; i++) {
         uint32_t id = ids[i];
         if (id == before)
             continue;
         before = id;
-        if (id != TESS_NO_FACE_ID && sight->last[id] != view + 1) {
+        if (id != TESS_NO_WORD && sight->last[id] != view + 1) {
             sight->last[id] = view + 1;
             sight->counts[id]++;
         }
@@ -70,8 +71,9 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
         status =
             tess_alloc(&sight.last, env, mesh->faces, sizeof *sight.last, "visibility");
     if (!status)
-        status = tess_render_faces(report, dev, budget, mesh,
-                                   &(struct tess_face_views){.name = "visibility",
+        status = tess_render_words(report, dev, budget, mesh,
+                                   &(struct tess_word_views){.name = "visibility",
+                                                             .words = TESS_WORDS_FACES,
                                                              .count = views,
                                                              .size = size,
                                                              .camera = camera_of,
