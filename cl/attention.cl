@@ -16,10 +16,11 @@
 
 #if TESS_CPU
 
-#define MERGED  4             // units that a work-item takes
-#define QUERIES (MERGED * 64) // of them
-#define GROUP   8             // queries in registers
-#define WIDE    ((D + 15) / 16)
+#define MERGED     4             // units that a work-item takes
+#define QUERIES    (MERGED * 64) // of them
+#define GROUP      8             // queries in registers
+#define WIDE_BLOCK (BLOCK / 16)
+#define WIDE       ((D + 15) / 16)
 
 // 16 values from column 16 j of a row of D; zero beyond.
 static inline float16 load_columns(global const float *row, u32 j)
@@ -42,14 +43,6 @@ static inline float max16(float16 x)
     float4 b = fmax(a.lo, a.hi);
     float2 c = fmax(b.lo, b.hi);
     return fmax(c.lo, c.hi);
-}
-
-static inline float sum16(float16 x)
-{
-    float8 a = x.lo + x.hi;
-    float4 b = a.lo + a.hi;
-    float2 c = b.lo + b.hi;
-    return c.lo + c.hi;
 }
 
 // m[i][j] = m[j][i]: four perfect shuffles of 16 rows of 16.
@@ -79,7 +72,7 @@ static inline void load_keys(private float16 *block, global const float *keys,
                 m[r] = load_columns(keys + min(16 * i + r, count - 1) * row_stride, j);
             transpose16(m);
             for (u32 c = 0; c < 16 && 16 * j + c < D; c++)
-                block[(16 * j + c) * (BLOCK / 16) + i] = m[c];
+                block[(16 * j + c) * WIDE_BLOCK + i] = m[c];
         }
 }
 
@@ -95,93 +88,20 @@ static inline void load_values(private float16 *values, global const float *from
 
 #define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-// scores[q][key] for 8 queries and 32 keys from `keys` on, which holds D rows of BLOCK.
-static inline void score_keys(private float *scores, private const float *queries,
-                              private const float16 *keys)
+// sums[q][0 .. 31] += left[q][k] right[k][0 .. 31] over `count` k, for 8 q. Strides are
+// of left in floats, else in vectors.
+static inline void add_products(private float16 *sums, u32 sum_stride,
+                                private const float *left, u32 left_stride,
+                                private const float16 *right, u32 right_stride, u32 count)
 {
-#define START(q) float16 a##q = 0, b##q = 0;
+#define START(q) float16 a##q = sums[q * sum_stride], b##q = sums[q * sum_stride + 1];
     EACH_QUERY(START)
 #undef START
-    for (u32 d = 0; d < D; d++) {
-        const float16 k0 = keys[d * (BLOCK / 16)], k1 = keys[d * (BLOCK / 16) + 1];
+    for (u32 k = 0; k < count; k++) {
+        const float16 v = right[k * right_stride], w = right[k * right_stride + 1];
 #define STEP(q)                                                                          \
     {                                                                                    \
-        const float16 x = queries[q * D + d];                                            \
-        a##q = fma(x, k0, a##q);                                                         \
-        b##q = fma(x, k1, b##q);                                                         \
-    }
-        EACH_QUERY(STEP)
-#undef STEP
-    }
-#define FINISH(q)                                                                        \
-    vstore16(a##q, 0, scores + q * BLOCK);                                               \
-    vstore16(b##q, 1, scores + q * BLOCK);
-    EACH_QUERY(FINISH)
-#undef FINISH
-}
-
-// Turn 8 rows of scores into weights; scales are what earlier sums are multiplied by.
-static inline void weigh(private float *scores, u32 keys, private float *top,
-                         private float *total, private float *scales)
-{
-    float next[GROUP];
-    for (u32 q = 0; q < GROUP; q++) {
-        for (u32 i = keys; i < BLOCK; i++)
-            scores[q * BLOCK + i] = NEGATIVE;
-        const float16 s0 = vload16(0, scores + q * BLOCK),
-                      s1 = vload16(1, scores + q * BLOCK),
-                      s2 = vload16(2, scores + q * BLOCK),
-                      s3 = vload16(3, scores + q * BLOCK);
-        next[q] = fmax(top[q], max16(fmax(fmax(s0, s1), fmax(s2, s3))));
-        scales[q] = tess_exp_float(top[q] - next[q]);
-        top[q] = next[q];
-    }
-    for (u32 q = 0; q < GROUP; q++) {
-        const float16 s0 = tess_exp_float16(vload16(0, scores + q * BLOCK) - next[q]),
-                      s1 = tess_exp_float16(vload16(1, scores + q * BLOCK) - next[q]),
-                      s2 = tess_exp_float16(vload16(2, scores + q * BLOCK) - next[q]),
-                      s3 = tess_exp_float16(vload16(3, scores + q * BLOCK) - next[q]);
-        vstore16(s0, 0, scores + q * BLOCK);
-        vstore16(s1, 1, scores + q * BLOCK);
-        vstore16(s2, 2, scores + q * BLOCK);
-        vstore16(s3, 3, scores + q * BLOCK);
-        total[q] = fma(total[q], scales[q], sum16((s0 + s1) + (s2 + s3)));
-    }
-}
-
-// sums[q][16 j ..] = sums * scale + weights v for 8 queries, and for 16 columns.
-static inline void add_values(private float16 *sums, private const float *weights,
-                              private const float *scales, private const float16 *values,
-                              u32 keys)
-{
-#define START(q) float16 a##q = sums[q * WIDE] * scales[q];
-    EACH_QUERY(START)
-#undef START
-    for (u32 key = 0; key < keys; key++) {
-        const float16 v = values[key * WIDE];
-#define STEP(q) a##q = fma((float16)weights[q * BLOCK + key], v, a##q);
-        EACH_QUERY(STEP)
-#undef STEP
-    }
-#define FINISH(q) sums[q * WIDE] = a##q;
-    EACH_QUERY(FINISH)
-#undef FINISH
-}
-
-// The same for 32 columns.
-static inline void add_values_twice(private float16 *sums, private const float *weights,
-                                    private const float *scales,
-                                    private const float16 *values, u32 keys)
-{
-#define START(q)                                                                         \
-    float16 a##q = sums[q * WIDE] * scales[q], b##q = sums[q * WIDE + 1] * scales[q];
-    EACH_QUERY(START)
-#undef START
-    for (u32 key = 0; key < keys; key++) {
-        const float16 v = values[key * WIDE], w = values[key * WIDE + 1];
-#define STEP(q)                                                                          \
-    {                                                                                    \
-        const float16 x = weights[q * BLOCK + key];                                      \
+        const float16 x = left[q * left_stride + k];                                     \
         a##q = fma(x, v, a##q);                                                          \
         b##q = fma(x, w, b##q);                                                          \
     }
@@ -189,10 +109,53 @@ static inline void add_values_twice(private float16 *sums, private const float *
 #undef STEP
     }
 #define FINISH(q)                                                                        \
-    sums[q * WIDE] = a##q;                                                               \
-    sums[q * WIDE + 1] = b##q;
+    sums[q * sum_stride] = a##q;                                                         \
+    sums[q * sum_stride + 1] = b##q;
     EACH_QUERY(FINISH)
 #undef FINISH
+}
+
+// The same for 16 columns.
+static inline void add_half_products(private float16 *sums, u32 sum_stride,
+                                     private const float *left, u32 left_stride,
+                                     private const float16 *right, u32 right_stride,
+                                     u32 count)
+{
+#define START(q) float16 a##q = sums[q * sum_stride];
+    EACH_QUERY(START)
+#undef START
+    for (u32 k = 0; k < count; k++) {
+        const float16 v = right[k * right_stride];
+#define STEP(q) a##q = fma((float16)left[q * left_stride + k], v, a##q);
+        EACH_QUERY(STEP)
+#undef STEP
+    }
+#define FINISH(q) sums[q * sum_stride] = a##q;
+    EACH_QUERY(FINISH)
+#undef FINISH
+}
+
+// Turn 8 rows of scores into weights; scales are what earlier sums are multiplied by.
+static inline void weigh(private float16 *scores, u32 keys, private float *top,
+                         private float *total, private float *scales)
+{
+    float next[GROUP];
+    for (u32 q = 0; q < GROUP; q++) {
+      private
+        const float16 *s = scores + q * WIDE_BLOCK;
+        for (u32 i = keys; i < BLOCK; i++)
+            ((private float *)scores)[q * BLOCK + i] = NEGATIVE;
+        next[q] = fmax(top[q], max16(fmax(fmax(s[0], s[1]), fmax(s[2], s[3]))));
+        scales[q] = tess_exp_float(top[q] - next[q]);
+        top[q] = next[q];
+    }
+    for (u32 q = 0; q < GROUP; q++) {
+      private
+        float16 *s = scores + q * WIDE_BLOCK;
+        for (u32 i = 0; i < WIDE_BLOCK; i++)
+            s[i] = tess_exp_float16(s[i] - next[q]);
+        total[q] = fma(total[q], scales[q], tess_sum16((s[0] + s[1]) + (s[2] + s[3])));
+    }
 }
 
 // What a launch is about, but for its units.
@@ -214,8 +177,9 @@ static inline void attend(const private struct attention *a, uint4 unit)
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
     float queries[QUERIES * D], top[QUERIES], total[QUERIES];
-    float scores[GROUP * BLOCK] __attribute__((aligned(64))), scales[GROUP];
-    float16 sums[QUERIES * WIDE], values[BLOCK * WIDE], block[D * BLOCK / 16];
+    float scales[GROUP];
+    float16 sums[QUERIES * WIDE], values[BLOCK * WIDE], block[D * WIDE_BLOCK];
+    float16 scores[GROUP * WIDE_BLOCK];
     for (u32 i = 0; i < filled; i++) {
         const size_t row = row0 + min(i, count - 1);
         global const float *query = a->q + row * a->q_stride + a->q_col + head * D;
@@ -236,15 +200,24 @@ static inline void attend(const private struct attention *a, uint4 unit)
         load_keys(block, from + a->k_col, a->kv_stride, here);
         load_values(values, from + a->v_col, a->kv_stride, here);
         for (u32 g = 0; g < filled; g += GROUP) {
-            score_keys(scores, queries + g * D, block);
+            for (u32 i = 0; i < GROUP * WIDE_BLOCK; i++)
+                scores[i] = 0;
+            add_products(scores, WIDE_BLOCK, queries + g * D, D, block, WIDE_BLOCK, D);
             if (here > 32)
-                score_keys(scores + 32, queries + g * D, block + 2);
+                add_products(scores + 2, WIDE_BLOCK, queries + g * D, D, block + 2,
+                             WIDE_BLOCK, D);
             weigh(scores, here, top + g, total + g, scales);
+          private
+            const float *weights = (private const float *)scores;
+            for (u32 i = 0; i < GROUP * WIDE; i++)
+                sums[g * WIDE + i] *= scales[i / WIDE];
             u32 j = 0;
             for (; j + 1 < WIDE; j += 2)
-                add_values_twice(sums + g * WIDE + j, scores, scales, values + j, here);
+                add_products(sums + g * WIDE + j, WIDE, weights, BLOCK, values + j, WIDE,
+                             here);
             if (j < WIDE)
-                add_values(sums + g * WIDE + j, scores, scales, values + j, here);
+                add_half_products(sums + g * WIDE + j, WIDE, weights, BLOCK, values + j,
+                                  WIDE, here);
         }
     }
     for (u32 i = 0; i < count; i++) {

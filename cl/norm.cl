@@ -8,15 +8,7 @@
 #define LANES 64
 #endif
 
-#if TESS_CPU
-static inline float sum16(float16 x)
-{
-    float8 a = x.lo + x.hi;
-    float4 b = a.lo + a.hi;
-    float2 c = b.lo + b.hi;
-    return c.lo + c.hi;
-}
-#else
+#if !TESS_CPU
 // The sum of one value per work-item of the group, in a tree; every work-item gets it.
 static inline float group_sum(local float *tree, u32 lane, float x)
 {
@@ -46,7 +38,7 @@ layernorm(global float *out, global const float *in, global const float *weight,
     float16 sums = 0;
     for (u32 c = 0; c < wide; c += 16)
         sums += vload16(0, x + c);
-    float sum = sum16(sums);
+    float sum = tess_sum16(sums);
     for (u32 c = wide; c < C; c++)
         sum += x[c];
     const float mean = sum / C;
@@ -55,7 +47,7 @@ layernorm(global float *out, global const float *in, global const float *weight,
         const float16 d = vload16(0, x + c) - mean;
         sums = fma(d, d, sums);
     }
-    float squares = sum16(sums);
+    float squares = tess_sum16(sums);
     for (u32 c = wide; c < C; c++)
         squares = fma(x[c] - mean, x[c] - mean, squares);
 #else

@@ -12,10 +12,9 @@
 // weight, and the light that still comes through, T > 0. Once it is finished its T is
 // negative.
 #include "common.clh"
+#include "tiles.clh"
 
-#define TILE  16
-#define HEAD  16
-#define STATE (4 * TILE * TILE)
+#define HEAD 16
 
 #define ALPHA_MAX 0.999f
 #define T_MIN     1e-3f
@@ -31,10 +30,7 @@ typedef float16 ranks;
 
 static inline float sum_of(ranks v)
 {
-    const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.x + c.y;
+    return tess_sum16(v);
 }
 #else
 #define RANKS   4

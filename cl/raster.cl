@@ -17,11 +17,10 @@
 // nearest triangle so far, 0 for none. Of triangles at the same depth the first one
 // stays.
 #include "common.clh"
+#include "tiles.clh"
 
-#define TILE        16
 #define RECORD      36
 #define FACE_RECORD 18
-#define STATE       (4 * TILE * TILE)
 #define BATCH       64
 #define SUBSAMPLES  256
 #define FAR_START   (1 << 30)
@@ -268,10 +267,8 @@ resolve_triangles(global uchar4 *pixels, global const float *state, u32 cols, u3
     float4 sum = 0.0f;
     for (u32 j = 0; j < supersampling; j++)
         for (u32 i = 0; i < supersampling; i++) {
-            const u32 sx = x * supersampling + i, sy = y * supersampling + j;
-            global const float *s = state +
-                                    ((size_t)(sy / TILE) * cols + sx / TILE) * STATE +
-                                    sy % TILE * 4 * TILE + sx % TILE;
+            global const float *s =
+                sample_at(state, cols, x * supersampling + i, y * supersampling + j);
             if (s[3 * TILE] > 0.0f)
                 sum += clamp((float4)(s[0], s[TILE], s[2 * TILE], 1.0f), 0.0f, 1.0f);
         }
@@ -292,8 +289,7 @@ resolve_depths(global uchar4 *pixels, global const float *state, u32 cols, u32 w
     const u32 x = get_global_id(0), y = get_global_id(1);
     if (x >= width)
         return;
-    global const float *s = state + ((size_t)(y / TILE) * cols + x / TILE) * STATE +
-                            y % TILE * 4 * TILE + x % TILE;
+    global const float *s = sample_at(state, cols, x, y);
     pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE]);
 }
 
@@ -305,8 +301,7 @@ resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 wi
     const u32 x = get_global_id(0), y = get_global_id(1);
     if (x >= width)
         return;
-    global const float *s = state + ((size_t)(y / TILE) * cols + x / TILE) * STATE +
-                            y % TILE * 4 * TILE + x % TILE;
+    global const float *s = sample_at(state, cols, x, y);
     global int *to = (global int *)pixels + (size_t)y * width + x;
 #if TESS_CPU
     // The first of 16 pixels does all of them.
@@ -336,8 +331,7 @@ resolve_coordinates(global uchar4 *pixels, global const float *state, u32 cols, 
     const u32 x = get_global_id(0), y = get_global_id(1);
     if (x >= width)
         return;
-    global const float *s = state + ((size_t)(y / TILE) * cols + x / TILE) * STATE +
-                            y % TILE * 4 * TILE + x % TILE;
+    global const float *s = sample_at(state, cols, x, y);
     const u32 u = convert_ushort_sat(s[0] * 65536.0f);
     const u32 v = convert_ushort_sat(s[TILE] * 65536.0f);
     pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE] > 0.0f ? u | v << 16 : ~0u);

@@ -9,10 +9,9 @@
 // The state of a sample is red, green, blue, which are sums of colour * weight, and the
 // light that still comes through, T > 0. Once a sample is finished its T is negative.
 #include "common.clh"
+#include "tiles.clh"
 
-#define TILE   16
 #define RECORD 12
-#define STATE  (4 * TILE * TILE)
 #define BATCH  (TILE * TILE)
 
 #define NEAR      0.2f
@@ -239,10 +238,8 @@ resolve_splats(global uchar4 *pixels, global const float *state, u32 cols, u32 w
     float4 sum = 0.0f;
     for (u32 j = 0; j < supersampling; j++)
         for (u32 i = 0; i < supersampling; i++) {
-            const u32 sx = x * supersampling + i, sy = y * supersampling + j;
-            global const float *s = state +
-                                    ((size_t)(sy / TILE) * cols + sx / TILE) * STATE +
-                                    sy % TILE * 4 * TILE + sx % TILE;
+            global const float *s =
+                sample_at(state, cols, x * supersampling + i, y * supersampling + j);
             sum += (float4)(s[0], s[TILE], s[2 * TILE], 1.0f - fabs(s[3 * TILE]));
         }
     const float4 mean =
