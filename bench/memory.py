@@ -82,6 +82,14 @@ def parse_options():
     return options
 
 
+def find_model(options, scratch):
+    """Have options.model name one: of random weights where none was given."""
+    if not options.model:
+        options.model = scratch / "model"
+        subprocess.run([options.program, "bench", "--synthetic", options.model,
+                        *(["--tiny"] if options.tiny else [])], check=True)
+
+
 # ---- one run ----
 
 def anonymous(pid):
@@ -435,10 +443,7 @@ def main():
             Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
     scratch = Path(tempfile.mkdtemp(prefix="tessella-memory-"))
     try:
-        if not options.model:
-            options.model = scratch / "model"
-            subprocess.run([options.program, "bench", "--synthetic", options.model,
-                            *(["--tiny"] if options.tiny else [])], check=True)
+        find_model(options, scratch)
         for part in PARTS:
             if part in options.only:
                 globals()[f"measure_{part}"](options, scratch, results, save)

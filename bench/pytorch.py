@@ -33,7 +33,7 @@ import numpy
 import torch
 from torch.nn import functional
 
-from memory import shell, write_latent
+from memory import find_model, shell, write_latent
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "demo/images/duck.png"
@@ -283,10 +283,7 @@ def main():
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     scratch = Path(tempfile.mkdtemp(prefix="tessella-pytorch-"))
     try:
-        if not options.model:
-            options.model = scratch / "model"
-            subprocess.run([options.program, "bench", "--synthetic", options.model,
-                            *(["--tiny"] if options.tiny else [])], check=True)
+        find_model(options, scratch)
         results = measure(options, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

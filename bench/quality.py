@@ -21,13 +21,13 @@ python3-matplotlib of Debian. The table is Markdown, the picture a PNG.
 import argparse
 import io
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from memory import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ("wuson", "chair")  # whose true surfaces are known
@@ -287,15 +287,6 @@ def draw(results, path):
         axis.set_title(titles[key])
     axes[0].legend()
     figure.savefig(path, dpi=80, bbox_inches="tight", format="png")
-
-
-def machine():
-    name = platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            name = line.split(":", 1)[1].strip()
-            break
-    return f"{name}, {len(os.sched_getaffinity(0))} CPUs"
 
 
 def main():

@@ -1,6 +1,6 @@
 // Binary glTF: what is written is as the format asks and reads back; foreign files with
 // every layout that is read; files that lie.
-#include "io_tmp.h"
+#include "glb_tmp.h"
 
 #include <math.h>
 
@@ -35,13 +35,6 @@ static struct tess_mesh make_mesh(struct tmp *tmp)
     return mesh;
 }
 
-static uint32_t word_at(const uint8_t *data, size_t offset)
-{
-    uint32_t word;
-    memcpy(&word, data + offset, sizeof word);
-    return word;
-}
-
 static void test_written(void **state)
 {
     struct tmp *tmp = *state;
@@ -53,12 +46,12 @@ static void test_written(void **state)
     size_t bytes;
     uint8_t *data = tmp_read(tmp, "a.glb", &bytes);
     assert_memory_equal(data, "glTF\2\0\0\0", 8);
-    assert_int_equal(word_at(data, 8), bytes);
-    size_t json_bytes = word_at(data, 12);
+    assert_int_equal(tmp_word_at(data, 8), bytes);
+    size_t json_bytes = tmp_word_at(data, 12);
     assert_int_equal(json_bytes % 4, 0);
     assert_memory_equal(data + 16, "JSON", 4);
     assert_memory_equal(data + 20 + json_bytes + 4, "BIN\0", 4);
-    assert_int_equal(word_at(data, 20 + json_bytes), 4 * (12 + 12 + 12) + 4 * 8);
+    assert_int_equal(tmp_word_at(data, 20 + json_bytes), 4 * (12 + 12 + 12) + 4 * 8);
     struct tess_json *json = NULL;
     assert_int_equal(
         tess_json_parse(&json, &tmp->env, "a", (char *)data + 20, json_bytes), TESS_OK);
@@ -131,29 +124,11 @@ static void test_empty(void **state)
     assert_int_equal(tess_gltf_write(&mesh, &tmp->env, tmp_path(tmp, "a.glb"), NULL, 0),
                      TESS_OK);
     uint8_t *data = tmp_read(tmp, "a.glb", &bytes);
-    assert_int_equal(20 + word_at(data, 12), bytes); // no binary chunk
+    assert_int_equal(20 + tmp_word_at(data, 12), bytes); // no binary chunk
     assert_null(strstr((char *)data + 20, "mesh"));
     free(data);
     tmp_expect(tmp, read_any(&tmp->env, tmp_path(tmp, "a.glb")), TESS_ERR_FILE,
                "a.glb: no triangles", NULL);
-}
-
-// A file of this JSON and binary chunk.
-static const char *write_glb(struct tmp *tmp, const char *json, const void *binary,
-                             size_t bytes)
-{
-    uint8_t data[8192] = {0};
-    size_t length = (strlen(json) + 3) / 4 * 4, padded = (bytes + 3) / 4 * 4;
-    const uint32_t words[5] = {0x46546c67, 2, (uint32_t)(28 + length + padded),
-                               (uint32_t)length, 0x4e4f534a};
-    const uint32_t chunk[2] = {(uint32_t)padded, 0x004e4942};
-    assert_true(28 + length + padded <= sizeof data);
-    memcpy(data, words, sizeof words);
-    memset(data + 20, ' ', length);
-    memcpy(data + 20, json, strlen(json));
-    memcpy(data + 20 + length, chunk, sizeof chunk);
-    memcpy(data + 28 + length, binary, bytes);
-    return tmp_write(tmp, "b.glb", data, 28 + length + padded);
 }
 
 // Interleaved positions and byte colours, short indices, in a tree of transforms.
@@ -199,7 +174,8 @@ static void test_foreign(void **state)
     struct tess_mesh mesh = {0};
     assert_int_equal(sizeof BINARY, 92);
     assert_int_equal(
-        tess_gltf_read(&mesh, &tmp->env, write_glb(tmp, FOREIGN, &BINARY, sizeof BINARY)),
+        tess_gltf_read(&mesh, &tmp->env,
+                       tmp_write_glb(tmp, "b.glb", FOREIGN, &BINARY, sizeof BINARY)),
         TESS_OK);
     assert_int_equal(mesh.vertices, 6);
     assert_int_equal(mesh.faces, 2);
@@ -226,12 +202,8 @@ static void test_foreign(void **state)
 static enum tess_status read_changed(struct tmp *tmp, const char *from, const char *to,
                                      const struct foreign *binary)
 {
-    char json[4096];
-    const char *at = strstr(FOREIGN, from);
-    assert_non_null(at);
-    snprintf(json, sizeof json, "%.*s%s%s", (int)(at - FOREIGN), FOREIGN, to,
-             at + strlen(from));
-    return read_any(&tmp->env, write_glb(tmp, json, binary, sizeof *binary));
+    return read_any(&tmp->env, tmp_write_changed_glb(tmp, "b.glb", FOREIGN, from, to,
+                                                     binary, sizeof *binary));
 }
 
 static void test_bad_json(void **state)
@@ -347,7 +319,7 @@ static void test_bad_container(void **state)
 {
     struct tmp *tmp = *state;
     size_t bytes;
-    write_glb(tmp, FOREIGN, &BINARY, sizeof BINARY);
+    tmp_write_glb(tmp, "b.glb", FOREIGN, &BINARY, sizeof BINARY);
     uint8_t *data = tmp_read(tmp, "b.glb", &bytes);
     static const struct {
         size_t at;
@@ -365,7 +337,7 @@ static void test_bad_container(void **state)
                    TESS_ERR_FILE, "c.glb: ", cases[i].text, NULL);
         data[cases[i].at] = old;
     }
-    size_t chunk = 20 + word_at(data, 12);
+    size_t chunk = 20 + tmp_word_at(data, 12);
     data[chunk] = 255;
     tmp_expect(tmp, read_any(&tmp->env, tmp_write(tmp, "c.glb", data, bytes)),
                TESS_ERR_FILE, "c.glb: chunk 1 has 255 bytes", NULL);
@@ -379,7 +351,7 @@ static void test_bad_container(void **state)
 static void test_damage(void **state)
 {
     struct tmp *tmp = *state;
-    write_glb(tmp, FOREIGN, &BINARY, sizeof BINARY);
+    tmp_write_glb(tmp, "b.glb", FOREIGN, &BINARY, sizeof BINARY);
     tmp_damage(tmp, "b.glb", read_any, 1, 4000);
 }
 

@@ -1,5 +1,6 @@
 // Gaussian splats in binary glTF: what is written is as KHR_gaussian_splatting asks and
 // reads back; foreign files with every type and transform that is read; files that lie.
+#include "glb_tmp.h"
 #include "random_splats.h"
 
 #include "io/gltf.h"
@@ -21,13 +22,6 @@ static enum tess_status read_any(struct tess_env *env, const char *path)
         assert_true(isfinite(splats.rotations[i]));
     tess_splats_clear(&splats);
     return status;
-}
-
-static uint32_t word_at(const uint8_t *data, size_t offset)
-{
-    uint32_t word;
-    memcpy(&word, data + offset, sizeof word);
-    return word;
 }
 
 // The floats of an attribute in the binary chunk of a file that was written.
@@ -74,7 +68,7 @@ static void test_written(void **state)
         TESS_OK);
     size_t bytes;
     uint8_t *data = tmp_read(tmp, "a.glb", &bytes);
-    size_t json_bytes = word_at(data, 12);
+    size_t json_bytes = tmp_word_at(data, 12);
     const uint8_t *binary = data + 28 + json_bytes;
     assert_int_equal(bytes, 28 + json_bytes + COUNT * 64);
     struct tess_json *json = NULL;
@@ -205,28 +199,12 @@ static const struct foreign BINARY = {.position = {1, 0, 0.25f},
                                       .opacity = {51},
                                       .colour = {1, -1, 0.5f}};
 
-static const char *write_glb(struct tmp *tmp, const char *json, const void *binary,
-                             size_t bytes)
-{
-    static uint8_t data[8192];
-    size_t length = strlen(json), padded = (length + 3) / 4 * 4;
-    const uint32_t head[5] = {0x46546c67, 2, (uint32_t)(28 + padded + bytes),
-                              (uint32_t)padded, 0x4e4f534a};
-    const uint32_t chunk[2] = {(uint32_t)bytes, 0x004e4942};
-    memcpy(data, head, sizeof head);
-    memset(data + 20, ' ', padded);
-    memcpy(data + 20, json, length);
-    memcpy(data + 20 + padded, chunk, sizeof chunk);
-    memcpy(data + 28 + padded, binary, bytes);
-    return tmp_write(tmp, "f.glb", data, 28 + padded + bytes);
-}
-
 static void test_foreign(void **state)
 {
     struct tmp *tmp = *state;
     struct tess_splats read = {0};
     assert_int_equal(sizeof BINARY, 64);
-    write_glb(tmp, FOREIGN, &BINARY, sizeof BINARY);
+    tmp_write_glb(tmp, "f.glb", FOREIGN, &BINARY, sizeof BINARY);
     assert_true(tess_gltf_has_splats(&tmp->env, tmp->path));
     enum tess_status status = tess_gltf_read_splats(&read, &tmp->env, tmp->path);
     if (status)
@@ -253,12 +231,8 @@ static void test_foreign(void **state)
 static enum tess_status read_changed(struct tmp *tmp, const char *from, const char *to,
                                      const struct foreign *binary)
 {
-    char json[4096];
-    const char *at = strstr(FOREIGN, from);
-    assert_non_null(at);
-    snprintf(json, sizeof json, "%.*s%s%s", (int)(at - FOREIGN), FOREIGN, to,
-             at + strlen(from));
-    return read_any(&tmp->env, write_glb(tmp, json, binary, sizeof *binary));
+    return read_any(&tmp->env, tmp_write_changed_glb(tmp, "f.glb", FOREIGN, from, to,
+                                                     binary, sizeof *binary));
 }
 
 static void test_changed(void **state)
@@ -368,7 +342,7 @@ static void test_linear_colours(void **state)
         grey.colour[i] = (float)((linear[i] - 0.5) / TESS_SH_DC);
     const char *at = strstr(FOREIGN, "srgb_rec");
     snprintf(json, sizeof json, "%.*slin%s", (int)(at - FOREIGN), FOREIGN, at + 4);
-    write_glb(tmp, json, &grey, sizeof grey);
+    tmp_write_glb(tmp, "f.glb", json, &grey, sizeof grey);
     assert_int_equal(tess_gltf_read_splats(&read, &tmp->env, tmp->path), TESS_OK);
     for (int i = 0; i < 3; i++)
         assert_true(fabs(0.5 + TESS_SH_DC * (double)read.colours[i] - display[i]) < 1e-4);
@@ -378,7 +352,7 @@ static void test_linear_colours(void **state)
 static void test_damage(void **state)
 {
     struct tmp *tmp = *state;
-    write_glb(tmp, FOREIGN, &BINARY, sizeof BINARY);
+    tmp_write_glb(tmp, "f.glb", FOREIGN, &BINARY, sizeof BINARY);
     tmp_damage(tmp, "f.glb", read_any, 1, 1000);
     struct tess_splats splats = make_splats(tmp, 3);
     assert_int_equal(
