@@ -12,7 +12,7 @@
 #include "pipeline/provenance.h"
 
 enum { FILES_MAX = 2 };
-static const char suffix[] = ".html";
+#define SUFFIX ".html"
 
 struct page {
     char *title; // the path without folder and suffix
@@ -28,7 +28,7 @@ typedef enum tess_status (*save_function)(const struct tess_asset *asset,
 static enum tess_status make_title(char **out, struct tess_context *ctx, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    size_t length = strlen(base), end = sizeof suffix - 1;
+    size_t length = strlen(base), end = sizeof SUFFIX - 1;
     return tess_strf(out, &ctx->env, "%.*s", (int)(length > end ? length - end : length),
                      base);
 }
