@@ -109,7 +109,7 @@ struct chains {
     struct tess_mat out;
     size_t count, items, rounds, lanes;
     double flop;
-    char defines[24];
+    char defines[32];
 };
 
 static void set_chains(struct chains *chains, const struct tess_measure *measure)

@@ -294,6 +294,7 @@ enum tess_status tess_gltf_read(struct tess_mesh *out, struct tess_env *env,
         status = tess_gltf_walk(&reader.glb, visit, &reader);
     if (!status && reader.mesh.faces == 0)
         status = tess_fail(env, TESS_ERR_FILE, "%s: no triangles in its scene", path);
+    tess_gltf_textures_clear(&reader.textures);
     tess_glb_close(&reader.glb);
     if (status) {
         tess_mesh_clear(&reader.mesh);
