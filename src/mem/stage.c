@@ -16,6 +16,7 @@
 #define FLOOR_SHARE     256               // or to this part of it where that is more
 #define FLOOR_STEPS_MAX ((size_t)1 << 34) // 16 TiB
 #define SHRINKS_MAX     4
+#define KEPT_PARTS      16 // of a spilled tensor stay on the device as many of these as fit
 // Of a time that is estimated, at most this may come from kernels that never ran.
 #define GUESSED_SHARE_MAX 0.05
 // A tile of less than this share of the comfortable one is only taken when nothing else
@@ -25,6 +26,7 @@
 // One policy: what may be given up to fit.
 struct policy {
     size_t spills; // how many kinds of spillable tensors live on the host
+    size_t kept;   // but for so many of their KEPT_PARTS
     bool prefetch, resident;
     bool small_tiles;
 };
@@ -122,32 +124,40 @@ static size_t spill_rank(const struct tess_stage *stage, size_t index)
     return rank;
 }
 
-bool tess_stage_spills(struct tess_stage *stage, size_t *kind, const char *tag,
-                       size_t bytes)
+// The kind of a tensor; in the first dry run one is made that is new.
+static size_t find_spillable(struct tess_stage *stage, const char *tag, size_t bytes)
 {
     size_t index = 0;
     while (index < stage->spillable_count &&
            (stage->spillable[index].bytes != bytes ||
             strcmp(stage->spillable[index].tag, tag) != 0))
         index++;
-    *kind = index;
-    if (stage->measuring) {
+    if (stage->measuring && index == stage->spillable_count) {
         assert(index < SPILLABLE_MAX);
-        struct kind *made = &stage->spillable[index];
-        if (index == stage->spillable_count) {
-            *made = (struct kind){.tag = tag, .bytes = bytes};
-            stage->spillable_count++;
-        }
-        made->live++;
-        made->most = made->live > made->most ? made->live : made->most;
-        return false;
+        stage->spillable[stage->spillable_count++] =
+            (struct kind){.tag = tag, .bytes = bytes};
     }
     assert(index < stage->spillable_count);
+    return index;
+}
+
+void tess_stage_spill(size_t *host_groups, size_t *kind, struct tess_stage *stage,
+                      const char *tag, size_t groups, size_t group_bytes)
+{
+    size_t index = find_spillable(stage, tag, groups * group_bytes);
+    *kind = index;
+    *host_groups = 0;
+    if (stage->measuring) {
+        struct kind *made = &stage->spillable[index];
+        made->live++;
+        made->most = made->live > made->most ? made->live : made->most;
+        return;
+    }
     if (spill_rank(stage, index) >= stage->policy.spills)
-        return false;
-    stage->report->spilled_bytes += bytes;
+        return;
+    *host_groups = groups - groups * stage->policy.kept / KEPT_PARTS;
+    stage->report->spilled_bytes += *host_groups * group_bytes;
     stage->report->spilled_tensors++;
-    return true;
 }
 
 void tess_stage_count_use(struct tess_stage *stage, size_t kind, size_t bytes)
@@ -409,8 +419,33 @@ static enum tess_status run_once(struct tess_stage *stage, const struct job *job
     return status;
 }
 
+// One dry run with a policy, which decides the tiles, or goes by those in *report; then
+// it goes through more steps if counters are wanted.
+static enum tess_status run_dry(struct tess_stage_report *report, const struct job *job,
+                                const struct tess_budget *budget, struct policy policy,
+                                const struct tess_stage *measured, bool fixed,
+                                bool want_counters)
+{
+    struct tess_stage stage = *measured;
+    stage.policy = policy;
+    stage.report = report;
+    stage.fixed = fixed;
+    stage.steps.limit = want_counters ? STEPS_TO_COUNT : STEPS_TO_FIT;
+    TESS_TRY(tess_arena_create(&stage.arena, job->dev, budget));
+    struct tess_counters ignored;
+    enum tess_status status = tess_device_take_counters(job->dev, &ignored);
+    if (!status)
+        status = run_once(&stage, job);
+    report->peak_bytes = tess_arena_peak(stage.arena);
+    tess_arena_destroy(&stage.arena);
+    tess_device_take_counters(job->dev, &report->counters);
+    if (!status)
+        add_left_out(report, &stage.steps.left_out);
+    return status;
+}
+
 // Try one policy dry. On success *report has the tiles, and the peak of a last dry run
-// with them, which goes through all steps if counters are wanted.
+// with them.
 static enum tess_status plan_policy(struct tess_stage_report *report,
                                     const struct job *job,
                                     const struct tess_budget *budget,
@@ -418,29 +453,11 @@ static enum tess_status plan_policy(struct tess_stage_report *report,
                                     const struct tess_stage *measured, bool want_counters)
 {
     *report = (struct tess_stage_report){.name = job->name, .prefetch = policy.prefetch};
-    struct tess_stage stage = *measured;
-    stage.policy = policy;
-    stage.report = report;
     // A span that comes later may need smaller tiles than an earlier one of its name was
     // given, so the tiles are decided in one dry run and checked in another, which counts
     // too.
-    for (int pass = 0; pass < 2; pass++) {
-        stage.fixed = pass == 1;
-        stage.steps.limit = pass == 0 || !want_counters ? STEPS_TO_FIT : STEPS_TO_COUNT;
-        TESS_TRY(tess_arena_create(&stage.arena, job->dev, budget));
-        struct tess_counters before;
-        enum tess_status status = tess_device_take_counters(job->dev, &before);
-        if (!status)
-            status = run_once(&stage, job);
-        report->peak_bytes = tess_arena_peak(stage.arena);
-        tess_arena_destroy(&stage.arena);
-        struct tess_counters ignored;
-        tess_device_take_counters(job->dev, pass == 1 ? &report->counters : &ignored);
-        TESS_TRY(status);
-        if (pass == 1)
-            add_left_out(report, &stage.steps.left_out);
-    }
-    return TESS_OK;
+    TESS_TRY(run_dry(report, job, budget, policy, measured, false, false));
+    return run_dry(report, job, budget, policy, measured, true, want_counters);
 }
 
 // Sizes and use of the spillable tensors, from a dry run without limits.
@@ -463,6 +480,29 @@ static enum tess_status measure(struct tess_stage *out, const struct job *job)
     return status;
 }
 
+// Keep as many parts of spilled tensors on the device as fit beside the tiles of a plan
+// that works.
+static enum tess_status keep_parts(struct tess_stage_report *report,
+                                   struct policy *policy, const struct job *job,
+                                   const struct tess_budget *budget,
+                                   const struct tess_stage *measured)
+{
+    for (size_t step = KEPT_PARTS / 2; step > 0; step /= 2) {
+        struct tess_stage_report trial = *report;
+        struct policy more = *policy;
+        more.kept += step;
+        enum tess_status status =
+            run_dry(&trial, job, budget, more, measured, true, true);
+        if (status && status != TESS_ERR_BUDGET)
+            return status;
+        if (!status) {
+            *report = trial;
+            *policy = more;
+        }
+    }
+    return TESS_OK;
+}
+
 static enum tess_status plan_policies(struct tess_stage_report *report,
                                       struct policy *chosen, const struct job *job,
                                       const struct tess_budget *budget,
@@ -477,6 +517,8 @@ static enum tess_status plan_policies(struct tess_stage_report *report,
                     .spills = spills, .prefetch = !late, .small_tiles = small};
                 status = plan_policy(report, job, budget, *chosen, measured, true);
             }
+    if (!status && chosen->spills)
+        status = keep_parts(report, chosen, job, budget, measured);
     return status;
 }
 

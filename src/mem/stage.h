@@ -8,7 +8,8 @@
 // Policies are tried in this order until one fits the budget: comfortable tiles before
 // small ones; everything on the device, weights that are used again included; then
 // weights streamed, with the next ones on their way or not, and spillable tensors on the
-// host, those first that cost the least traffic for the memory.
+// host, those first that cost the least traffic for the memory. Of tensors on the host,
+// as much as then fits is kept on the device all the same.
 #ifndef TESS_STAGE_H
 #define TESS_STAGE_H
 
@@ -51,10 +52,11 @@ bool tess_stage_resident(const struct tess_stage *stage);
 // For tensors that could live on the host. Those of one tag (a constant string) and size
 // are of one kind and go together, the least used first.
 //
-// One is made: true if it has to live on the host, which adds to the report. *kind names
-// its kind to the two calls below.
-bool tess_stage_spills(struct tess_stage *stage, size_t *kind, const char *tag,
-                       size_t bytes);
+// One of `groups` groups of rows is made: *host_groups of them, the last ones, have to
+// live on the host, which adds to the report. *kind names its kind to the two calls
+// below.
+void tess_stage_spill(size_t *host_groups, size_t *kind, struct tess_stage *stage,
+                      const char *tag, size_t groups, size_t group_bytes);
 // Bytes of it were read or written.
 void tess_stage_count_use(struct tess_stage *stage, size_t kind, size_t bytes);
 // It is gone.

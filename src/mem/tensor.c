@@ -1,4 +1,5 @@
-// Chunked tensors. Chunks are whole groups of rows. On the host a tensor is one array.
+// Chunked tensors. Chunks are whole groups of rows. The first groups are in chunks on the
+// device; the others, of a tensor that is spilled, in one array on the host.
 #include "mem/tensor.h"
 
 #include <assert.h>
@@ -23,11 +24,11 @@ struct tess_tensor {
     struct tess_stage *stage;
     struct tess_tensor_params params;
     size_t groups, group_bytes;
-    struct chunk *chunks; // on the device, or
+    struct chunk *chunks; // of the first groups
     size_t chunk_count;
-    unsigned char *host; // on the host; NULL in a dry run too
+    size_t host0;        // the first group on the host; `groups`: none is
+    unsigned char *host; // those from host0 on; NULL in a dry run
     size_t kind;         // of those that may be on the host
-    bool spilled;
 };
 
 static enum tess_status create_chunks(struct tess_tensor *tensor)
@@ -41,14 +42,14 @@ static enum tess_status create_chunks(struct tess_tensor *tensor)
         groups = 1;
     if (groups > CHUNK_GROUPS)
         groups -= groups % CHUNK_GROUPS;
-    tensor->chunk_count = (tensor->groups + groups - 1) / groups;
+    tensor->chunk_count = (tensor->host0 + groups - 1) / groups;
     TESS_TRY(tess_alloc(&tensor->chunks, tess_stage_env(stage), tensor->chunk_count,
                         sizeof *tensor->chunks, "a tensor"));
     for (size_t i = 0; i < tensor->chunk_count; i++) {
         struct chunk *chunk = &tensor->chunks[i];
         chunk->group0 = i * groups;
-        chunk->groups = tensor->groups - chunk->group0 < groups
-                            ? tensor->groups - chunk->group0
+        chunk->groups = tensor->host0 - chunk->group0 < groups
+                            ? tensor->host0 - chunk->group0
                             : groups;
         TESS_TRY(tess_arena_take(&chunk->data, &chunk->piece, tess_stage_arena(stage),
                                  chunk->groups * tensor->group_bytes,
@@ -70,14 +71,15 @@ enum tess_status tess_tensor_create(struct tess_tensor **out, struct tess_stage 
     tensor->groups = params->rows / group;
     tensor->group_bytes = group * params->cols * tess_dtype_size(params->dtype);
     assert(tensor->group_bytes % 4 == 0);
-    size_t bytes = tensor->groups * tensor->group_bytes;
-    tensor->spilled =
-        params->may_spill && tess_stage_spills(stage, &tensor->kind, params->tag, bytes);
-    enum tess_status status = TESS_OK;
-    if (!tensor->spilled)
-        status = create_chunks(tensor);
-    else if (!tess_device_dry(tess_stage_device(stage)))
-        status = tess_alloc(&tensor->host, env, 1, bytes, params->tag);
+    size_t spilled = 0;
+    if (params->may_spill)
+        tess_stage_spill(&spilled, &tensor->kind, stage, params->tag, tensor->groups,
+                         tensor->group_bytes);
+    tensor->host0 = tensor->groups - spilled;
+    enum tess_status status = create_chunks(tensor);
+    if (!status && spilled && !tess_device_dry(tess_stage_device(stage)))
+        status =
+            tess_alloc(&tensor->host, env, spilled, tensor->group_bytes, params->tag);
     if (status) {
         tess_tensor_destroy(&tensor);
         return status;
@@ -117,23 +119,35 @@ static size_t group_rows(const struct tess_tensor *tensor)
     return tensor->params.rows / tensor->groups;
 }
 
-// One launch per chunk: `forward` gathers into `mat`, else scatters from it.
+// Least and greatest of `count` > 0 groups.
+struct range {
+    uint32_t low, high;
+};
+
+static struct range find_range(const uint32_t *ids, size_t count)
+{
+    struct range range = {ids[0], ids[0]};
+    for (size_t i = 1; i < count; i++) {
+        range.low = ids[i] < range.low ? ids[i] : range.low;
+        range.high = ids[i] > range.high ? ids[i] : range.high;
+    }
+    return range;
+}
+
+// One launch per chunk: `forward` gathers into `mat`, else scatters from it. Rows of
+// groups on the host stay as they are.
 static enum tess_status move_groups(struct tess_stage *stage,
                                     const struct tess_tensor *tensor, struct tess_mat mat,
-                                    const uint32_t *ids, size_t count, bool forward)
+                                    const uint32_t *ids, size_t count, struct range range,
+                                    bool forward)
 {
     size_t mark = tess_arena_mark(tess_stage_arena(stage));
     struct tess_mat table;
     TESS_TRY(tess_mat_take(&table, stage, count, 1, TESS_U32, "row numbers"));
     TESS_TRY(tess_mat_write(stage, table, ids));
-    uint32_t low = UINT32_MAX, high = 0;
-    for (size_t i = 0; i < count; i++) {
-        low = ids[i] < low ? ids[i] : low;
-        high = ids[i] > high ? ids[i] : high;
-    }
     for (size_t i = 0; i < tensor->chunk_count; i++) {
         const struct chunk *chunk = &tensor->chunks[i];
-        if (chunk->group0 > high || chunk->group0 + chunk->groups <= low)
+        if (chunk->group0 > range.high || chunk->group0 + chunk->groups <= range.low)
             continue;
         TESS_TRY(tess_launch(
             tess_stage_device(stage),
@@ -152,7 +166,8 @@ static enum tess_status move_groups(struct tess_stage *stage,
     return TESS_OK;
 }
 
-// The same for a tensor on the host: through an array of the matrix's size.
+// The same for groups on the host, through an array of the matrix's size; a gather leaves
+// zeros in rows of the others.
 static enum tess_status move_host_groups(struct tess_stage *stage,
                                          const struct tess_tensor *tensor,
                                          struct tess_mat mat, const uint32_t *ids,
@@ -170,7 +185,9 @@ static enum tess_status move_host_groups(struct tess_stage *stage,
     if (!forward)
         status = tess_slice_read(dev, mat.data, staging);
     for (size_t i = 0; i < count && !status; i++) {
-        unsigned char *host = tensor->host + ids[i] * bytes;
+        if (ids[i] < tensor->host0)
+            continue;
+        unsigned char *host = tensor->host + (ids[i] - tensor->host0) * bytes;
         memcpy(forward ? staging + i * bytes : host, forward ? host : staging + i * bytes,
                bytes);
     }
@@ -191,8 +208,14 @@ static enum tess_status move_any(struct tess_stage *stage,
                                  const uint32_t *ids, size_t count, bool forward)
 {
     count_use(tensor, count);
-    return (tensor->spilled ? move_host_groups : move_groups)(stage, tensor, mat, ids,
-                                                              count, forward);
+    if (count == 0)
+        return TESS_OK;
+    struct range range = find_range(ids, count);
+    if (range.high >= tensor->host0)
+        TESS_TRY(move_host_groups(stage, tensor, mat, ids, count, forward));
+    if (range.low >= tensor->host0)
+        return TESS_OK;
+    return move_groups(stage, tensor, mat, ids, count, range, forward);
 }
 
 enum tess_status tess_tensor_gather(struct tess_mat *out, struct tess_stage *stage,
@@ -264,12 +287,18 @@ static enum tess_status copy_any(struct tess_stage *stage,
     struct tess_device *dev = tess_stage_device(stage);
     assert(group0 + count <= tensor->groups);
     count_use(tensor, count);
-    if (!tensor->spilled)
-        return copy_chunks(stage, tensor, mat, group0, count, forward);
+    TESS_TRY(copy_chunks(stage, tensor, mat, group0, count, forward));
+    size_t first = group0 < tensor->host0 ? tensor->host0 : group0;
+    if (first >= group0 + count)
+        return TESS_OK;
+    struct tess_slice rest = mat.data;
+    rest.offset += (first - group0) * tensor->group_bytes;
+    rest.bytes = (group0 + count - first) * tensor->group_bytes;
     unsigned char *host =
-        tensor->host ? tensor->host + group0 * tensor->group_bytes : NULL;
-    return forward ? tess_slice_write_now(dev, mat.data, host)
-                   : tess_slice_read(dev, mat.data, host);
+        tensor->host ? tensor->host + (first - tensor->host0) * tensor->group_bytes
+                     : NULL;
+    return forward ? tess_slice_write_now(dev, rest, host)
+                   : tess_slice_read(dev, rest, host);
 }
 
 enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage,
