@@ -458,7 +458,9 @@ struct tess_clean_params {
                         // of their own
 };
 
-// Make an asset of the cleaned mesh of another, with normals made anew and no splats.
+// Make an asset of the cleaned mesh of another, with normals made anew and no splats. A
+// step that would leave no face is left out; where views are too few or too coarse to
+// tell what is hidden, a warning is logged.
 // TESS_ERR_ARG: there is no mesh, or a parameter out of its range; TESS_ERR_BUDGET names
 // the smallest budget that works.
 TESS_API enum tess_status tess_asset_clean(struct tess_asset **out,

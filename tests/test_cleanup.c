@@ -8,6 +8,7 @@
 #include "geom/simplify.h"
 #include "geom/specks.h"
 #include "geom/split.h"
+#include "geom/weld.h"
 #include "geom/wind.h"
 
 // ---- minimum cuts ----
@@ -70,11 +71,13 @@ static void test_inner_shell(void **state)
                      inner = make_sphere(tmp, 9, 12, 0.4f);
     turn_all(&inner);
     size_t outer_faces = outer.faces, removed;
+    bool spared;
     struct tess_mesh mesh = join(tmp, &outer, &inner, 0);
     float *visibility = calloc(mesh.faces, sizeof *visibility);
     for (size_t f = 0; f < outer_faces; f++)
         visibility[f] = 0.45f + (float)(f % 7) * 0.01f;
-    check(tmp, tess_mesh_remove_hidden(&mesh, &removed, &tmp->env, visibility, NULL));
+    check(tmp,
+          tess_mesh_remove_hidden(&mesh, &removed, &spared, &tmp->env, visibility, NULL));
     assert_int_equal(removed, outer_faces);
     assert_int_equal(mesh.faces, outer_faces);
     assert_int_equal(measure(tmp, &mesh).boundary_edges, 0);
@@ -83,8 +86,30 @@ static void test_inner_shell(void **state)
     // Nothing is hidden now: nothing changes.
     for (size_t f = 0; f < mesh.faces; f++)
         visibility[f] = f % 2 ? 0.001f : 0.5f;
-    check(tmp, tess_mesh_remove_hidden(&mesh, &removed, &tmp->env, visibility, NULL));
+    check(tmp,
+          tess_mesh_remove_hidden(&mesh, &removed, &spared, &tmp->env, visibility, NULL));
     assert_int_equal(removed, 0);
+    assert_false(spared);
+    free(visibility);
+    tess_mesh_clear(&mesh);
+}
+
+// Views that see next to nothing say that all is hidden: then nothing is, and the mesh is
+// told to be spared.
+static void test_all_hidden(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_mesh mesh = make_sphere(tmp, 9, 12, 0.5f);
+    size_t faces = mesh.faces, vertices = mesh.vertices, removed = 1;
+    bool spared = false;
+    float *visibility = calloc(faces, sizeof *visibility);
+    visibility[7] = 0.05f;
+    check(tmp,
+          tess_mesh_remove_hidden(&mesh, &removed, &spared, &tmp->env, visibility, NULL));
+    assert_true(spared);
+    assert_int_equal(removed, 0);
+    assert_int_equal(mesh.faces, faces);
+    assert_int_equal(mesh.vertices, vertices);
     free(visibility);
     tess_mesh_clear(&mesh);
 }
@@ -97,6 +122,7 @@ static void test_hole_limit(void **state)
     for (int large = 0; large < 2; large++) {
         struct tess_mesh mesh = make_sphere(tmp, 15, COLUMNS, 0.5f);
         size_t removed, before = mesh.faces, hidden = 0;
+        bool spared;
         float *visibility = calloc(mesh.faces, sizeof *visibility);
         for (size_t f = 0; f < mesh.faces; f++) {
             const uint32_t *face = mesh.indices + 3 * f;
@@ -108,7 +134,7 @@ static void test_hole_limit(void **state)
         }
         // The loop is a circle of radius about 0.28: its area is about 0.24.
         check(tmp, tess_mesh_remove_hidden(
-                       &mesh, &removed, &tmp->env, visibility,
+                       &mesh, &removed, &spared, &tmp->env, visibility,
                        &(struct tess_hidden_params){.max_hole_area = large ? 0.5 : 0.1}));
         assert_int_equal(removed, large ? hidden : 0);
         assert_int_equal(mesh.faces, before - removed);
@@ -249,6 +275,38 @@ static void test_simplify(void **state)
     tess_mesh_clear(&mesh);
 }
 
+// However few faces are asked for, some stay: a tetrahedron may collapse whole.
+static void test_simplify_to_nothing(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_mesh mesh = {0};
+    static const uint32_t corners[12] = {0, 2, 1, 0, 1, 3, 1, 2, 3, 2, 0, 3};
+    check(tmp, tess_mesh_create(&mesh, &tmp->env, 4, 4, true));
+    for (int v = 0; v < 4; v++)
+        for (int k = 0; k < 3; k++)
+            mesh.positions[3 * v + k] = v == k + 1;
+    memcpy(mesh.indices, corners, sizeof corners);
+    check(tmp, tess_mesh_simplify(&mesh, &tmp->env, 1));
+    assert_in_range(mesh.faces, 1, 4);
+    tess_mesh_clear(&mesh);
+}
+
+// All vertices of all faces in one place: they cannot be joined without losing the mesh.
+static void test_weld_to_nothing(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_mesh mesh = {0};
+    size_t joined = 1;
+    check(tmp, tess_mesh_create(&mesh, &tmp->env, 6, 2, true));
+    for (uint32_t i = 0; i < 6; i++)
+        mesh.indices[i] = i;
+    check(tmp, tess_mesh_weld(&mesh, &joined, &tmp->env));
+    assert_int_equal(joined, 0);
+    assert_int_equal(mesh.faces, 2);
+    assert_int_equal(mesh.vertices, 6);
+    tess_mesh_clear(&mesh);
+}
+
 // Two boxes with an edge in common, and a third that touches them in a vertex: each gets
 // vertices of its own.
 static void test_split(void **state)
@@ -302,10 +360,13 @@ static void test_empty(void **state)
     struct tmp *tmp = *state;
     struct tess_mesh mesh = {0};
     size_t count;
+    bool spared;
     check(tmp, tess_mesh_create(&mesh, &tmp->env, 0, 0, true));
+    check(tmp, tess_mesh_weld(&mesh, &count, &tmp->env));
     check(tmp, tess_mesh_wind(&mesh, &count, &tmp->env));
     check(tmp, tess_mesh_simplify(&mesh, &tmp->env, 0));
-    check(tmp, tess_mesh_remove_hidden(&mesh, &count, &tmp->env, NULL, NULL));
+    check(tmp, tess_mesh_remove_hidden(&mesh, &count, &spared, &tmp->env, NULL, NULL));
+    assert_false(spared);
     check(tmp, tess_mesh_remove_specks(&mesh, &count, &tmp->env, 0.5));
     check(tmp, tess_mesh_fill_holes(&mesh, &count, &tmp->env, 55));
     check(tmp, tess_mesh_split(&mesh, &count, &tmp->env));
@@ -316,11 +377,19 @@ static void test_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_max_flow),        cmocka_unit_test(test_inner_shell),
-        cmocka_unit_test(test_hole_limit),      cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_taken_diagonals), cmocka_unit_test(test_winding),
-        cmocka_unit_test(test_specks),          cmocka_unit_test(test_simplify),
-        cmocka_unit_test(test_split),           cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_max_flow),
+        cmocka_unit_test(test_inner_shell),
+        cmocka_unit_test(test_all_hidden),
+        cmocka_unit_test(test_simplify_to_nothing),
+        cmocka_unit_test(test_weld_to_nothing),
+        cmocka_unit_test(test_hole_limit),
+        cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_taken_diagonals),
+        cmocka_unit_test(test_winding),
+        cmocka_unit_test(test_specks),
+        cmocka_unit_test(test_simplify),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

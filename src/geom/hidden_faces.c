@@ -293,6 +293,11 @@ static enum tess_status find_hidden(struct job *job, bool *keep, struct tess_env
     return status;
 }
 
+static bool keeps_any(const bool *keep, size_t faces)
+{
+    return memchr(keep, true, faces * sizeof *keep) != NULL;
+}
+
 static bool has_inner(const float *visibility, size_t faces)
 {
     for (size_t f = 0; f < faces; f++)
@@ -302,19 +307,23 @@ static bool has_inner(const float *visibility, size_t faces)
 }
 
 enum tess_status tess_mesh_remove_hidden(struct tess_mesh *mesh, size_t *removed,
-                                         struct tess_env *env, const float *visibility,
+                                         bool *spared, struct tess_env *env,
+                                         const float *visibility,
                                          const struct tess_hidden_params *params)
 {
     double area = params && params->max_hole_area > 0 ? params->max_hole_area : HOLE_AREA;
     struct job job = {.mesh = mesh, .visibility = visibility, .max_hole_area = area};
     bool *keep = NULL;
     *removed = 0;
+    *spared = false;
     if (!has_inner(visibility, mesh->faces))
         return TESS_OK;
     TESS_TRY(tess_alloc(&keep, env, mesh->faces, sizeof *keep, "faces"));
     enum tess_status status = find_hidden(&job, keep, env);
     size_t before = mesh->faces;
     if (!status)
+        *spared = !keeps_any(keep, before);
+    if (!status && !*spared)
         status = tess_mesh_keep_faces(mesh, env, keep);
     if (!status)
         *removed = before - mesh->faces;

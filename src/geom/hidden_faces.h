@@ -14,9 +14,12 @@ struct tess_hidden_params {
 // the inner side stays where its median visibility is above 1/4, or where its removal
 // would open a hole that is too large. Nothing changes without inner faces.
 //
-// *removed is the number of faces that went. TESS_ERR_MEMORY, TESS_ERR_CANCELLED.
+// Nor does anything change if every face would have to go, which is so where views are
+// too few or too coarse to see the mesh: then *spared is true. *removed is the number of
+// faces that went. TESS_ERR_MEMORY, TESS_ERR_CANCELLED.
 enum tess_status tess_mesh_remove_hidden(struct tess_mesh *mesh, size_t *removed,
-                                         struct tess_env *env, const float *visibility,
+                                         bool *spared, struct tess_env *env,
+                                         const float *visibility,
                                          const struct tess_hidden_params *params);
 
 #endif

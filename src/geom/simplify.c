@@ -25,6 +25,10 @@ enum tess_status tess_mesh_simplify(struct tess_mesh *mesh, struct tess_env *env
         size_t count = meshopt_simplify(indices, mesh->indices, 3 * mesh->faces,
                                         mesh->positions, mesh->vertices,
                                         3 * sizeof(float), 3 * faces, FLT_MAX, 0, NULL);
+        if (count == 0) { // small closed pieces collapse whole
+            memcpy(indices, mesh->indices, 3 * mesh->faces * sizeof *indices);
+            count = 3 * mesh->faces;
+        }
         memcpy(mesh->indices, indices, count * sizeof *indices);
         mesh->faces = count / 3;
         memset(keep, true, mesh->faces);

@@ -46,6 +46,19 @@ static enum tess_status find_firsts(uint32_t *firsts, struct tess_env *env,
     return TESS_OK;
 }
 
+// Faces whose vertices stay apart. False: there are none.
+static bool choose_faces(bool *keep, const uint32_t *firsts, const struct tess_mesh *mesh)
+{
+    bool any = false;
+    for (size_t f = 0; f < mesh->faces; f++) {
+        const uint32_t *face = mesh->indices + 3 * f;
+        uint32_t a = firsts[face[0]], b = firsts[face[1]], c = firsts[face[2]];
+        keep[f] = a != b && b != c && c != a;
+        any = any || keep[f];
+    }
+    return any;
+}
+
 enum tess_status tess_mesh_weld(struct tess_mesh *mesh, size_t *joined,
                                 struct tess_env *env)
 {
@@ -56,13 +69,9 @@ enum tess_status tess_mesh_weld(struct tess_mesh *mesh, size_t *joined,
     enum tess_status status = tess_alloc(&keep, env, mesh->faces, sizeof *keep, "faces");
     if (!status)
         status = find_firsts(firsts, env, mesh);
-    if (!status) {
+    if (!status && choose_faces(keep, firsts, mesh)) {
         for (size_t i = 0; i < 3 * mesh->faces; i++)
             mesh->indices[i] = firsts[mesh->indices[i]];
-        for (size_t f = 0; f < mesh->faces; f++) {
-            const uint32_t *c = mesh->indices + 3 * f;
-            keep[f] = c[0] != c[1] && c[1] != c[2] && c[2] != c[0];
-        }
         status = tess_mesh_keep_faces(mesh, env, keep);
     }
     if (!status)

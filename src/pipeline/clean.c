@@ -106,6 +106,7 @@ static enum tess_status remove_hidden(struct job *job)
     struct tess_context *ctx = job->ctx;
     float *visibility = NULL;
     size_t removed = 0;
+    bool spared = false;
     struct tess_stage_report report = {0};
     TESS_TRY(tess_alloc(&visibility, &ctx->env, job->mesh.faces, sizeof *visibility,
                         "visibility"));
@@ -116,11 +117,16 @@ static enum tess_status remove_hidden(struct job *job)
         status = tess_context_keep(ctx, &report);
     if (!status)
         status = tess_mesh_remove_hidden(
-            &job->mesh, &removed, &ctx->env, visibility,
+            &job->mesh, &removed, &spared, &ctx->env, visibility,
             &(struct tess_hidden_params){.max_hole_area = job->params.max_hole_area});
     if (!status)
         tess_log(&ctx->env, TESS_LOG_DEBUG, "clean-up: %zu hidden faces removed",
                  removed);
+    if (spared)
+        tess_log(&ctx->env, TESS_LOG_WARNING,
+                 "clean-up: %zu views of %u pixels see too little of %zu faces to tell "
+                 "which are hidden, so all stay (try more or larger views)",
+                 job->params.views, (unsigned)job->params.view_size, job->mesh.faces);
     free(visibility);
     return status;
 }

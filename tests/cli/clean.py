@@ -83,6 +83,12 @@ def main():
             path = where / "same.glb"
             assert decode("wuson", path, "--simplify", "0", "--keep-hidden").status == DONE
             assert read_glb(path) == read_glb(raw)
+        with report.check("views too coarse to see faces: a warning, and no empty file"):
+            path = where / "coarse.glb"
+            result = decode("wuson", path, "--simplify", "0", "--views", "20", "--view-size", "128")
+            assert result.status == DONE, result
+            assert "warning: clean-up: 20 views of 128 pixels see too little" in result.err, result
+            assert measure(path)["faces"] == before["faces"], result
         with report.check("other views see the same object"):
             path = where / "views.glb"
             result = decode("wuson", path, "--views", "150", "--view-size", "640")
