@@ -360,22 +360,24 @@ struct tess_save_params {
     enum tess_up up;    // what is up in the file; the readers here expect the default
     double scale;       // of the object about the origin, 1e-9 to 1e9; 0: 1
     double millimetres; // in .stl: of a world unit, 1e-9 to 1e9; 0: 1
-    bool unlit;         // .glb: colours as they are, whatever the light
+    bool unlit;         // .glb, .html: colours as they are, whatever the light
 };
 
 // The same with the object turned and scaled; a radiance field, which lives on its grid,
-// stays as it is. TESS_ERR_ARG also for a parameter out of its range.
+// and the files in a page stay as they are. TESS_ERR_ARG also for a parameter out of its
+// range.
 TESS_API enum tess_status tess_asset_save_as(const struct tess_asset *asset,
                                              struct tess_context *ctx, const char *path,
                                              const struct tess_save_params *params);
 
 // Write a page (.html) that shows a mesh and splats in a browser with WebGL 2, without a
 // network, and offers them as files: .glb as `mesh` would save it, and .spz of `splats`.
-// Either may be NULL or have none. As tess_asset_save().
+// Either may be NULL or have none. Of `params`, which may be NULL, a page takes `unlit`.
+// As tess_asset_save().
 TESS_API enum tess_status tess_asset_save_page(const struct tess_asset *mesh,
                                                const struct tess_asset *splats,
-                                               struct tess_context *ctx,
-                                               const char *path);
+                                               struct tess_context *ctx, const char *path,
+                                               const struct tess_save_params *params);
 
 // What tess_asset_save() would write into `path`, more than one or-ed for .html; 0 for an
 // unknown suffix.

@@ -97,9 +97,9 @@ int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
                                          : holds_texture(path) ? assets->textured
                                                                : assets->mesh;
         enum tess_status status =
-            is_page(path)
-                ? tess_asset_save_page(assets->textured, assets->splats, cli->ctx, path)
-                : tess_asset_save_as(asset, cli->ctx, path, &cli->saving);
+            is_page(path) ? tess_asset_save_page(assets->textured, assets->splats,
+                                                 cli->ctx, path, &cli->saving)
+                          : tess_asset_save_as(asset, cli->ctx, path, &cli->saving);
         if (status)
             return cli_fail(cli, status);
     }

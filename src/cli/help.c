@@ -62,7 +62,7 @@ static const char placing_help[] =
     "                     .mesh.ply, -y in .ply .splat)\n"
     "  --scale F          of all outputs (1; the object is 1 across)\n"
     "  --stl-mm N         millimetres of that 1 in .stl (1)\n"
-    "  --unlit            .glb: colours as they are, without light\n";
+    "  --unlit            .glb, .html: colours as they are, without light\n";
 
 static const char texture_help[] =
     "Meshes in .glb and .obj (with OUT.mtl and OUT.png) get a texture instead of vertex "

@@ -5,7 +5,8 @@
 
 const DEGREE = Math.PI / 180;
 const PITCH_MAX = 89.9 * DEGREE;
-const START = {yaw: 30 * DEGREE, pitch: 20 * DEGREE, radius: 2, fov: 40 * DEGREE};
+const START = {yaw: 30 * DEGREE, pitch: 20 * DEGREE, fov: 40 * DEGREE};
+const MARGIN = 1.15; // of a picture's side to the sphere around all that is shown
 const SPHERE = Math.sqrt(3) / 2; // around the unit cube
 
 function dot(a, b) {
@@ -16,22 +17,48 @@ function fileAxes(v) {
     return [v[0], v[2], -v[1]];
 }
 
+function boundsOf(clouds) {
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    for (const cloud of clouds)
+        for (let i = 0; i < cloud.length; i++) {
+            const axis = i % 3;
+            low[axis] = Math.min(low[axis], cloud[i]);
+            high[axis] = Math.max(high[axis], cloud[i]);
+        }
+    return {low, high};
+}
+
+// The greatest distance from `middle`.
+function reachOf(clouds, middle) {
+    const [x, y, z] = middle;
+    let square = 0;
+    for (const cloud of clouds)
+        for (let i = 0; i < cloud.length; i += 3)
+            square = Math.max(square, (cloud[i] - x) ** 2 + (cloud[i + 1] - y) ** 2 +
+                                      (cloud[i + 2] - z) ** 2);
+    return Math.sqrt(square);
+}
+
 class Camera {
-    // `bounds` of what is shown, in the files' axes: {low, high}. What lies in the unit cube is seen
-    // as the command shows it; for anything else the camera moves.
-    constructor(bounds) {
-        const inside = [0, 1, 2].every((i) => bounds.low[i] > -0.6 && bounds.high[i] < 0.6);
-        const middle = [0, 1, 2].map((i) => (bounds.low[i] + bounds.high[i]) / 2);
-        const half = [0, 1, 2].map((i) => (bounds.high[i] - bounds.low[i]) / 2);
+    // `clouds` are arrays of the places shown, in the files' axes. What lies in the unit cube turns
+    // around the world's axis, as the command shows it; for anything else the camera moves. All of
+    // it is in the picture from each side.
+    constructor(clouds) {
+        const {low, high} = boundsOf(clouds);
+        const inside = [0, 1, 2].every((i) => low[i] > -0.6 && high[i] < 0.6);
+        const middle = [0, 1, 2].map((i) => (low[i] + high[i]) / 2);
+        const half = [0, 1, 2].map((i) => (high[i] - low[i]) / 2);
         this.home = inside ? [0, 0, 0] : middle;
         this.unit = inside ? 1 : Math.max(Math.hypot(...half), 1e-6) / SPHERE;
+        const reach = Math.max(reachOf(clouds, this.home), 0.1 * this.unit);
+        this.homeRadius = MARGIN * reach / Math.sin(START.fov / 2);
         this.reset();
     }
 
     reset() {
         Object.assign(this, START);
         this.target = [...this.home];
-        this.radius *= this.unit;
+        this.radius = this.homeRadius;
     }
 
     turn(yaw, pitch) {

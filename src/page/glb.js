@@ -3,8 +3,8 @@
 const COMPONENTS = {5123: Uint16Array, 5125: Uint32Array, 5126: Float32Array};
 const WIDTHS = {SCALAR: 1, VEC2: 2, VEC3: 3, VEC4: 4};
 
-// {positions, normals, colours, uvs, indices, image}: typed arrays, and a Blob; null for what
-// is not there. Null for a file without triangles.
+// {positions, normals, colours, uvs, indices, image, isUnlit}: typed arrays, and a Blob; null for
+// what is not there. Null for a file without triangles.
 function parseGlb(bytes) {
     const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (header.getUint32(0, true) !== 0x46546c67)
@@ -35,5 +35,6 @@ function parseGlb(bytes) {
         indices: array(primitive.indices),
         image: image ? new Blob([slice(tree.bufferViews[image.bufferView])],
                                 {type: image.mimeType}) : null,
+        isUnlit: (tree.extensionsUsed || []).includes("KHR_materials_unlit"),
     };
 }

@@ -57,11 +57,3 @@ function setCamera(gl, at, view) {
     gl.uniform1f(at.focal, view.focal);
     gl.uniform1f(at.tangent, view.tangent);
 }
-
-function extend(bounds, positions) {
-    for (let i = 0; i < positions.length; i++) {
-        const axis = i % 3;
-        bounds.low[axis] = Math.min(bounds.low[axis], positions[i]);
-        bounds.high[axis] = Math.max(bounds.high[axis], positions[i]);
-    }
-}

@@ -29,6 +29,10 @@ class Viewer {
             this.turnedAt = now;
             this.ask();
         }
+        this.draw();
+    }
+
+    draw() {
         this.screen.fit();
         const {width, height} = this.screen.canvas, drawing = this.drawings[this.mode];
         const view = this.camera.view(width, height);
@@ -62,7 +66,7 @@ class Viewer {
     }
 }
 
-async function makeDrawings(gl, meshFile, splatsFile, bounds, facts) {
+async function makeDrawings(gl, meshFile, splatsFile, clouds, facts) {
     const drawings = {};
     const mesh = meshFile && parseGlb(meshFile.bytes);
     if (mesh) {
@@ -72,14 +76,14 @@ async function makeDrawings(gl, meshFile, splatsFile, bounds, facts) {
         const drawing = new MeshDrawing(gl, mesh, image);
         drawings.mesh = {isSampled: true, draw: (view) => drawing.draw(view, false)};
         drawings.normals = {isSampled: true, draw: (view) => drawing.draw(view, true)};
-        extend(bounds, mesh.positions);
+        clouds.push(mesh.positions);
         facts.push(`${(mesh.indices.length / 3).toLocaleString("en")} faces`);
     }
     if (splatsFile) {
         const splats = parseSpz(await gunzip(splatsFile.bytes));
         const drawing = new SplatsDrawing(gl, splats);
         drawings.splats = {isSampled: false, draw: (view) => drawing.draw(view)};
-        extend(bounds, splats.positions);
+        clouds.push(splats.positions);
         facts.push(`${splats.count.toLocaleString("en")} splats`);
     }
     return drawings;
@@ -92,12 +96,11 @@ async function start() {
     if (splatsFile)
         addDownload("spz", splatsFile);
     const screen = new Screen(document.getElementById("view"));
-    const bounds = {low: [Infinity, Infinity, Infinity], high: [-Infinity, -Infinity, -Infinity]};
-    const facts = [];
-    const drawings = await makeDrawings(screen.gl, meshFile, splatsFile, bounds, facts);
+    const clouds = [], facts = [];
+    const drawings = await makeDrawings(screen.gl, meshFile, splatsFile, clouds, facts);
     if (!Object.keys(drawings).length)
         throw new Error("There is nothing to show: the mesh has no faces");
-    const camera = new Camera(bounds), viewer = new Viewer(screen, camera, drawings);
+    const camera = new Camera(clouds), viewer = new Viewer(screen, camera, drawings);
     for (const button of document.querySelectorAll("#modes button")) {
         button.hidden = !drawings[button.dataset.mode];
         button.addEventListener("click", () => viewer.show(button.dataset.mode));
@@ -110,7 +113,8 @@ async function start() {
         " ": () => viewer.switchTurning(),
     });
     window.addEventListener("hashchange", () => viewer.followFragment());
-    new ResizeObserver(viewer.ask).observe(screen.canvas);
+    // At once: a frame later the last picture would have been shown stretched.
+    new ResizeObserver(() => viewer.draw()).observe(screen.canvas);
     document.getElementById("facts").textContent = facts.join(", ");
     document.getElementById("message").hidden = true;
     viewer.followFragment();

@@ -1,4 +1,5 @@
-// The mesh, lit as `tessella render` lights it (cl/raster.cl), or its normals in the world's axes.
+// The mesh, lit as `tessella render` lights it (cl/raster.cl) or, if its file says so, not lit; or its
+// normals in the world's axes.
 
 const MESH_VERTEX = `
 layout(location = 0) in vec3 position;
@@ -20,7 +21,7 @@ void main() {
 }`;
 
 const MESH_FRAGMENT = `
-uniform bool showNormals, isTextured;
+uniform bool showNormals, isTextured, isUnlit;
 uniform sampler2D image;
 uniform vec3 key;
 in vec3 towards;
@@ -33,7 +34,7 @@ void main() {
     vec3 world = vec3(n.x, -n.z, n.y);
     float light = 0.30 * max(dot(key, n), 0.0) + 0.30 * max(-dot(Z, n), 0.0) + 0.08 * world.z + 0.50;
     vec3 base = isTextured ? texture(image, place).rgb : tint;
-    result = vec4(showNormals ? 0.5 * world + 0.5 : base * light, 1);
+    result = vec4(showNormals ? 0.5 * world + 0.5 : base * (isUnlit ? 1.0 : light), 1);
 }`;
 
 const KEY_LIGHT = [-0.45, -0.70, -0.60]; // in the view: from the upper left
@@ -61,6 +62,7 @@ class MeshDrawing {
         this.gl = gl;
         this.shader = linkProgram(gl, MESH_VERTEX, MESH_FRAGMENT);
         this.count = mesh.indices.length;
+        this.isUnlit = mesh.isUnlit;
         this.texture = image && this.loadTexture(image);
         this.vertices = gl.createVertexArray();
         gl.bindVertexArray(this.vertices);
@@ -104,6 +106,7 @@ class MeshDrawing {
         gl.uniform3fv(at.key, key);
         gl.uniform1i(at.showNormals, showNormals);
         gl.uniform1i(at.isTextured, this.texture !== null);
+        gl.uniform1i(at.isUnlit, this.isUnlit);
         gl.bindTexture(gl.TEXTURE_2D, this.texture);
         gl.enable(gl.DEPTH_TEST);
         gl.disable(gl.BLEND);

@@ -322,7 +322,7 @@ enum tess_status tess_asset_save_as(const struct tess_asset *asset,
                          "scale %g, %g mm, axis %d: expected 1e-9 to 1e9 and an axis",
                          params->scale, params->millimetres, (int)params->up);
     if (format == FORMAT_PAGE) // axes and size of a page are its own
-        return tess_asset_save_page(asset, asset, ctx, path);
+        return tess_asset_save_page(asset, asset, ctx, path, params);
     TESS_TRY(save_placed(asset, ctx, path, format, params));
     return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }

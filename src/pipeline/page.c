@@ -78,12 +78,16 @@ static void clear(struct page *page)
 
 static enum tess_status write_page(struct page *page, struct tess_context *ctx,
                                    const struct tess_asset *mesh,
-                                   const struct tess_asset *splats, const char *path)
+                                   const struct tess_asset *splats, const char *path,
+                                   bool unlit)
 {
     TESS_TRY(make_title(&page->title, ctx, path));
     TESS_TRY(make_folder(&page->folder, ctx, path));
-    if (mesh)
-        TESS_TRY(add_file(page, ctx, mesh, "glb", tess_asset_write_glb));
+    if (mesh) {
+        struct tess_asset written = *mesh;
+        written.unlit = unlit;
+        TESS_TRY(add_file(page, ctx, &written, "glb", tess_asset_write_glb));
+    }
     if (splats)
         TESS_TRY(add_file(page, ctx, splats, "spz", tess_asset_write_spz));
     return tess_html_write(&ctx->env, path, page->title, page->files, page->count);
@@ -91,7 +95,8 @@ static enum tess_status write_page(struct page *page, struct tess_context *ctx,
 
 enum tess_status tess_asset_save_page(const struct tess_asset *mesh,
                                       const struct tess_asset *splats,
-                                      struct tess_context *ctx, const char *path)
+                                      struct tess_context *ctx, const char *path,
+                                      const struct tess_save_params *params)
 {
     tess_context_begin(ctx);
     struct page page = {0};
@@ -104,7 +109,8 @@ enum tess_status tess_asset_save_page(const struct tess_asset *mesh,
                          "%s: a page shows a mesh or Gaussian splats, and there is "
                          "neither",
                          path);
-    enum tess_status status = write_page(&page, ctx, mesh, splats, path);
+    enum tess_status status =
+        write_page(&page, ctx, mesh, splats, path, params && params->unlit);
     clear(&page);
     return status ? status : tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
 }

@@ -80,7 +80,7 @@ def check_mode(report, where, page, mode):
     kind, channel = MODES[mode]
     for name, (yaw, pitch) in VIEWS.items():
         with report.check(f"{mode} from the {name}"):
-            got = screenshot(where, page, f"{mode}&yaw={yaw}&pitch={pitch}&bare")
+            got = screenshot(where, page, f"{mode}&yaw={yaw}&pitch={pitch}&radius=2&bare")
             wanted = where / f"{mode}-{name}-wanted.png"
             done("render", page.with_suffix(f".{kind}"), "-o", wanted, "--size", SIZE, "--yaw", yaw,
                  "--pitch", pitch, "--channel", channel, count=False)
@@ -105,7 +105,7 @@ def main():
         with report.check("a texture looks like vertex colours"):
             done("decode", LATENTS / "teapot.safetensors", "-o", textured, "--simplify", "20000",
                  "--keep-hidden", "--texture=512", count=False)
-            got = screenshot(where, textured, "mesh&yaw=30&pitch=20&bare&textured")
+            got = screenshot(where, textured, "mesh&yaw=30&pitch=20&radius=2&bare&textured")
             overlap, difference = compare(on_background(got),
                                           on_background(where / "mesh-front-wanted.png"))
             print(f"# textured: overlap {overlap:.4f}, difference {difference:.2f}")

@@ -13,6 +13,7 @@ from material import (DONE, FAILED, INPUT, Report, SMALLEST, Skip, USAGE, digest
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
 FILE = re.compile(r'<script type="text/plain" id="(\w+)" data-name="([^"]*)">([^<]*)</script>')
 SCRIPT = re.compile(r"<script>\n(.*?)</script>", re.S)
+UNLIT = b'"KHR_materials_unlit"'
 # Names by which HTML, CSS and JavaScript load something.
 LOADS = re.compile(r"https?:|//[a-z]|\b(?:src|srcset|action)\s*=\s*[\"']|@import|\burl\(|\bfetch\(|"
                    r"\bimport\b|XMLHttpRequest|WebSocket|importScripts|EventSource", re.I)
@@ -61,8 +62,29 @@ for (const [, kind, name, text] of fs.readFileSync(page, "utf8").matchAll(patter
     files[kind] = {dataset: {name}, textContent: text};
 globalThis.document = {getElementById: (id) => files[id] || null};
 const script = fs.readFileSync(scriptPath, "utf8").replace(/\\nstart\\(\\)[^]*$/, "");
-const own = new Function(script + "; return {embeddedFile, parseGlb, parseSpz, gunzip, extend, " +
+const own = new Function(script + "; return {embeddedFile, parseGlb, parseSpz, gunzip, boundsOf, " +
     "DepthOrder, Camera, fileAxes};")();
+// How far corners of a cube come from the middle of a square picture at most, as a share of its
+// half, and whether all of them are between the planes that cut.
+function seen(own, half, middle) {
+    const corners = [];
+    for (let i = 0; i < 8; i++)
+        for (let axis = 0; axis < 3; axis++)
+            corners.push(middle + (i >> axis & 1 ? half : -half));
+    const camera = new own.Camera([corners]);
+    let reach = 0, between = true;
+    for (let turn = 0; turn < 720; turn++) {
+        camera.turn(Math.PI / 36, turn % 72 ? 0 : -0.3);
+        const {rows, shift, focal, near, far} = camera.view(200, 200);
+        for (let i = 0; i < 24; i += 3) {
+            const [x, y, z] = rows.map((row, k) => shift[k] + row[0] * corners[i] +
+                                                   row[1] * corners[i + 1] + row[2] * corners[i + 2]);
+            reach = Math.max(reach, focal * Math.abs(x / z) / 100, focal * Math.abs(y / z) / 100);
+            between = between && z > near && z < far;
+        }
+    }
+    return [reach, between];
+}
 (async () => {
     const mesh = own.parseGlb(own.embeddedFile("glb").bytes);
     const splats = own.parseSpz(await own.gunzip(own.embeddedFile("spz").bytes));
@@ -71,9 +93,8 @@ const own = new Function(script + "; return {embeddedFile, parseGlb, parseSpz, g
                   splats: splats.count};
     for (const [name, positions] of [["mesh_bounds", mesh.positions],
                                      ["splat_bounds", splats.positions]]) {
-        const bounds = {low: [1e9, 1e9, 1e9], high: [-1e9, -1e9, -1e9]};
-        own.extend(bounds, positions);
-        told[name] = [bounds.low, bounds.high];
+        const {low, high} = own.boundsOf([positions]);
+        told[name] = [low, high];
     }
     const order = new own.DepthOrder(splats), direction = [0.6, 0, 0.8];
     told.sorted_once = order.update(direction);
@@ -83,7 +104,9 @@ const own = new Function(script + "; return {embeddedFile, parseGlb, parseSpz, g
     told.worst = 0;
     for (let i = 1; i < splats.count; i++)
         told.worst = Math.max(told.worst, depth(order.order[i]) - depth(order.order[i - 1]));
-    told.home = new own.Camera({low: [-0.5, -0.5, -0.5], high: [0.5, 0.5, 0.5]}).view(512, 512);
+    told.seen_from = {};
+    for (const [name, half, middle] of [["cube", 0.5, 0], ["small", 0.2, 0], ["far", 30, 100]])
+        told.seen_from[name] = seen(own, half, middle);
     console.log(JSON.stringify(told));
 })();
 """
@@ -135,7 +158,9 @@ def check_decoded(report, where, latent):
         near(told["splat_bounds"], in_file_axes(splats["bounds"]), 1e-6)
         assert told["sorted_once"] and not told["sorted_twice"], told
         assert told["worst"] < 2 / 65535, told["worst"]  # less than two steps of the keys
-        assert abs(told["home"]["shift"][2] - 2) < 1e-9, told["home"]
+    with report.check("node: the camera sees a cube from all sides, and near enough"):
+        for name, (reach, behind) in told["seen_from"].items():
+            assert 0.85 < reach < 1 and behind, (name, told["seen_from"])
 
 
 def check_meshes(report, where, latent):
@@ -145,6 +170,16 @@ def check_meshes(report, where, latent):
         files = read_page(where / "b.html")[1]
         assert files["glb"][1] == (where / "b.glb").read_bytes() and b'"images"' in files["glb"][1]
         assert "spz" in files
+    with report.check("--unlit: the page and the mesh in it have no light"):
+        for suffix in ("html", "glb"):
+            done("decode", latent, "-o", where / f"u.{suffix}", "--simplify", "500", "--keep-hidden",
+                 "--unlit")
+        for options, expected in (([], False), (["--unlit"], True)):
+            result = convert(where / "b.glb", "-o", where / "v.html", *options)
+            assert result.status == DONE, result
+            assert (UNLIT in read_page(where / "v.html")[1]["glb"][1]) == expected, options
+        assert read_page(where / "u.html")[1]["glb"][1] == (where / "u.glb").read_bytes()
+        assert UNLIT in (where / "u.glb").read_bytes()
     with report.check("a texture may be for a page only"):
         done("decode", latent, "-o", where / "c.html", "--simplify", "500", "--keep-hidden",
              "--texture=64", "--texture-views", "4", "--texture-view-size", "64")
