@@ -259,6 +259,10 @@ static enum tess_status open_real(struct tess_device *dev,
     }
     free(found);
     if (!status)
+        dev->fma = device_number(dev->id, CL_DEVICE_SINGLE_FP_CONFIG,
+                                 sizeof(cl_device_fp_config)) &
+                   CL_FP_FMA;
+    if (!status)
         status = check_groups(dev);
     if (!status)
         status = open_queues(dev);

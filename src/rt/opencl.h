@@ -43,6 +43,7 @@ struct tess_device {
     struct tess_device_info info;
     enum tess_variant variant;
     bool described, dry;
+    bool fma; // it has an instruction for fma()
     cl_platform_id platform;
     cl_device_id id;
     cl_context context;

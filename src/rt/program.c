@@ -17,7 +17,8 @@ static const char *variant_defines(const struct tess_device *dev)
 static enum tess_status build_options(char **out, struct tess_device *dev,
                                       const char *defines)
 {
-    return tess_strf(out, dev->env, "-cl-std=CL1.2 %s %s", variant_defines(dev), defines);
+    return tess_strf(out, dev->env, "-cl-std=CL1.2 %s%s %s", variant_defines(dev),
+                     dev->fma ? "" : " -DTESS_NO_FMA", defines);
 }
 
 // FNV-1a over the source; the rest of the key is text that is compared.
