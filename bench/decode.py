@@ -77,7 +77,7 @@ def run(options, caches, scratch, memory):
     report = scratch / "report.json"
     outputs = [scratch / f"out.{suffix}" for suffix in SUFFIXES]
     command = [options.program, "decode", options.latent, "--model", options.model, "-q",
-               "--report", str(report)]
+               "--raw", "--report", str(report)]
     for path in outputs:
         command += ["-o", str(path)]
     if options.device:

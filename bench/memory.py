@@ -160,7 +160,7 @@ def measure_runs(options, scratch, results, save):
         once = [name for name in (*BUDGETS, SMALL_BUFFERS, SMALLEST) if name not in COMPARED]
         def generate(name):
             limit = ["--memory", memory[name]] if memory[name] else []
-            return run(options, scratch, "generate", PICTURE, "--seed", 1, "--steps",
+            return run(options, scratch, "generate", PICTURE, "--raw", "--seed", 1, "--steps",
                        options.steps, "--voxels", voxels, *limit,
                        max_buffer=32 * MIB if name == SMALL_BUFFERS else None)
         if not any(cases.values()):
@@ -214,7 +214,7 @@ def measure_growth(options, scratch, results, save):
             runs = cases[str(count)]["runs"]
             if len(runs) >= (1 if count > 40000 else options.rounds):
                 continue
-            runs.append(run(options, scratch, "decode", scratch / f"{count}.safetensors",
+            runs.append(run(options, scratch, "decode", "--raw", scratch / f"{count}.safetensors",
                             "--memory", "512M", outputs=("a.glb", "a.ply")))
             print(f"decoding {count} voxels: {runs[-1]['seconds']:.0f} s", flush=True)
             save()

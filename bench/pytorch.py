@@ -257,7 +257,7 @@ def measure(options, scratch):
         "structure flow": ("generate", PICTURE, "--steps", 1, "--guidance-interval", "0,0",
                            "--voxels", 1, "-o", scratch / "a.safetensors"),
         "gaussian decoder": ("decode", latent, "-o", scratch / "a.ply"),
-        "mesh decoder": ("decode", latent, "-o", scratch / "a.glb")}
+        "mesh decoder": ("decode", latent, "--raw", "-o", scratch / "a.glb")}
     make = {"structure flow": lambda: flow_part(options, flop),
             "gaussian decoder": lambda: gaussian_part(options, flop, coords),
             "mesh decoder": lambda: mesh_part(options, flop, coords)}

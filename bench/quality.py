@@ -5,7 +5,7 @@
                      [--picture FILE]
 
 Each object is decoded as it comes, cleaned without simplification, cleaned and simplified to a
-twentieth (--clean), and that with a texture (--texture). Told are, against bench/surfaces.py:
+twentieth, and that with a texture (--texture). Told are, against bench/surfaces.py:
 
   distance  mean distance of the mesh to the truth and of the truth to the mesh, in cells of the
             128^3 grid; Chamfer is the mean of both
@@ -31,8 +31,8 @@ from memory import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ("wuson", "chair")  # whose true surfaces are known
-KINDS = {"decoded": (), "cleaned": ("--clean", "--simplify", "0"), "5 %": ("--clean",)}
-TEXTURED = ("--clean", "--texture")
+KINDS = {"decoded": ("--raw",), "cleaned": ("--simplify", "0"), "5 %": ()}
+TEXTURED = ("--texture",)
 DECODERS = ("mesh decoder", "mesh extraction", "gaussian decoder")
 CLEANING = ("visibility", "clean-up")
 
@@ -84,7 +84,7 @@ def tessella(options, *arguments):
 def decode(options, name, scratch, suffix, *arguments):
     """A file, what `info` says of it, seconds per stage."""
     path, report = scratch / f"mesh{suffix}", scratch / "report.json"
-    if arguments:
+    if "--raw" not in arguments:
         arguments += ("--views", options.views, "--view-size", options.view_size)
     if options.device:
         arguments += ("--device", options.device)

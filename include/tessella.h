@@ -15,7 +15,9 @@
 //   tess_latent_open(&latent, ctx, "mug.safetensors");
 //   struct tess_asset *asset = NULL;
 //   tess_decode(&asset, ctx, model, latent, &(struct tess_decode_params){0});
-//   tess_asset_save(asset, ctx, "mug.glb");
+//   struct tess_asset *clean = NULL;
+//   tess_asset_clean(&clean, ctx, asset, NULL);
+//   tess_asset_save(clean, ctx, "mug.glb");
 //
 // Rules that hold for every call:
 //   - A function that can fail returns enum tess_status. On failure its results are
@@ -440,6 +442,9 @@ TESS_API enum tess_status tess_decode(struct tess_asset **out, struct tess_conte
 // ---------------------------------------------------------------------------------------------
 // Clean-up
 // ---------------------------------------------------------------------------------------------
+
+// tess_decode() gives the mesh as the network made it. This makes of it what `tessella
+// decode` writes unless --raw is given.
 
 // Steps run in this order, the original's; zeros mean its values.
 struct tess_clean_params {

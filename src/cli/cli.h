@@ -48,7 +48,8 @@ struct cli {
     bool compare;
     bool tells_stages; // of a command that takes long
     size_t pictures;   // to plan for; 0: no generation
-    bool clean;        // meshes before they are written, as `cleaning` says
+    bool raw;          // meshes are not cleaned
+    bool clean;        // an option of clean-up was given
     struct tess_clean_params cleaning;
     bool texture; // of meshes, from splats, as `baking` says
     struct tess_bake_params baking;
@@ -72,6 +73,9 @@ void cli_choose_shown(unsigned *representations, const struct cli *cli,
 // What the outputs need, or-ed into *representations; those of latents need none. Returns
 // an exit status for a suffix that is not known, else -1.
 int cli_choose(unsigned *representations, const struct cli *cli, bool latents);
+// Whether options contradict each other: --raw and other ones of clean-up. Returns an
+// exit status, or -1 to go on.
+int cli_check_cleaning(const struct cli *cli);
 // Decode a latent and write all outputs.
 int cli_decode_latent(struct cli *cli, struct tess_model *model,
                       const struct tess_latent *latent, unsigned representations);
@@ -127,10 +131,16 @@ char *cli_flop(char *text, size_t size, double flop);
 // Write `text` and a newline into a file that appears whole or not at all.
 int cli_write_text(struct cli *cli, const char *path, const char *text);
 
+// What a sheet shows of an asset.
+struct cli_shown {
+    const struct tess_asset *asset;
+    unsigned representations; // or-ed, those that it has not are left out
+};
+
 // Pictures into PATH: one, or a turntable's frames PATH-NNN.png and their sheet PATH; or
-// a turntable as an animation. Of the first asset, or of all for --sheet. 1 <= count <=
+// a turntable as an animation. Of the first asset; of all for --sheet. 1 <= count <=
 // CLI_ASSETS_MAX.
-int cli_save_pictures(struct cli *cli, struct tess_asset *const *assets, size_t count,
+int cli_save_pictures(struct cli *cli, const struct cli_shown *shown, size_t count,
                       const char *path);
 bool cli_is_picture(const char *path); // animations too
 bool cli_is_animation(const char *path);

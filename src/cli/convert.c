@@ -38,6 +38,9 @@ static int convert(struct cli *cli)
 int cli_clean(struct cli *cli)
 {
     cli->clean = true;
+    int contradiction = cli_check_cleaning(cli);
+    if (contradiction >= 0)
+        return contradiction;
     return convert(cli);
 }
 

@@ -41,6 +41,9 @@ static int check_textures(const struct cli *cli)
 int cli_choose(unsigned *out, const struct cli *cli, bool latents)
 {
     bool pictures = false;
+    int contradiction = cli_check_cleaning(cli);
+    if (contradiction >= 0)
+        return contradiction;
     *out = 0;
     for (size_t i = 0; i < cli->output_count; i++) {
         if (latents && cli_is_latent(cli->outputs[i]))
@@ -77,12 +80,19 @@ void cli_choose_shown(unsigned *representations, const struct cli *cli,
     }
 }
 
-static int save_pictures(struct cli *cli, struct tess_asset *asset)
+// Sheets show the mesh that is written, other pictures the one that was decoded, as the
+// original's do.
+static int save_pictures(struct cli *cli, const struct tess_asset *decoded,
+                         const struct tess_asset *mesh)
 {
+    const struct cli_shown sheet[] = {{mesh, TESS_MESH},
+                                      {decoded, TESS_SPLATS | TESS_RADIANCE}};
+    const struct cli_shown plain = {decoded, ~0u};
     int status = EXIT_DONE;
     for (size_t i = 0; i < cli->output_count && status == EXIT_DONE; i++)
         if (cli_is_picture(cli->outputs[i]))
-            status = cli_save_pictures(cli, &asset, 1, cli->outputs[i]);
+            status = cli->is_sheet ? cli_save_pictures(cli, sheet, 2, cli->outputs[i])
+                                   : cli_save_pictures(cli, &plain, 1, cli->outputs[i]);
     return status;
 }
 
@@ -106,28 +116,40 @@ int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
     return EXIT_DONE;
 }
 
-static bool writes_meshes(const struct cli *cli)
+// Whether an output has the mesh that clean-up is for.
+static bool wants_clean(const struct cli *cli, const struct tess_asset *asset)
 {
-    for (size_t i = 0; i < cli->output_count; i++)
-        if (tess_asset_format(cli->outputs[i]) & TESS_MESH)
-            return true;
+    struct tess_mesh_view mesh;
+    for (size_t i = 0; i < cli->output_count && !cli->raw; i++)
+        if (tess_asset_format(cli->outputs[i]) & TESS_MESH ||
+            (cli->is_sheet && cli_is_picture(cli->outputs[i])))
+            return tess_asset_mesh(asset, &mesh);
     return false;
 }
 
-// Pictures show the mesh as it was decoded, as the original's do. What may fail for want
-// of device memory comes first: then no file is left.
+int cli_check_cleaning(const struct cli *cli)
+{
+    if (cli->raw && cli->clean)
+        return cli_usage(cli,
+                         "%s: --raw leaves meshes as they are, so it does not go "
+                         "with other options of clean-up",
+                         cli->command);
+    return -1;
+}
+
+// What may fail for want of device memory comes first: then no file is left.
 static int save(struct cli *cli, struct tess_asset *asset)
 {
     struct tess_asset *clean = NULL, *textured = NULL;
     enum tess_status status = TESS_OK;
-    if (cli->clean && writes_meshes(cli))
+    if (wants_clean(cli, asset))
         status = tess_asset_clean(&clean, cli->ctx, asset, &cli->cleaning);
     if (cli->texture && !status)
         status = tess_asset_bake(&textured, cli->ctx, clean ? clean : asset, asset,
                                  &cli->baking);
-    int exit_status = status ? cli_fail(cli, status) : save_pictures(cli, asset);
+    const struct tess_asset *mesh = clean ? clean : asset;
+    int exit_status = status ? cli_fail(cli, status) : save_pictures(cli, asset, mesh);
     if (exit_status == EXIT_DONE) {
-        const struct tess_asset *mesh = clean ? clean : asset;
         exit_status = cli_save_assets(
             cli, &(struct cli_assets){mesh, textured ? textured : mesh, asset});
     }

@@ -39,8 +39,8 @@ static const char camera_help[] =
     "                     rows of 4 views (--turntable N), or side by side in .apng\n";
 
 static const char clean_help[] =
-    "Meshes are cleaned before they are written, as the original's export does it, with\n"
-    "  --clean            or any of the options below\n"
+    "Meshes in files and on sheets are cleaned, as the original's export does it:\n"
+    "  --clean | --raw    all of it (the default; each step has its switch), or none\n"
     "  --keep-seams       do not join vertices at the same place\n"
     "  --keep-winding     do not turn faces that run against their neighbours\n"
     "  --simplify R | N   remove this share of the faces (0.95), or leave N; 0: none\n"

@@ -55,6 +55,7 @@ static const struct option options[] = {
     {"stl-mm", required_argument, NULL, OPTION_STL_MM},
     {"unlit", no_argument, NULL, OPTION_UNLIT},
     {"clean", no_argument, NULL, OPTION_CLEAN},
+    {"raw", no_argument, NULL, OPTION_RAW},
     {"simplify", required_argument, NULL, OPTION_SIMPLIFY},
     {"keep-seams", no_argument, NULL, OPTION_KEEP_SEAMS},
     {"keep-winding", no_argument, NULL, OPTION_KEEP_WINDING},

@@ -21,6 +21,10 @@ static bool parse_simplify(struct tess_clean_params *to, const char *text)
 bool cli_parse_clean(struct cli *cli, int option, const char *text)
 {
     struct tess_clean_params *to = &cli->cleaning;
+    if (option == OPTION_RAW) {
+        cli->raw = true;
+        return true;
+    }
     cli->clean = true;
     const char *end = text;
     uint64_t count = 0;

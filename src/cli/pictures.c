@@ -44,20 +44,23 @@ static void add_layer(struct drawing *drawing, const struct tess_asset *asset,
 }
 
 // A sheet shows each asset's mesh, its normals, its splats and its radiance field.
-static void add_layers(struct drawing *drawing, const struct tess_asset *asset)
+static void add_layers(struct drawing *drawing, const struct cli_shown *shown)
 {
+    const struct tess_asset *asset = shown->asset;
     enum tess_channel channel = drawing->cli->render.channel;
     struct tess_mesh_view mesh;
     struct tess_splats_view splats;
     struct tess_radiance_view field;
-    if (tess_asset_mesh(asset, &mesh)) {
+    if (shown->representations & TESS_MESH && tess_asset_mesh(asset, &mesh)) {
         add_layer(drawing, asset, TESS_MESH, channel);
         if (channel == TESS_CHANNEL_COLOUR || channel == TESS_CHANNEL_FLAT)
             add_layer(drawing, asset, TESS_MESH, TESS_CHANNEL_NORMAL);
     }
-    if (tess_asset_splats(asset, &splats) && channel != TESS_CHANNEL_NORMAL)
+    if (channel == TESS_CHANNEL_NORMAL)
+        return;
+    if (shown->representations & TESS_SPLATS && tess_asset_splats(asset, &splats))
         add_layer(drawing, asset, TESS_SPLATS, channel);
-    if (tess_asset_radiance(asset, &field) && channel != TESS_CHANNEL_NORMAL)
+    if (shown->representations & TESS_RADIANCE && tess_asset_radiance(asset, &field))
         add_layer(drawing, asset, TESS_RADIANCE, channel);
 }
 
@@ -177,14 +180,14 @@ static enum tess_status save_animation(const struct drawing *drawing, const char
     return status;
 }
 
-int cli_save_pictures(struct cli *cli, struct tess_asset *const *assets, size_t count,
+int cli_save_pictures(struct cli *cli, const struct cli_shown *shown, size_t count,
                       const char *path)
 {
     struct drawing drawing = {.cli = cli};
     for (size_t i = 0; i < count && cli->is_sheet; i++)
-        add_layers(&drawing, assets[i]);
+        add_layers(&drawing, &shown[i]);
     if (drawing.count == 0)
-        add_layer(&drawing, assets[0], 0, cli->render.channel);
+        add_layer(&drawing, shown[0].asset, 0, cli->render.channel);
     enum tess_status status = TESS_OK;
     if (cli_is_animation(path))
         status = save_animation(&drawing, path);

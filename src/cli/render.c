@@ -12,8 +12,11 @@ static enum tess_status open_assets(struct cli *cli, struct tess_asset **assets)
 static int save_all(struct cli *cli, struct tess_asset *const *assets)
 {
     int status = EXIT_DONE;
+    struct cli_shown shown[CLI_ASSETS_MAX];
+    for (size_t i = 0; i < cli->input_count; i++)
+        shown[i] = (struct cli_shown){assets[i], ~0u};
     for (size_t i = 0; i < cli->output_count && !status; i++) {
-        status = cli_save_pictures(cli, assets, cli->input_count, cli->outputs[i]);
+        status = cli_save_pictures(cli, shown, cli->input_count, cli->outputs[i]);
         if (!status && !cli->quiet) {
             cli_clear_progress(cli);
             printf("wrote    %s\n", cli->outputs[i]);

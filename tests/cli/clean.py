@@ -4,8 +4,10 @@ what it says."""
 import json
 import struct
 from collections import Counter
-from material import (DONE, LATENTS, USAGE, Report, digests, done, expect_same, folder,
-                      one_message, run)
+from material import (DONE, LATENTS, MODEL, USAGE, Report, copy_model, digest, digests, done,
+                      edit_json, expect_same, folder, one_message, run, small_latent,
+                      tessella)
+from pictures import mean_difference
 
 
 def read_glb(path):
@@ -53,9 +55,61 @@ def decode(name, path, *options):
     return run("decode", LATENTS / f"{name}.safetensors", "-o", path, *options)
 
 
+def check_default(report, where):
+    """Clean-up is what happens unless --raw says no: these runs are the program's own."""
+    latent = small_latent(where / "few.safetensors", 150)
+
+    def decode_few(name, *options):
+        result = tessella("decode", latent, "--model", MODEL, "-o", where / name, *options)
+        assert result.status == DONE, result
+        return result
+    with report.check("decode cleans, and --raw does not"):
+        result = decode_few("default.glb")
+        assert "visibility" in result.out and "clean-up" in result.out, result
+        result = decode_few("raw-few.glb", "--raw")
+        assert "visibility" not in result.out and "clean-up" not in result.out, result
+        got, was = measure(where / "default.glb"), measure(where / "raw-few.glb")
+        assert 0 < got["faces"] <= was["faces"] // 20, (got, was)
+    with report.check("--clean may be said, and changes nothing"):
+        quick = ("--keep-hidden", "--simplify", "200")
+        decode_few("said.glb", "--clean", *quick)
+        decode_few("unsaid.glb", *quick)
+        assert digest(where / "said.glb") == digest(where / "unsaid.glb")
+    with report.check("--raw with another option of clean-up, and of `clean`, is a contradiction"):
+        for command in (("decode", latent, "--model", MODEL, "--clean"), ("generate", "a.png",
+                        "--keep-holes"), ("clean", where / "unsaid.glb")):
+            result = tessella(*command, "--raw", "-o", where / "no.glb")
+            assert result.status == USAGE and "--raw" in result.err, result
+            assert not (where / "no.glb").exists()
+    with report.check("a sheet shows the cleaned mesh, a picture the decoded one"):
+        look = ("--size", "48", "--turntable", "1", "--sheet")
+
+        def differences(name, *others):
+            result = []
+            for mesh in ("unsaid", "raw-few"):
+                done("render", where / f"{mesh}.glb", *others, "-o", where / "t.png",
+                     *(look if others else look[:2]))
+                result.append(mean_difference(where / name, where / "t.png"))
+            return result
+        decode_few("s.png", "-o", where / "s.ply", *quick, *look)
+        clean, raw = differences("s.png", where / "s.ply")
+        assert 5 * clean < raw, (clean, raw)
+        decode_few("p.png", "-o", where / "said.glb", *quick, *look[:2])
+        clean, raw = differences("p.png")
+        assert 5 * raw < clean, (clean, raw)
+        assert "clean-up" not in decode_few("p.png", *look[:2]).out
+    with report.check("a page of splats has no mesh to clean"):
+        model = copy_model(where / "splats", MODEL)
+        edit_json(model / "pipeline.json",
+                  lambda tree: tree["args"]["models"].pop("slat_decoder_mesh") and None)
+        result = tessella("decode", latent, "--model", model, "-o", where / "p.html")
+        assert result.status == DONE and "clean-up" not in result.out, result
+
+
 def main():
     report = Report()
     with folder() as where:
+        check_default(report, where)
         raw = where / "raw.glb"
         assert decode("wuson", raw).status == DONE
         before = measure(raw)

@@ -254,7 +254,7 @@ def check_interrupts(report, where):
             into = where / f"interrupted {moment}"
             into.mkdir()
             process = subprocess.Popen(
-                [str(program()), "generate", str(DUCK), "-q", "-o", str(into / "a.glb"),
+                [str(program()), "generate", str(DUCK), "-q", "--raw", "-o", str(into / "a.glb"),
                  "-o", str(into / "a.safetensors")], env=variables, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             time.sleep(moment)

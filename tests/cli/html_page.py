@@ -164,7 +164,7 @@ def check_decoded(report, where, latent):
 
 
 def check_meshes(report, where, latent):
-    with report.check("--clean and --texture: the page has the mesh that .glb has"):
+    with report.check("clean-up and --texture: the page has the mesh that .glb has"):
         done("decode", latent, "-o", where / "b.html", "-o", where / "b.glb", "--simplify", "500",
              "--keep-hidden", "--texture=64", "--texture-views", "4", "--texture-view-size", "64")
         files = read_page(where / "b.html")[1]

@@ -24,8 +24,17 @@ GOLDEN = Path(os.environ.get("TESS_TEST_DATA") or SOURCE / "tests/data") / "trel
 DONE, FAILED, USAGE, INPUT, DEVICE = range(5)
 
 
+CLEANING = {"--clean", "--raw", "--simplify", "--keep-seams", "--keep-winding", "--keep-hidden",
+            "--views", "--view-size", "--max-hole-area", "--specks", "--keep-holes",
+            "--max-hole-edges", "--keep-touching"}
+
+
 def run(*arguments, **options):
-    """A run of the program with the demo model."""
+    """A run of the program with the demo model. Meshes are not cleaned unless an option says so:
+    the default's thousand views take seconds each time, and most tests are about decoders."""
+    if arguments[:1] in (("decode",), ("generate",)) and not CLEANING.intersection(
+            word for word in arguments if isinstance(word, str)):
+        arguments = (arguments[0], "--raw", *arguments[1:])
     options["env"] = {"TESSELLA_MODEL": str(MODEL), **(options.get("env") or {})}
     return tessella(*arguments, **options)
 

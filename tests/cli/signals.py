@@ -21,7 +21,7 @@ def start(into, caches, latent, *options):
     variables = {**os.environ, "TESSELLA_MODEL": str(MODEL), "XDG_CACHE_HOME": str(caches)}
     # Without a group of its own an interrupt at the terminal would reach this test.
     return subprocess.Popen(
-        [str(program()), "decode", str(latent), *options,
+        [str(program()), "decode", str(latent), "--raw", *options,
          *[part for name in OUTPUTS for part in ("-o", str(into / name))]],
         env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True)

@@ -67,7 +67,7 @@ def check_progress(report, where, decode):
         status, text = on_terminal(*decode, "-q")
         assert status == DONE and text == "", text
     with report.check("a failure clears the bar first"):
-        status, text = on_terminal("decode", decode[1], "-o", where / "none/a.glb")
+        status, text = on_terminal("decode", decode[1], "--raw", "-o", where / "none/a.glb")
         assert status == 1, text
         # Terminals add a carriage return to the end of a line.
         assert re.search(r"left\r\x1b\[Ktessella: cannot write [^\r]*none/a\.glb[^\r]*\r\n$", text), \
@@ -144,7 +144,7 @@ def main():
     report = Report()
     with folder() as where:
         latent = small_latent(where / "latent.safetensors", 150)
-        decode = ["decode", latent, *[part for n in ("a.glb", "a.ply", "a.png")
+        decode = ["decode", latent, "--raw", *[part for n in ("a.glb", "a.ply", "a.png")
                                       for part in ("-o", where / n)]]
         check_progress(report, where, decode)
         check_kernels(report, where, decode)
