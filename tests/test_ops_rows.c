@@ -54,6 +54,7 @@ static enum tess_status run_rows(struct tess_stage *stage, void *user)
         ops_download(stage, out, r->turned + i * row);
         TESS_TRY(tess_tensor_load(&out, stage, tensor, i, n));
         ops_download(stage, out, r->out + i * row);
+        tess_tensor_forget(tensor, i + n);
         tess_arena_release(tess_stage_arena(stage), mark);
     }
     tess_tensor_destroy(&tensor);

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "mem/tensor.h"
 
 struct fixture {
@@ -363,6 +365,29 @@ static void plans_are_pure(void **state)
     }
 }
 
+// ---- host memory ----
+
+// Whole pages within the range go; what lies around them stays.
+static void forgotten_pages_go(void **state)
+{
+    struct fixture *f = *state;
+    size_t bytes = 1 << 20, from = 5001, to = bytes - 5001, gone = 0;
+    unsigned char *block;
+    assert_int_equal(tess_alloc(&block, &f->env, bytes, 1, "a block"), TESS_OK);
+    memset(block, 7, bytes);
+    tess_forget(block, from, to);
+    for (size_t i = 0; i < bytes; i++) {
+        if (i < from || i >= to)
+            assert_int_equal(block[i], 7);
+        gone += block[i] == 0;
+    }
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    assert_true(gone % page == 0 && gone + 2 * page > to - from);
+    tess_forget(block, from, from + 1); // no whole page
+    assert_int_equal(block[from], 7);
+    free(block);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -379,6 +404,7 @@ int main(void)
         cmocka_unit_test(floors_are_exact),
         cmocka_unit_test(no_budget_helps_a_small_largest_buffer),
         cmocka_unit_test(plans_are_pure),
+        cmocka_unit_test(forgotten_pages_go),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

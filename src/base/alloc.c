@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static enum tess_status fail_memory(struct tess_env *env, size_t count, size_t size,
                                     const char *what)
@@ -46,6 +48,17 @@ enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
     memcpy(ptr, &grown, sizeof grown);
     *capacity = next;
     return TESS_OK;
+}
+
+void tess_forget(void *block, size_t from, size_t to)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    // Counted from the block's own first page.
+    size_t skew = (uintptr_t)block % page;
+    size_t first = (from + skew + page - 1) / page * page,
+           end = (to + skew) / page * page;
+    if (end > first)
+        madvise((char *)block + first - skew, end - first, MADV_DONTNEED);
 }
 
 enum tess_status tess_strdup(char **out, struct tess_env *env, const char *text)

@@ -17,6 +17,10 @@ enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_
 enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
                            size_t count, size_t size, const char *what);
 
+// Bytes [from, to) of a block whose values are not needed any more: their whole pages go
+// back to the system. The block stays, and is freed as ever.
+void tess_forget(void *block, size_t from, size_t to);
+
 // Like strdup() and like a string made with printf().
 enum tess_status tess_strdup(char **out, struct tess_env *env, const char *text);
 __attribute__((format(printf, 3, 4))) enum tess_status

@@ -28,6 +28,7 @@ struct tess_tensor {
     size_t chunk_count;
     size_t host0;        // the first group on the host; `groups`: none is
     unsigned char *host; // those from host0 on; NULL in a dry run
+    size_t forgotten;    // groups before this one are not there any more
     size_t kind;         // of those that may be on the host
 };
 
@@ -341,4 +342,14 @@ enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor 
 {
     assert(in.rows % group_rows(tensor) == 0 && in.cols == tensor->params.cols);
     return copy_any(stage, tensor, in, group0, in.rows / group_rows(tensor), false);
+}
+
+void tess_tensor_forget(struct tess_tensor *tensor, size_t group0)
+{
+    size_t first = tensor->forgotten < tensor->host0 ? tensor->host0 : tensor->forgotten;
+    if (!tensor->host || group0 <= first)
+        return;
+    tess_forget(tensor->host, (first - tensor->host0) * tensor->group_bytes,
+                (group0 - tensor->host0) * tensor->group_bytes);
+    tensor->forgotten = group0;
 }

@@ -47,4 +47,8 @@ enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage
 enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
                                    struct tess_mat in, size_t group0);
 
+// Groups before `group0` are not read again, nor written: what the host had for them
+// goes.
+void tess_tensor_forget(struct tess_tensor *tensor, size_t group0);
+
 #endif

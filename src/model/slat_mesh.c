@@ -35,9 +35,8 @@ static size_t rows_at(size_t voxels, unsigned level)
 struct up {
     const struct tess_slat_job *job;
     const struct tess_weight *items;
-    unsigned level; // of x; u and y are one further
-    const struct tess_tensor *x;
-    struct tess_tensor *u, *y;     // y NULL: go on to the output layer and deliver
+    unsigned level;                // of x; u and y are one further
+    struct tess_tensor *x, *u, *y; // y NULL: go on to the output layer and deliver
     struct tess_mat scale, shift;  // of the norm before the convolution
     struct tess_group_stats stats; // of what is made
 };
@@ -120,6 +119,7 @@ static enum tess_status second_span(struct tess_stage *stage, void *user,
     size_t channels = tess_tensor_cols(up->u);
     TESS_TRY(open_window(&window, stage, up, up->u, up->level + 1, tile));
     TESS_TRY(tess_tensor_load(&x, stage, up->x, tile.row0, tile.rows));
+    tess_tensor_forget(up->x, tile.row0 + tile.rows);
     TESS_TRY(tess_mat_take(&skip, stage, parents, channels, TESS_F32, "skip connection"));
     TESS_TRY(tess_mat_take(&y, stage, rows, channels, TESS_F32, "subdivided features"));
     TESS_TRY(
