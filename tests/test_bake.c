@@ -298,7 +298,9 @@ static void test_fit(void **state)
         double before = misfit(rgb, coordinates, pictures);
         fit_grey(rgb, s, &params);
         double after = misfit(rgb, coordinates, pictures);
+        double told = tess_fit_views_misfit(views, VIEWS, rgb, TEXTURE);
         assert_true(before > 0.1);
+        assert_true(fabs(told - after) < 0.05 * after + 5e-4); // it has no borders
         assert_true(after < (tiny() ? before : 0.01));
         struct tess_stage_report plan;
         if (tess_texture_fit_plan(&plan, s->dev, &s->budget, &params))

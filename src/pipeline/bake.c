@@ -228,18 +228,29 @@ static enum tess_status resolve(struct texture *out, struct job *job)
     return tess_texels_fill(out->rgb, out->known, env, job->params.size);
 }
 
+// Of 255.
+static double misfit(const struct texture *texture, const struct job *job)
+{
+    return 255 * tess_fit_views_misfit(job->fit_views, job->params.views, texture->rgb,
+                                       job->params.size);
+}
+
 // Texels that faces cover become what fits the views, and gutters are filled again.
 static enum tess_status fit(struct texture *texture, struct job *job)
 {
     struct tess_context *ctx = job->ctx;
     struct tess_stage_report report;
     size_t texels = (size_t)job->params.size * job->params.size;
+    double before = misfit(texture, job);
     TESS_TRY(tess_texture_fit(texture->rgb, &report, ctx->device, &ctx->budget,
                               &(struct tess_fit_params){.size = job->params.size,
                                                         .steps = job->params.steps,
                                                         .view_count = job->params.views,
                                                         .views = job->fit_views}));
     TESS_TRY(tess_context_keep(ctx, &report));
+    tess_log(&ctx->env, TESS_LOG_INFO,
+             "texture fitting: mean difference to the views %.2f, before it %.2f, of 255",
+             misfit(texture, job), before);
     memset(texture->known, false, texels * sizeof *texture->known);
     for (size_t i = 0; i < job->texels.count; i++)
         texture->known[job->texels.at[i]] = true;

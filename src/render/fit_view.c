@@ -128,6 +128,48 @@ enum tess_status tess_fit_view_create(struct tess_fit_view *out, struct tess_env
     return status;
 }
 
+// Of the two texels along an axis that a bilinear sample takes: the first one. *weight:
+// of the second one.
+static uint32_t texel_before(double *weight, uint32_t coordinate, uint32_t size)
+{
+    double x = fmax((double)coordinate * size / 65536 - 0.5, 0);
+    *weight = x - floor(x);
+    return (uint32_t)x;
+}
+
+static double pixel_misfit(const struct tess_fit_pixel *pixel, const float *rgb,
+                           uint32_t size)
+{
+    double right, low, sum = 0;
+    uint32_t x0 = texel_before(&right, pixel->u, size);
+    uint32_t y0 = texel_before(&low, pixel->v, size);
+    uint32_t x1 = x0 + 1 < size ? x0 + 1 : x0, y1 = y0 + 1 < size ? y0 + 1 : y0;
+    const float *a = rgb + 3 * ((size_t)y0 * size + x0);
+    const float *b = rgb + 3 * ((size_t)y0 * size + x1);
+    const float *c = rgb + 3 * ((size_t)y1 * size + x0);
+    const float *d = rgb + 3 * ((size_t)y1 * size + x1);
+    for (size_t k = 0; k < 3; k++) {
+        double upper = (1 - right) * a[k] + right * b[k];
+        double lower = (1 - right) * c[k] + right * d[k];
+        sum += fabs((1 - low) * upper + low * lower - pixel->colour[k] / 255.0);
+    }
+    return sum / 3;
+}
+
+double tess_fit_views_misfit(const struct tess_fit_view *views, size_t count,
+                             const float *rgb, uint32_t size)
+{
+    double sum = 0, weight = 0;
+    for (size_t v = 0; v < count; v++) {
+        for (size_t i = 0; i < views[v].starts[size]; i++) {
+            const struct tess_fit_pixel *pixel = views[v].pixels + i;
+            sum += pixel->weight * pixel_misfit(pixel, rgb, size);
+        }
+        weight += (double)views[v].weight;
+    }
+    return weight > 0 ? sum / weight : 0;
+}
+
 void tess_fit_view_clear(struct tess_fit_view *view)
 {
     free(view->pixels);

@@ -26,6 +26,11 @@ enum tess_status tess_fit_view_create(struct tess_fit_view *out, struct tess_env
                                       const struct tess_picture *picture, uint32_t size);
 void tess_fit_view_clear(struct tess_fit_view *view);
 
+// Mean absolute difference of the views' pixels and what rgb [size][size][3] shows at
+// their places, 0 to 1, by the pixels' weights. 0 without pixels.
+double tess_fit_views_misfit(const struct tess_fit_view *views, size_t count,
+                             const float *rgb, uint32_t size);
+
 struct tess_fit_params {
     uint32_t size; // of the texture
     size_t steps;  // one view each, in an order that is always the same
