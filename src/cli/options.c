@@ -306,9 +306,12 @@ int cli_parse(struct cli *cli, int argc, char **argv)
             return cli_usage(cli, "option '%s' needs a value", argv[optind - 1]);
         if (option == '?')
             return cli_usage(cli, "unknown option '%s'", argv[optind - 1]);
+        if (command && !cli_option_fits(command->name, option))
+            return cli_usage(cli, "option --%s is not one of `%s`", option_name(option),
+                             command->name);
         if (!parse_option(cli, option, optarg))
-            return cli_usage(cli, "option --%s: '%s' is not a value that it takes",
-                             option_name(option), optarg ? optarg : "");
+            return cli_usage(cli, "option --%s: '%s', expected %s", option_name(option),
+                             optarg ? optarg : "", cli_option_expected(option));
     }
     if (!command)
         return cli_usage(cli, "expected a command");

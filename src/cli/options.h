@@ -87,6 +87,11 @@ struct cli_command {
 // NULL: there is no such command.
 const struct cli_command *cli_find_command(const char *name);
 
+// Whether a command, by its name, takes an option.
+bool cli_option_fits(const char *command, int option);
+// What an option's value may be, for messages.
+const char *cli_option_expected(int option);
+
 // "512M", "2GiB", "65536". 0 and what passes size_t are refused.
 bool cli_parse_bytes(size_t *out, const char *text);
 bool cli_parse_count(uint64_t *out, const char *text, uint64_t min, uint64_t max);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`bench`: a file of the documented fields, work that is counted exactly, shares that can be."""
 import json
-from material import (DEVICE, DONE, FAILED, INPUT, USAGE, Report, done, expect_files, folder,
+from material import (DONE, FAILED, INPUT, USAGE, Report, done, expect_files, folder,
                       MODEL, nothing_live, one_message, read_png, run)
 
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
@@ -214,7 +214,7 @@ def main():
             assert result.status == FAILED, result
             one_message(result, where / "no/a.json")
         with report.check("a described device, odd numbers, no file named"):
-            assert run("bench", "--tiny", "--described", count=False).status == DEVICE
+            assert run("bench", "--tiny", "--described", count=False).status == USAGE
             for option in (("--samples", "0"), ("--samples", "33"), ("--json",), ("--json", "")):
                 assert run("bench", "--tiny", *option, count=False).status == USAGE, option
         expect_files(where, "a.json")

@@ -9,8 +9,10 @@ from material import (DONE, FAILED, INPUT, MODEL, SMALLEST, USAGE, Report, diges
                       expect_files, expect_same, folder, one_message, program, read_glb, run,
                       small_latent)
 
-COMMANDS = ("decode", "render", "devices", "plan", "verify", "model", "info")
+COMMANDS = ("generate", "decode", "render", "devices", "plan", "verify", "model", "info", "bench",
+            "clean", "convert")
 LATENT = str(SMALLEST)
+OPTION = r"--[a-z-]*[a-z](?![-a-z])"  # not the "--latent-..." of help
 # No work: these end before a device is looked for, so none has to be there.
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
 
@@ -64,7 +66,43 @@ MISTAKES = {
     "verify of nothing": ["verify"],
     "two models": ["model", "a", "b"],
     "info of nothing": ["info"],
+    "a texture without splats": ["convert", "a.glb", "-o", "b.glb", "--texture"],
+    "clean-up while converting": ["convert", "a.glb", "-o", "b.glb", "--clean"],
+    "a channel of a mesh": ["clean", "a.glb", "-o", "b.glb", "--channel", "normal"],
+    "steps of a latent": ["decode", LATENT, "-o", "a.glb", "--steps", "3"],
+    "a size of a picture in space": ["render", "a.glb", "-o", "b.png", "--scale", "2"],
+    "info into a file": ["info", "a.glb", "-o", "b.glb"],
 }
+
+
+def told(command, option, value):
+    """What a command without inputs, or with too many, says of an option's value."""
+    inputs = {"plan": ["a", "b"], "bench": ["a"] * 9, "model": ["a", "b"], "devices": ["a"]}
+    result = run(command, f"{option}={value}", *inputs.get(command, []), env=NO_DEVICE, count=False)
+    assert result.status == USAGE, result
+    return result.err.splitlines()[0]
+
+
+def check_values(report):
+    """Messages tell what an option takes, and are right about ranges."""
+    tried = set()
+    for command in COMMANDS:
+        text = run(command, "--help", count=False).out
+        for option in sorted(set(re.findall(OPTION, text)) - tried):
+            refused = told(command, option, "?")
+            range_ = re.search(r"'\?', expected (?:a power of two, )?(\S+) to (\S+)$", refused)
+            if "'?'" in refused:
+                with report.check(f"{option}: the message tells what it takes"):
+                    assert "expected" in refused and "another value" not in refused, refused
+            if not range_ or option in tried:
+                continue
+            tried.add(option)
+            with report.check(f"{option}: its limits are those that it tells"):
+                for value in range_.groups():
+                    assert "option" not in told(command, option, value), (option, value)
+                low, high = map(float, range_.groups())
+                for value in (low - max(0.01 * abs(low), 1e-12), high + 0.01 * abs(high), "nan", ""):
+                    assert "expected" in told(command, option, value), (option, value)
 
 
 def check_outputs(report, where):
@@ -179,9 +217,11 @@ def main():
         with report.check("every option that help names is one"):
             for command in COMMANDS:
                 text = run(command, "--help", count=False).out
-                for option in set(re.findall(r"--[a-z-]+", text)):
+                for option in set(re.findall(OPTION, text)):
                     result = run(command, option, env=NO_DEVICE, count=False)
                     assert "unknown option" not in result.err, f"{command} {option}: {result}"
+                    assert "is not one of" not in result.err, f"{command} {option}: {result}"
+        check_values(report)
         with report.check("--version"):
             for arguments in (["--version"], ["decode", "--version"]):
                 result = run(*arguments, env=NO_DEVICE, count=False)
