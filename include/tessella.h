@@ -266,6 +266,13 @@ TESS_API enum tess_status tess_model_synthesise(struct tess_context *ctx,
 
 struct tess_latent;
 
+// Arrays belong to the latent.
+struct tess_latent_view {
+    const int32_t *coords; // [voxels][3]: x, y, z in the grid, 0 to 1023
+    const float *feats;    // [voxels][channels]
+    size_t voxels, channels;
+};
+
 // Read `coords` int32 [N,4] (batch, x, y, z; batch 0) and `feats` float32 [N,8] (any
 // number of channels) from a safetensors file. TESS_ERR_FILE: missing or surplus tensors,
 // other dtypes or shapes, no voxel at all, a voxel twice, negative coordinates, NaN or
@@ -281,6 +288,8 @@ TESS_API enum tess_status tess_latent_create_shell(struct tess_latent **out,
                                                    size_t voxels, uint32_t resolution,
                                                    uint32_t channels);
 TESS_API size_t tess_latent_voxels(const struct tess_latent *latent);
+TESS_API void tess_latent_view(const struct tess_latent *latent,
+                               struct tess_latent_view *view);
 TESS_API void tess_latent_destroy(struct tess_latent **latent);
 
 // ---------------------------------------------------------------------------------------------

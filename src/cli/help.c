@@ -161,11 +161,10 @@ static const struct cli_command commands[] = {
      "\n"
      "  --json             as JSON\n",
      0, 1, false, false},
-    {"info", "ASSET",
-     "Count and measure a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz .glb) or "
-     "a "
+    {"info", "ASSET | LATENT.safetensors",
+     "Count and measure a mesh (.glb .obj .ply .stl), splats (.ply .splat .spz .glb), a "
      "radiance\n"
-     "field (.rf.safetensors).\n"
+     "field (.rf.safetensors) or a latent (.safetensors).\n"
      "\n"
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",

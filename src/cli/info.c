@@ -1,4 +1,4 @@
-// tessella info: what an asset's file holds.
+// tessella info: what the file of an asset or of a latent holds.
 #include <math.h>
 
 #include "cli/cli.h"
@@ -96,17 +96,60 @@ static enum tess_status print_asset(struct cli *cli, const struct tess_asset *as
     return TESS_OK;
 }
 
+static void print_latent(const struct tess_latent *latent, bool json)
+{
+    struct tess_latent_view view;
+    tess_latent_view(latent, &view);
+    int32_t lower[3] = {INT32_MAX, INT32_MAX, INT32_MAX}, upper[3] = {0};
+    float least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < 3 * view.voxels; i++) {
+        int32_t c = view.coords[i];
+        lower[i % 3] = c < lower[i % 3] ? c : lower[i % 3];
+        upper[i % 3] = c > upper[i % 3] ? c : upper[i % 3];
+    }
+    for (size_t i = 0; i < view.voxels * view.channels; i++) {
+        least = fminf(least, view.feats[i]);
+        most = fmaxf(most, view.feats[i]);
+    }
+    const char *format =
+        "voxels        %zu\nchannels      %zu\n"
+        "coordinates   %d %d %d to %d %d %d\nfeatures      %.6g to %.6g\n";
+    if (json)
+        format = "{\n  \"voxels\": %zu,\n  \"channels\": %zu,\n"
+                 "  \"coordinates\": [[%d, %d, %d], [%d, %d, %d]],\n"
+                 "  \"features\": [%.9g, %.9g]\n}\n";
+    printf(format, view.voxels, view.channels, (int)lower[0], (int)lower[1],
+           (int)lower[2], (int)upper[0], (int)upper[1], (int)upper[2], least, most);
+}
+
+static enum tess_status tell_latent(struct cli *cli, const char *path)
+{
+    struct tess_latent *latent = NULL;
+    enum tess_status status = tess_latent_open(&latent, cli->ctx, path);
+    if (!status)
+        print_latent(latent, cli->json);
+    tess_latent_destroy(&latent);
+    return status;
+}
+
+static enum tess_status tell_asset(struct cli *cli, const char *path)
+{
+    struct tess_asset *asset = NULL;
+    enum tess_status status = tess_asset_open(&asset, cli->ctx, path);
+    if (!status)
+        status = print_asset(cli, asset);
+    tess_asset_destroy(&asset);
+    return status;
+}
+
 int cli_info(struct cli *cli)
 {
     cli->described = true; // no device is needed to look at files
     int exit_status = cli_open(cli);
     if (exit_status)
         return exit_status;
-    struct tess_asset *asset = NULL;
-    enum tess_status status = tess_asset_open(&asset, cli->ctx, cli->inputs[0]);
-    if (!status)
-        status = print_asset(cli, asset);
+    const char *path = cli->inputs[0];
+    enum tess_status status = (cli_is_latent(path) ? tell_latent : tell_asset)(cli, path);
     exit_status = status ? cli_fail(cli, status) : EXIT_DONE;
-    tess_asset_destroy(&asset);
     return cli_close(cli, exit_status);
 }

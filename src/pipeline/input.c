@@ -119,6 +119,12 @@ size_t tess_latent_voxels(const struct tess_latent *latent)
     return latent->voxels;
 }
 
+void tess_latent_view(const struct tess_latent *latent, struct tess_latent_view *view)
+{
+    *view = (struct tess_latent_view){latent->coords, latent->feats, latent->voxels,
+                                      latent->channels};
+}
+
 void tess_latent_destroy(struct tess_latent **latent)
 {
     tess_latent_free(latent);

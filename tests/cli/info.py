@@ -2,7 +2,8 @@
 """`info` counts and measures meshes whose numbers are known, in every format, without a device."""
 import json
 import struct
-from material import (DONE, INPUT, Report, done, folder, one_message, run, small_latent)
+from material import (DONE, INPUT, Report, done, folder, one_message, run, small_latent,
+                      write_tensors)
 
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""}
 # A box 1 x 2 x 3 with a corner at (1, 0, 0), our axes; sides seen from outside, counter-clockwise.
@@ -53,6 +54,18 @@ def expect(got, wanted):
 def main():
     report = Report()
     with folder() as where:
+        with report.check("a latent, as text and as JSON"):
+            latent = write_tensors(where / "a.safetensors", {
+                "coords": ("I32", [2, 4], struct.pack("<8i", 0, 3, 1, 2, 0, 0, 5, 2)),
+                "feats": ("F32", [2, 3], struct.pack("<6f", 0, 1, -2, 0.5, 4, 0))})
+            assert info(latent) == {"voxels": 2, "channels": 3, "features": [-2, 4],
+                                    "coordinates": [[0, 1, 2], [3, 5, 2]]}, info(latent)
+            result = run("info", latent, env=NO_DEVICE, count=False)
+            assert result.status == DONE and "voxels        2\n" in result.out, result
+            latent.write_bytes(latent.read_bytes()[:-4])
+            result = run("info", latent, env=NO_DEVICE, count=False)
+            assert result.status == INPUT and not result.out, result
+            one_message(result, latent)
         for suffix, write in WRITERS.items():
             path = where / f"box.{suffix}"
             with report.check(f"{suffix}: a box"):
