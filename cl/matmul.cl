@@ -4,8 +4,9 @@
 // Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output
 // columns, zero beyond the last; here are those of the columns [first, first + cols).
 // Defines: TAPS 1 (no index: row r), 8 (taps of one octant, see below) or 27; WEIGHT_F16
-// 0 or 1. An output is one chain of fma over taps, then k, so it does not depend on the
-// shape of tiles or work-groups.
+// 0 or 1; ROWS and PANELS (of 32 columns), the results that are made together, and DEPTH,
+// the values along k that are brought at a time for them (rt/tuning.h). An output is one
+// chain of fma over taps, then k, so it depends on none of the three.
 #include "common.clh"
 
 #define COLS   32
@@ -41,10 +42,6 @@ static inline u32 tap_column(u32 t, u32 octant)
 
 // A work-item makes ROWS rows of PANELS panels, 8 x 32 outputs at a time in registers.
 // DEPTH rows of a panel of half become float once for all of its rows.
-#define ROWS   64
-#define PANELS 4
-#define DEPTH  128
-
 // clang-format off
 #if WEIGHT_F16
 #define PANEL private const float *
@@ -214,16 +211,25 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 
 #else
 
-// Tiles of 64 x 64 outputs by 16 x 16 work-items, 4 x 4 each, through local memory 16
-// deep.
-#define TILE  64
-#define DEPTH 16
+// Groups of 16 x 16 work-items make tiles of ROWS (64, 128) x PANELS * 32 (64, 128)
+// results through local memory. A work-item has 4 x 4 of each 64 x 64. There is no array
+// of a work-item, which compilers for GPUs would keep in memory.
+#define COLUMNS     (PANELS * COLS)
+#define ITEMS       256
+#define A_STRIDE    (ROWS + 4) // the 4 keep writes out of each other's banks
+#define EACH_ROW(X) X(0) X(1) X(2) X(3)
 
-static inline float activate(float x, u32 act)
+TESS_DEFINE_EXP(float4, int4, as_float4, convert_int4)
+
+static inline float4 activate(float4 x, u32 act)
 {
     if (act == ACT_GELU_ERF)
         return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
-    return act == ACT_GELU ? tess_gelu_tanh(x) : act == ACT_SILU ? tess_silu(x) : x;
+    if (act == ACT_GELU) { // as tess_gelu_tanh()
+        const float4 u = 0.7978845608028654f * fma(0.044715f * x * x, x, x);
+        return x / (1.0f + tess_exp_float4(-2.0f * u));
+    }
+    return act == ACT_SILU ? x / (1.0f + tess_exp_float4(-x)) : x;
 }
 
 static inline float4 load_weight4(global const weight_t *p)
@@ -235,7 +241,69 @@ static inline float4 load_weight4(global const weight_t *p)
 #endif
 }
 
-// Work-items: (columns / 4, rows / 4), in groups of 16 x 16.
+// p[0 .. count - 1], zeros beyond.
+static inline float4 load_some(global const float *p, u32 count)
+{
+    return (float4)(p[0], count > 1 ? p[1] : 0.0f, count > 2 ? p[2] : 0.0f,
+                    count > 3 ? p[3] : 0.0f);
+}
+
+// 4 values along k of a row of the input; zeros beyond K.
+static inline float4 load_input4(global const float *row, u32 k, u32 K)
+{
+    if (k + 4 <= K)
+        return vload4(0, row + k);
+    return k < K ? load_some(row + k, K - k) : (float4)(0.0f);
+}
+
+// What a launch is about, of what its results become.
+struct target {
+    global float *out;
+    global const float *bias, *gate, *residual;
+    u32 rows, N, end, out_mul, out_add, residual_shift, act, has_bias, has_gate,
+        has_residual;
+};
+
+// Columns [col, col + 4) of a row, as far as they are below `end`.
+__attribute__((always_inline)) static inline void
+store_results(const private struct target *t, float4 x, size_t row, u32 col)
+{
+    if (row >= t->rows || col >= t->end)
+        return;
+    const size_t to = row * t->out_mul + t->out_add;
+    global const float *old = t->residual + (to >> t->residual_shift) * t->N + col;
+    global float *out = t->out + to * t->N + col;
+    const u32 count = min(t->end - col, 4u);
+    if (t->has_bias)
+        x += count == 4 ? vload4(0, t->bias + col) : load_some(t->bias + col, count);
+    x = activate(x, t->act);
+    if (t->has_gate)
+        x *= count == 4 ? vload4(0, t->gate + col) : load_some(t->gate + col, count);
+    if (t->has_residual)
+        x += count == 4 ? vload4(0, old) : load_some(old, count);
+    if (count == 4) {
+        vstore4(x, 0, out);
+        return;
+    }
+    out[0] = x.s0;
+    if (count > 1)
+        out[1] = x.s1;
+    if (count > 2)
+        out[2] = x.s2;
+}
+
+#if ROWS == 128
+#define IF_128_ROWS(X) X
+#else
+#define IF_128_ROWS(X)
+#endif
+#if PANELS == 4
+#define IF_128_COLUMNS(X) X
+#else
+#define IF_128_COLUMNS(X)
+#endif
+
+// Work-items: 16 for each ROWS rows and for each COLUMNS columns, in groups of 16 x 16.
 kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
@@ -243,72 +311,78 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
        u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
        u32 has_residual, u32 octant)
 {
-    local float tile_a[DEPTH][TILE + 4];
-    local float tile_b[DEPTH][TILE];
+    local float tile_a[DEPTH * A_STRIDE] __attribute__((aligned(16)));
+    local float tile_b[DEPTH * COLUMNS] __attribute__((aligned(16)));
     const u32 lx = get_local_id(0), ly = get_local_id(1), item = ly * 16 + lx;
-    const size_t col0 = (get_global_id(0) / 16) * TILE,
-                 row0 = (get_global_id(1) / 16) * TILE;
+    const size_t col0 = (get_global_id(0) / 16) * COLUMNS,
+                 row0 = (get_global_id(1) / 16) * ROWS;
     const u32 panels = (cols + COLS - 1) / COLS;
-    // What this item loads: 4 values along k of one row, 4 columns of one k.
-    const u32 a_row = item / 4, a_k = item % 4 * 4;
-    const u32 b_k = item / 16, b_col = item % 16 * 4;
-    const size_t b_panel = (col0 + b_col) / COLS;
-    float4 acc0 = 0, acc1 = 0, acc2 = 0, acc3 = 0;
-    for (u32 t = 0; t < TAPS; t++) {
-        u32 from = NO_ROW;
-        if (row0 + a_row < rows)
-#if TAPS == 1
-            from = row0 + a_row;
-#else
-            from = index[(row0 + a_row) * 27 + tap_column(t, octant)];
-#endif
+// Sums of row i of 4: s has 64 x 64 results, t 64 columns further, u and v 64 rows.
+#define START(i)                                                                         \
+    float4 s##i = 0;                                                                     \
+    IF_128_COLUMNS(float4 t##i = 0;)                                                     \
+    IF_128_ROWS(float4 u##i = 0; IF_128_COLUMNS(float4 v##i = 0;))
+    EACH_ROW(START)
+    for (u32 t = 0; t < TAPS; t++)
         for (u32 k0 = 0; k0 < K; k0 += DEPTH) {
-            for (u32 i = 0; i < 4; i++)
-                tile_a[a_k + i][a_row] = from != NO_ROW && k0 + a_k + i < K
-                                             ? in[(size_t)from * K + k0 + a_k + i]
-                                             : 0.0f;
-            float4 b = 0;
-            if (b_panel < panels && k0 + b_k < K)
-                b = load_weight4(weight + ((b_panel * TAPS + t) * K + k0 + b_k) * COLS +
-                                 b_col % COLS);
-            vstore4(b, 0, &tile_b[b_k][b_col]);
+            // 4 values along k of a row; 4 columns of one k.
+            for (u32 i = item; i < ROWS * DEPTH / 4; i += ITEMS) {
+                const u32 r = i / (DEPTH / 4), k = i % (DEPTH / 4) * 4;
+                u32 from = NO_ROW;
+                if (row0 + r < rows)
+#if TAPS == 1
+                    from = row0 + r;
+#else
+                    from = index[(row0 + r) * 27 + tap_column(t, octant)];
+#endif
+                float4 a = 0;
+                if (from != NO_ROW)
+                    a = load_input4(in + (size_t)from * K, k0 + k, K);
+                local float *to = tile_a + k * A_STRIDE + r;
+                to[0] = a.s0;
+                to[A_STRIDE] = a.s1;
+                to[2 * A_STRIDE] = a.s2;
+                to[3 * A_STRIDE] = a.s3;
+            }
+            for (u32 i = item; i < COLUMNS * DEPTH / 4; i += ITEMS) {
+                const u32 k = i / (COLUMNS / 4), col = i % (COLUMNS / 4) * 4;
+                const size_t panel = (col0 + col) / COLS;
+                float4 b = 0;
+                if (panel < panels && k0 + k < K)
+                    b = load_weight4(weight + ((panel * TAPS + t) * K + k0 + k) * COLS +
+                                     col % COLS);
+                vstore4(b, 0, tile_b + k * COLUMNS + col);
+            }
             barrier(CLK_LOCAL_MEM_FENCE);
             for (u32 k = 0; k < DEPTH; k++) {
-                const float4 x = vload4(0, &tile_a[k][ly * 4]);
-                const float4 w = vload4(0, &tile_b[k][lx * 4]);
-                acc0 = fma((float4)x.s0, w, acc0);
-                acc1 = fma((float4)x.s1, w, acc1);
-                acc2 = fma((float4)x.s2, w, acc2);
-                acc3 = fma((float4)x.s3, w, acc3);
+                const float4 x = vload4(ly, tile_a + k * A_STRIDE);
+                const float4 w = vload4(lx, tile_b + k * COLUMNS);
+                IF_128_COLUMNS(const float4 z = vload4(lx + 16, tile_b + k * COLUMNS);)
+#define STEP(i)                                                                          \
+    s##i = fma((float4)x.s##i, w, s##i);                                                 \
+    IF_128_COLUMNS(t##i = fma((float4)x.s##i, z, t##i);)
+                EACH_ROW(STEP)
+#if ROWS == 128
+                const float4 y = vload4(ly + 16, tile_a + k * A_STRIDE);
+#define STEP_BELOW(i)                                                                    \
+    u##i = fma((float4)y.s##i, w, u##i);                                                 \
+    IF_128_COLUMNS(v##i = fma((float4)y.s##i, z, v##i);)
+                EACH_ROW(STEP_BELOW)
+#endif
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-    }
-    float results[4][4];
-    vstore4(acc0, 0, results[0]);
-    vstore4(acc1, 0, results[1]);
-    vstore4(acc2, 0, results[2]);
-    vstore4(acc3, 0, results[3]);
-    for (u32 r = 0; r < 4; r++) {
-        const size_t row = row0 + ly * 4 + r;
-        if (row >= rows)
-            break;
-        const size_t to = row * out_mul + out_add;
-        for (u32 c = 0; c < 4; c++) {
-            const size_t col = first + col0 + lx * 4 + c;
-            if (col >= first + cols)
-                break;
-            float x = results[r][c];
-            if (has_bias)
-                x += bias[col];
-            x = activate(x, act);
-            if (has_gate)
-                x *= gate[col];
-            if (has_residual)
-                x += residual[(to >> residual_shift) * N + col];
-            out[to * N + col] = x;
-        }
-    }
+    const struct target target = {
+        out,     bias,    gate,           residual, rows,     N,        first + cols,
+        out_mul, out_add, residual_shift, act,      has_bias, has_gate, has_residual};
+    const u32 col = first + col0 + lx * 4;
+#define FINISH(i)                                                                        \
+    store_results(&target, s##i, row0 + ly * 4 + i, col);                                \
+    IF_128_COLUMNS(store_results(&target, t##i, row0 + ly * 4 + i, col + 64);)           \
+    IF_128_ROWS(                                                                         \
+        store_results(&target, u##i, row0 + 64 + ly * 4 + i, col);                       \
+        IF_128_COLUMNS(store_results(&target, v##i, row0 + 64 + ly * 4 + i, col + 64);))
+    EACH_ROW(FINISH)
 }
 
 #endif

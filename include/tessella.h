@@ -110,6 +110,11 @@ struct tess_context_params {
     const char *cache_dir;  // programs are cached here; NULL: $XDG_CACHE_HOME/tessella or
                             // ~/.cache/tessella; "" for no cache
     const char *kernel_dir; // NULL: the built-in kernels; else NAME.cl is read from here
+    const char *tuning;     // shapes of kernels, which change speed and never results.
+                            // NULL: the environment's TESSELLA_TUNING, else the table
+                            // that tess_tune() stored for this device and driver, else
+                            // the program's own; "none": the program's own; else a file
+                            // that tess_tune() made, for any device of the same variant
     tess_log_fn *log;       // may be NULL
     void *log_user;
     enum tess_log_level log_level;
@@ -145,9 +150,11 @@ struct tess_device_info {
     uint32_t platform_index, device_index;
     char name[128], vendor[128], platform[128];
     char version[128], driver[128]; // of OpenCL, of the driver
+    uint32_t vendor_id;             // PCI's, if it is a GPU on a bus
     bool gpu, cpu;                  // neither: an accelerator
     bool host_memory;               // shares its memory with the host
     bool fp16;                      // half precision arithmetic
+    bool wide_vectors;              // a CPU that takes the kernels for CPUs
     uint32_t compute_units, clock_mhz;
     uint64_t memory;     // bytes in all
     uint64_t max_buffer; // bytes, one allocation
@@ -166,6 +173,26 @@ TESS_API enum tess_status tess_device_list(struct tess_device_info **out, size_t
 // `max_buffer` of the parameters, 4 GiB and 1 GiB if they are 0.
 TESS_API void tess_context_device(const struct tess_context *ctx,
                                   struct tess_device_info *info);
+
+// Whose shapes of kernels a context uses.
+enum tess_tuning_source {
+    TESS_TUNING_OWN = 0, // the program's
+    TESS_TUNING_STORED,  // tess_tune() found them
+    TESS_TUNING_GIVEN    // by tess_context_params.tuning
+};
+// "own", "stored" or "given".
+TESS_API const char *tess_tuning_name(enum tess_tuning_source source);
+// *path (may be NULL) becomes the file that they are from, valid as long as the context;
+// NULL if they are the program's.
+TESS_API enum tess_tuning_source tess_context_tuning(const struct tess_context *ctx,
+                                                     const char **path);
+
+// The same for a device that is not open, with the cache directory of
+// tess_context_params, and without what the environment says. The file's path goes into
+// path[size]; "" if there is none.
+TESS_API enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
+                                                    const struct tess_device_info *info,
+                                                    const char *cache_dir);
 
 TESS_API void tess_free(void *memory);
 
@@ -835,6 +862,7 @@ struct tess_bench_result {
     char generator[40]; // "Tessella 0.1.0"
     enum tess_bench_form form;
     struct tess_device_info device; // of a file: what is written there
+    char tuning[16];                // tess_tuning_name(); of an older file ""
     uint64_t budget_bytes, max_buffer_bytes;
     char host_cpu[80], host_system[80]; // "" if not known
     uint32_t host_cpus;
@@ -869,6 +897,20 @@ TESS_API void tess_bench_destroy(struct tess_bench **bench);
 // Valid until `bench` is destroyed.
 TESS_API const struct tess_bench_result *
 tess_bench_result(const struct tess_bench *bench);
+
+struct tess_tune_params {
+    enum tess_bench_form form;
+    uint32_t samples; // of each shape, at most 32; 0: 3
+};
+
+// Search the shapes of kernels that are fastest on the context's device: sizes of tiles
+// and groups, operator by operator. They are stored in the cache directory, for this
+// device and driver, where later contexts find them, and this one uses them from now on.
+// Results do not depend on them. *table becomes the file's text, described in
+// docs/bench.md; free it with tess_free(). TESS_ERR_WRITE if it cannot be stored; where
+// there is no cache directory it is not.
+TESS_API enum tess_status tess_tune(char **table, struct tess_context *ctx,
+                                    const struct tess_tune_params *params);
 
 // As a JSON object, described in docs/bench.md. Free *json with tess_free().
 TESS_API enum tess_status tess_bench_json(char **json, struct tess_context *ctx,

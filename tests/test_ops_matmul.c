@@ -6,6 +6,7 @@
 
 #include "op/matmul.h"
 #include "op/neighbour.h"
+#include "rt/tuning.h"
 
 #define TOLERANCE 1e-6
 
@@ -408,6 +409,81 @@ static void large_weights(enum tess_variant variant)
 }
 OPS_TEST(large_weights)
 
+// ---- shapes of tiles ----
+
+// With every parameter at its least, at its most, and both in turns: the same bytes.
+static void run_shapes(struct ops *ops, enum tess_variant variant, struct product *p,
+                       size_t count)
+{
+    float *expected = p->out;
+    ops_run(ops, run_product, p);
+    p->out = malloc(count * sizeof *p->out);
+    for (unsigned pattern = 0; pattern < (ops_tiny() ? 1 : 4); pattern++) {
+        struct tess_tuning tuning = *tess_device_tuning(ops->dev);
+        for (int i = 0; i < TESS_TUNED_COUNT; i++) {
+            const uint32_t *values = tess_tuned_values((enum tess_tuned)i, variant);
+            unsigned last = 0;
+            while (values[last + 1])
+                last++;
+            bool most = pattern == 0 || pattern == 2 + (unsigned)i % 2;
+            tuning.values[i] = values[most ? last : 0];
+        }
+        size_t bytes = tess_tuning_local_bytes(&tuning, variant);
+        if (bytes > tess_device_facts(ops->dev)->local_memory) // of GPUs with little
+            tuning.values[TESS_TUNED_PRODUCT_DEPTH] =
+                tuning.values[TESS_TUNED_CONVOLUTION_DEPTH] = 8;
+        tess_device_set_tuning(ops->dev, &tuning);
+        ops_run(ops, run_product, p);
+        assert_memory_equal(p->out, expected, count * sizeof *p->out);
+    }
+    free(p->out);
+    p->out = expected;
+}
+
+static void shapes_of_tiles(enum tess_variant variant)
+{
+    size_t rows = ops_tiny() ? 9 : 150, N = ops_tiny() ? 35 : 200, K = 37;
+    struct ops *ops = ops_open(variant);
+    int32_t coords[3 * 64];
+    size_t voxels = make_voxels(coords, ops_tiny() ? 3 : 40, 1);
+    uint32_t *base = NULL;
+    assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
+    float *floats = NULL, *in = ops_floats((rows + voxels) * K, 1),
+          *bias = ops_floats(N, 2), *residual = ops_floats((rows + voxels) * N, 3);
+    uint16_t *halves = ops_halves(&floats, 27 * N * K, 4);
+    struct product linear = {.rows = rows,
+                             .N = N,
+                             .K = K,
+                             .half = true,
+                             .layout = TESS_WEIGHT_MATRIX,
+                             .bias = true,
+                             .residual = true,
+                             .activation = TESS_ACT_GELU_TANH,
+                             .in = in,
+                             .in_rows = rows,
+                             .bias_values = bias,
+                             .residual_values = residual,
+                             .stored = halves,
+                             .out = malloc((rows + voxels) * N * sizeof(float))};
+    run_shapes(ops, variant, &linear, rows * N);
+    struct product conv = linear;
+    conv.layout = TESS_WEIGHT_CONV;
+    conv.activation = TESS_ACT_NONE;
+    conv.rows = conv.in_rows = voxels;
+    conv.base = base;
+    if (!ops_tiny())
+        run_shapes(ops, variant, &conv, voxels * N);
+    free(linear.out);
+    free(base);
+    free(in);
+    free(bias);
+    free(residual);
+    free(halves);
+    free(floats);
+    ops_close(ops);
+}
+OPS_TEST(shapes_of_tiles)
+
 // ---- benchmark ----
 
 static enum tess_status bench_stage(struct tess_stage *stage, void *user)
@@ -471,6 +547,6 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(linear_layers),       OPS_BOTH(gates_and_activations),
     OPS_BOTH(transposed_matrices), OPS_BOTH(convolutions),
     OPS_BOTH(dense_convolutions),  OPS_BOTH(convolutions_after_doubling),
-    OPS_BOTH(large_weights),
+    OPS_BOTH(large_weights),       OPS_BOTH(shapes_of_tiles),
 };
 OPS_MAIN(tests, bench)

@@ -38,6 +38,8 @@ static void tell_facts(struct tess_bench_result *result, const struct tess_conte
     struct utsname system;
     snprintf(result->generator, sizeof result->generator, "Tessella %s", TESS_VERSION);
     tess_context_device(ctx, &result->device);
+    snprintf(result->tuning, sizeof result->tuning, "%s",
+             tess_tuning_name(tess_context_tuning(ctx, NULL)));
     result->budget_bytes = ctx->budget.device_bytes;
     result->max_buffer_bytes = ctx->budget.max_buffer;
     read_cpu_name(result->host_cpu, sizeof result->host_cpu);

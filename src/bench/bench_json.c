@@ -37,6 +37,8 @@ static void add_device(cJSON *root, const struct tess_bench_result *result)
     add_number(device, "local_memory_bytes", (double)info->local_memory);
     cJSON_AddBoolToObject(device, "host_memory", info->host_memory);
     cJSON_AddBoolToObject(device, "fp16", info->fp16);
+    if (*result->tuning)
+        cJSON_AddStringToObject(root, "tuning", result->tuning);
     cJSON *budget = cJSON_AddObjectToObject(root, "budget");
     add_number(budget, "device_bytes", (double)result->budget_bytes);
     add_number(budget, "max_buffer_bytes", (double)result->max_buffer_bytes);

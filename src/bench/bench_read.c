@@ -185,6 +185,8 @@ static enum tess_status read_result(struct tess_bench_result *out,
     out->form = (enum tess_bench_form)form;
     TESS_TRY(read_device(&out->device, root));
     TESS_TRY(read_host(out, root));
+    if (tess_json_present(tess_json_member(root, "tuning")))
+        TESS_TRY(copy_text(out->tuning, sizeof out->tuning, root, "tuning"));
     TESS_TRY(tess_json_double(&out->bandwidth, root, "bandwidth_bytes_per_second", 0,
                               NUMBER_MAX));
     TESS_TRY(tess_json_double(&out->fma, root, "fma_flop_per_second", 0, NUMBER_MAX));

@@ -51,6 +51,11 @@ static int tell(struct cli *cli, const struct tess_bench *const *benches, size_t
     return status ? cli_fail(cli, status) : EXIT_DONE;
 }
 
+static enum tess_bench_form form_of(const struct cli *cli)
+{
+    return cli->tiny ? TESS_BENCH_TINY : cli->brief ? TESS_BENCH_SHORT : TESS_BENCH_LONG;
+}
+
 static enum tess_status run(struct tess_bench **bench, struct cli *cli)
 {
     struct tess_model *model = NULL;
@@ -62,9 +67,7 @@ static enum tess_status run(struct tess_bench **bench, struct cli *cli)
     if (!status)
         status = tess_bench_run(
             bench, cli->ctx,
-            &(struct tess_bench_params){.form = cli->tiny    ? TESS_BENCH_TINY
-                                                : cli->brief ? TESS_BENCH_SHORT
-                                                             : TESS_BENCH_LONG,
+            &(struct tess_bench_params){.form = form_of(cli),
                                         .samples = cli->samples,
                                         .model = model,
                                         .voxels = cli->voxels,
@@ -87,6 +90,28 @@ static int measure(struct cli *cli)
     if (!exit_status && cli->json_file)
         exit_status = write_json(cli, bench);
     tess_bench_destroy(&bench);
+    return cli_close(cli, exit_status);
+}
+
+// The table is stored by the library; here it is shown, and written for others.
+static int tune(struct cli *cli)
+{
+    char *table = NULL;
+    cli->tuning = "none"; // the search starts from the program's own
+    int exit_status = cli_open(cli);
+    if (exit_status)
+        return exit_status;
+    enum tess_status status = tess_tune(
+        &table, cli->ctx,
+        &(struct tess_tune_params){.form = form_of(cli), .samples = cli->samples});
+    cli_clear_progress(cli);
+    if (status)
+        exit_status = cli_fail(cli, status);
+    if (table && !cli->quiet)
+        fputs(table, stdout);
+    for (size_t i = 0; table && i < cli->output_count && !exit_status; i++)
+        exit_status = cli_write_text(cli, cli->outputs[i], table);
+    tess_free(table);
     return cli_close(cli, exit_status);
 }
 
@@ -117,9 +142,17 @@ int cli_bench(struct cli *cli)
         return cli_usage(cli, "bench: expected files to compare");
     if (cli->compare && cli->json_file)
         return cli_usage(cli, "bench: --json is of measurements, not of --compare");
+    if (cli->tune &&
+        (cli->compare || cli->synthetic || cli->json_file || cli->picture || cli->model))
+        return cli_usage(cli,
+                         "bench: --tune goes with --short, --tiny, --samples and -o");
+    if (cli->output_count && !cli->tune)
+        return cli_usage(cli, "bench: -o is of --tune; --json FILE writes measurements");
     if (cli->input_count && !cli->compare)
         return cli_usage(cli, "bench: unexpected '%s' without --compare", cli->inputs[0]);
     if (cli->compare)
         return compare(cli);
+    if (cli->tune)
+        return tune(cli);
     return cli->synthetic ? write_model(cli) : measure(cli);
 }

@@ -16,7 +16,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_DEVI
 // Every option of every command; a command says which it takes by the letters below.
 struct cli {
     const char *command;
-    const char *model, *device, *cache_dir, *kernel_dir, *report, *encoder;
+    const char *model, *device, *cache_dir, *kernel_dir, *report, *encoder, *tuning;
     const char *outputs[CLI_OUTPUTS_MAX];
     size_t output_count;
     const char *inputs[8]; // what is left of the command line
@@ -45,7 +45,7 @@ struct cli {
     bool tiny, brief;
     uint32_t samples;
     const char *json_file, *picture; // of `bench`
-    bool compare;
+    bool compare, tune;
     bool tells_stages; // of a command that takes long
     size_t pictures;   // to plan for; 0: no generation
     bool raw;          // meshes are not cleaned

@@ -77,6 +77,7 @@ int cli_open(struct cli *cli)
             .plan_only = cli->described,
             .cache_dir = cli->cache_dir,
             .kernel_dir = cli->kernel_dir,
+            .tuning = cli->tuning,
             .log = cli->quiet ? NULL : cli_log,
             .log_user = cli,
             .log_level = log_level(cli),

@@ -5,9 +5,9 @@
 
 #include "cli/cli.h"
 
-static void print_text(const struct tess_device_info *info)
+static void print_text(const struct tess_device_info *info, const char *cache_dir)
 {
-    char memory[32], budget[32], buffer[32];
+    char memory[32], budget[32], buffer[32], tuning[4096];
     printf("%u  %s\n", info->index, info->name);
     printf("   %u:%u, %s, %s, driver %s\n", info->platform_index, info->device_index,
            info->platform, info->version, info->driver);
@@ -22,6 +22,8 @@ static void print_text(const struct tess_device_info *info)
            cli_bytes(memory, sizeof memory, info->memory),
            cli_bytes(budget, sizeof budget, info->budget),
            cli_bytes(buffer, sizeof buffer, info->max_buffer));
+    if (tess_stored_tuning(tuning, sizeof tuning, info, cache_dir))
+        printf("   tuned: %s\n", tuning);
 }
 
 static void print_string(const char *key, const char *text)
@@ -37,8 +39,9 @@ static void print_string(const char *key, const char *text)
     printf("\",\n");
 }
 
-static void print_json(const struct tess_device_info *info)
+static void print_json(const struct tess_device_info *info, const char *cache_dir)
 {
+    char tuning[4096];
     printf("  {\n    \"index\": %u,\n    \"id\": \"%u:%u\",\n", info->index,
            info->platform_index, info->device_index);
     print_string("name", info->name);
@@ -47,6 +50,8 @@ static void print_json(const struct tess_device_info *info)
     print_string("version", info->version);
     print_string("driver", info->driver);
     print_string("type", info->gpu ? "gpu" : info->cpu ? "cpu" : "accelerator");
+    print_string("tuning", tess_tuning_name(tess_stored_tuning(tuning, sizeof tuning,
+                                                               info, cache_dir)));
     printf("    \"compute_units\": %u,\n    \"clock_mhz\": %u,\n", info->compute_units,
            info->clock_mhz);
     printf("    \"host_memory\": %s,\n    \"fp16\": %s,\n",
@@ -71,7 +76,7 @@ int cli_devices(struct cli *cli)
     if (cli->json)
         printf("[\n");
     for (size_t i = 0; i < count; i++) {
-        (cli->json ? print_json : print_text)(&infos[i]);
+        (cli->json ? print_json : print_text)(&infos[i], cli->cache_dir);
         if (cli->json)
             printf("%s\n", i + 1 < count ? "," : "");
     }

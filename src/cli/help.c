@@ -20,6 +20,10 @@ static const char common_help[] =
     "  --report FILE.json write what was done: device, seconds, bytes, FLOP per stage\n"
     "  --cache-dir DIR    program cache (else the user's; an empty name: none)\n"
     "  --kernel-dir DIR   read kernels from DIR instead of the built-in ones\n"
+    "  --tuning FILE      shapes of kernels, which change speed and nothing else; none: "
+    "the\n"
+    "                     program's own (else TESSELLA_TUNING, else what `bench --tune` "
+    "stored)\n"
     "  -q, --quiet        say nothing but errors;  -v, --verbose: more, twice: all\n"
     "  -h, --help         this text;  --version\n"
     "\n"
@@ -169,7 +173,8 @@ static const struct cli_command commands[] = {
      "  --weld             take vertices at the same place for one (always of .stl)\n"
      "  --json             as JSON\n",
      1, 1, false, false},
-    {"bench", "[--json FILE] [--picture FILE.png] | --compare FILE... | --synthetic DIR",
+    {"bench",
+     "[--json FILE] [--picture FILE.png] | --tune | --compare FILE... | --synthetic DIR",
      "Measure this device: copies, multiply-adds, and how near to those each operator "
      "comes.\n"
      "\n"
@@ -185,6 +190,13 @@ static const struct cli_command commands[] = {
      "  --compare          put the files of 1 to 8 runs beside one another, as a table "
      "and "
      "a picture\n"
+     "\n"
+     "Or find the shapes of kernels that are fastest on this device, which later runs "
+     "then "
+     "use.\n"
+     "\n"
+     "  --tune             minutes; --short: less\n"
+     "  -o FILE            write the table, too\n"
      "\n"
      "Or write a model of random weights: names, shapes and dtypes as published, 4.2 GB. "
      "What it\n"

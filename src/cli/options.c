@@ -19,6 +19,7 @@ static const struct option options[] = {
     {"report", required_argument, NULL, OPTION_REPORT},
     {"cache-dir", required_argument, NULL, OPTION_CACHE_DIR},
     {"kernel-dir", required_argument, NULL, OPTION_KERNEL_DIR},
+    {"tuning", required_argument, NULL, OPTION_TUNING},
     {"encoder", required_argument, NULL, OPTION_ENCODER},
     {"json", no_argument, NULL, OPTION_JSON},
     {"voxels", required_argument, NULL, OPTION_VOXELS},
@@ -50,6 +51,7 @@ static const struct option options[] = {
     {"samples", required_argument, NULL, OPTION_SAMPLES},
     {"picture", required_argument, NULL, OPTION_PICTURE},
     {"compare", no_argument, NULL, OPTION_COMPARE},
+    {"tune", no_argument, NULL, OPTION_TUNE},
     {"up", required_argument, NULL, OPTION_UP},
     {"scale", required_argument, NULL, OPTION_SCALE},
     {"stl-mm", required_argument, NULL, OPTION_STL_MM},
@@ -174,6 +176,9 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     case OPTION_KERNEL_DIR:
         cli->kernel_dir = text;
         return true;
+    case OPTION_TUNING:
+        cli->tuning = text;
+        return *text;
     case OPTION_ENCODER:
         cli->encoder = text;
         return true;

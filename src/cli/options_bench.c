@@ -22,6 +22,9 @@ bool cli_parse_bench(struct cli *cli, int option, const char *text)
     case OPTION_PICTURE:
         cli->picture = text;
         return cli_is_picture(text) && !cli_is_animation(text);
+    case OPTION_TUNE:
+        cli->tune = true;
+        return true;
     case OPTION_COMPARE:
         cli->compare = true;
         return true;

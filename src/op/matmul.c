@@ -2,29 +2,16 @@
 #include "op/matmul.h"
 
 #include <assert.h>
+#include <stdio.h>
 
-#define CPU_ROWS  64 // outputs of one work-item: 64 rows x 4 panels of 32 columns
-#define CPU_COLS  128
-#define GPU_TILE  64 // outputs of one group: 64 x 64 by 16 x 16 work-items
-#define GPU_GROUP 16
+#include "rt/tuning.h"
 
-static size_t round_up(size_t n, size_t to)
+#define PANEL     32 // columns
+#define GPU_GROUP 16 // work-items of a group, along rows and along columns
+
+static size_t divide_up(size_t n, size_t by)
 {
-    return (n + to - 1) / to * to;
-}
-
-static const char *defines(const struct tess_weight *weight)
-{
-    bool half = weight->dtype == TESS_F16;
-    switch (weight->layout) {
-    case TESS_WEIGHT_CONV:
-    case TESS_WEIGHT_CONV_DENSE:
-        return half ? "-DTAPS=27 -DWEIGHT_F16=1" : "-DTAPS=27 -DWEIGHT_F16=0";
-    case TESS_WEIGHT_CONV_UP:
-        return "-DTAPS=8 -DWEIGHT_F16=0";
-    default:
-        return half ? "-DTAPS=1 -DWEIGHT_F16=1" : "-DTAPS=1 -DWEIGHT_F16=0";
-    }
+    return (n + by - 1) / by;
 }
 
 static size_t taps_of(enum tess_weight_layout layout)
@@ -32,6 +19,30 @@ static size_t taps_of(enum tess_weight_layout layout)
     return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_DENSE ? 27
            : layout == TESS_WEIGHT_CONV_UP                                ? 8
                                                                           : 1;
+}
+
+// How the kernel is built, and what a work-item (CPU) or a group (GPU) of it makes.
+struct shape {
+    char defines[96];
+    size_t rows, cols;
+};
+
+static struct shape shape_of(const struct tess_device *dev,
+                             const struct tess_weight *weight)
+{
+    const struct tess_tuning *tuning = tess_device_tuning(dev);
+    size_t taps = taps_of(weight->layout);
+    bool conv = taps > 1;
+    struct shape shape = {
+        .rows =
+            tuning->values[conv ? TESS_TUNED_CONVOLUTION_ROWS : TESS_TUNED_PRODUCT_ROWS],
+        .cols = PANEL * tuning->values[conv ? TESS_TUNED_CONVOLUTION_PANELS
+                                            : TESS_TUNED_PRODUCT_PANELS]};
+    char tiles[64];
+    tess_tuning_product_defines(tiles, sizeof tiles, tuning, conv);
+    snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d %s", taps,
+             weight->dtype == TESS_F16, tiles);
+    return shape;
 }
 
 // One launch: all rows, with the outputs of one part of the weights, and of one octant
@@ -49,19 +60,18 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
     packed.offset += octant * packed.bytes;
     struct tess_slice out = params->out.data, in = params->in.data;
     struct tess_device *dev = tess_stage_device(stage);
-    bool cpu = tess_device_variant(dev) == TESS_VARIANT_CPU;
+    size_t group = tess_device_variant(dev) == TESS_VARIANT_CPU ? 1 : GPU_GROUP;
+    struct shape shape = shape_of(dev, weight);
     double density = params->density > 0 ? params->density : 1;
     // Where an argument is not used, any buffer will do.
     return tess_launch(
         dev, &(struct tess_launch){
                  .file = "matmul",
                  .kernel = "matmul",
-                 .defines = defines(weight),
-                 .global = {cpu ? (cols + CPU_COLS - 1) / CPU_COLS
-                                : round_up(cols, GPU_TILE) / (GPU_TILE / GPU_GROUP),
-                            cpu ? (rows + CPU_ROWS - 1) / CPU_ROWS
-                                : round_up(rows, GPU_TILE) / (GPU_TILE / GPU_GROUP)},
-                 .local = {cpu ? 1 : GPU_GROUP, cpu ? 1 : GPU_GROUP, 1},
+                 .defines = shape.defines,
+                 .global = {divide_up(cols, shape.cols) * group,
+                            divide_up(rows, shape.rows) * group},
+                 .local = {group, group, 1},
                  .cut = 1,
                  .flop = 2.0 * (double)rows * (double)cols * (double)K *
                          (double)taps_of(weight->layout) * density,

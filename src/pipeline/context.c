@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "rt/tuning.h"
 
 #define DESCRIBED_MEMORY ((uint64_t)4 << 30)
 #define DESCRIBED_BUFFER ((uint64_t)1 << 30)
@@ -68,6 +69,15 @@ static struct tess_device_info described(const struct tess_context_params *param
     return info;
 }
 
+// A described device has no table of its own.
+static const char *tuning_of(const struct tess_context_params *params)
+{
+    const char *environment = getenv("TESSELLA_TUNING");
+    if (params->tuning || params->plan_only)
+        return params->tuning;
+    return environment && *environment ? environment : NULL;
+}
+
 static enum tess_status open_context(struct tess_context *ctx,
                                      const struct tess_context_params *params)
 {
@@ -77,6 +87,7 @@ static enum tess_status open_context(struct tess_context *ctx,
                                   .selector = params->device,
                                   .cache_dir = params->cache_dir,
                                   .kernel_dir = params->kernel_dir,
+                                  .tuning = tuning_of(params),
                                   .described = params->plan_only ? &info : NULL,
                               }));
     return tess_budget_init(&ctx->budget, ctx->device, params->memory,
@@ -151,6 +162,29 @@ void tess_context_device(const struct tess_context *ctx, struct tess_device_info
     *info = *tess_device_facts(ctx->device);
     info->budget = ctx->budget.device_bytes;
     info->max_buffer = ctx->budget.max_buffer;
+}
+
+const char *tess_tuning_name(enum tess_tuning_source source)
+{
+    static const char *const names[] = {[TESS_TUNING_OWN] = "own",
+                                        [TESS_TUNING_STORED] = "stored",
+                                        [TESS_TUNING_GIVEN] = "given"};
+    return names[source];
+}
+
+enum tess_tuning_source tess_context_tuning(const struct tess_context *ctx,
+                                            const char **path)
+{
+    if (path)
+        *path = tess_device_tuning_path(ctx->device);
+    return tess_device_tuning_source(ctx->device);
+}
+
+enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
+                                           const struct tess_device_info *info,
+                                           const char *cache_dir)
+{
+    return tess_tuning_find(path, size, cache_dir, info);
 }
 
 void tess_free(void *memory)

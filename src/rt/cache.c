@@ -114,31 +114,42 @@ static bool make_dirs(const char *dir)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
+bool tess_cache_replace(const char *dir, const char *path,
+                        const struct tess_cache_part *parts)
+{
+    char temporary[4200];
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    int fd = make_dirs(dir) ? mkstemp(temporary) : -1;
+    FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (!file) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    bool good = true;
+    for (; parts->bytes; parts++)
+        good = good && fwrite(parts->data, 1, parts->bytes, file) == parts->bytes;
+    good = fclose(file) == 0 && good;
+    if (good && rename(temporary, path) == 0)
+        return true;
+    int error = errno;
+    unlink(temporary);
+    errno = error;
+    return false;
+}
+
 void tess_cache_store(struct tess_device *dev, const char *key,
                       const unsigned char *binary, size_t bytes)
 {
     if (!dev->cache_dir || bytes > ENTRY_BYTES_MAX)
         return;
-    char path[4096], temporary[4200];
+    char path[4096];
     entry_path(path, sizeof path, dev, key);
-    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    int fd = make_dirs(dev->cache_dir) ? mkstemp(temporary) : -1;
-    FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (!file) {
-        if (fd >= 0)
-            close(fd);
-        tess_log(dev->env, TESS_LOG_DEBUG, "%s: cannot write the program cache: %s",
-                 dev->cache_dir, strerror(errno));
-        return;
-    }
     struct entry_head head = {ENTRY_MAGIC, strlen(key), bytes,
                               checksum(key, binary, bytes)};
-    bool good = fwrite(&head, sizeof head, 1, file) == 1 &&
-                fwrite(key, 1, head.key_bytes, file) == head.key_bytes &&
-                fwrite(binary, 1, bytes, file) == bytes;
-    good = fclose(file) == 0 && good;
-    if (!good || rename(temporary, path) != 0) {
-        unlink(temporary);
-        tess_log(dev->env, TESS_LOG_DEBUG, "%s: cannot write the program cache", path);
-    }
+    struct tess_cache_part parts[] = {
+        {&head, sizeof head}, {key, head.key_bytes}, {binary, bytes}, {NULL, 0}};
+    if (!tess_cache_replace(dev->cache_dir, path, parts))
+        tess_log(dev->env, TESS_LOG_DEBUG, "%s: cannot write the program cache: %s", path,
+                 strerror(errno));
 }

@@ -15,7 +15,7 @@
 #define DEVICES_MAX   64
 // What the kernels' groups take; every device of OpenCL's full profile has this much
 // local memory, and every one known has such groups.
-#define GROUP_ITEMS        ((size_t)TESS_GRID_X * TESS_GRID_Y)
+#define GROUP_ITEMS        ((size_t)TESS_GRID_ITEMS)
 #define LOCAL_MEMORY_BYTES (16u << 10)
 
 static const char no_device[] =
@@ -73,12 +73,18 @@ static void describe(struct tess_device_info *info, cl_platform_id platform,
     info->host_memory =
         device_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_bool)) != 0;
     info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
+    // A CPU whose compiler is at home with vectors says so: PoCL prefers 4 to 16 floats,
+    // while llvmpipe prefers 1 and takes minutes over kernels with vectors of 16.
+    info->wide_vectors =
+        info->cpu &&
+        device_number(id, CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, sizeof(cl_uint)) >= 4;
     info->compute_units =
         (uint32_t)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
     info->clock_mhz =
         (uint32_t)device_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(cl_uint));
     info->memory = device_number(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
     info->max_buffer = device_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
+    info->vendor_id = (uint32_t)device_number(id, CL_DEVICE_VENDOR_ID, sizeof(cl_uint));
     info->local_memory = device_number(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong));
     // Given in bits. Some drivers say 0; 128 bytes suit every device known.
     info->alignment =
@@ -277,15 +283,9 @@ static enum tess_status open_real(struct tess_device *dev,
     return status;
 }
 
-// A CPU whose compiler is at home with vectors says so: PoCL prefers 4 to 16 floats,
-// while llvmpipe prefers 1 and takes minutes over kernels with vectors of 16.
-static enum tess_variant suited_variant(const struct tess_device *dev)
+enum tess_variant tess_suited_variant(const struct tess_device_info *info)
 {
-    if (dev->described || !dev->info.cpu)
-        return TESS_VARIANT_GPU;
-    uint64_t width =
-        device_number(dev->id, CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, sizeof(cl_uint));
-    return width >= 4 ? TESS_VARIANT_CPU : TESS_VARIANT_GPU;
+    return info->wide_vectors ? TESS_VARIANT_CPU : TESS_VARIANT_GPU;
 }
 
 enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env,
@@ -301,11 +301,15 @@ enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env
     } else {
         status = open_real(dev, params);
     }
+    if (!status) {
+        dev->variant =
+            params->variant ? params->variant : tess_suited_variant(&dev->info);
+        status = tess_tuning_choose(dev, params->tuning);
+    }
     if (status) {
         tess_device_close(&dev);
         return status;
     }
-    dev->variant = params->variant ? params->variant : suited_variant(dev);
     dev->budget = (size_t)dev->info.budget;
     dev->max_buffer = (size_t)dev->info.max_buffer;
     dev->max_launch_ns =
@@ -338,6 +342,7 @@ void tess_device_close(struct tess_device **dev)
     free(d->pending);
     free(d->cache_dir);
     free(d->kernel_dir);
+    free(d->tuning_path);
     free(d);
     *dev = NULL;
 }

@@ -13,12 +13,15 @@
 
 struct tess_device;
 
-// Which shape of kernels suits: chosen in one place, tess_device_open().
+// Which shape of kernels suits: chosen in one place, tess_suited_variant().
 enum tess_variant {
     TESS_VARIANT_AUTO = 0,
     TESS_VARIANT_CPU, // one work-item a group, wide vectors
     TESS_VARIANT_GPU, // many work-items a group, local memory
 };
+
+// What TESS_VARIANT_AUTO means for a device.
+enum tess_variant tess_suited_variant(const struct tess_device_info *info);
 
 struct tess_device_params {
     const char *selector;   // as tess_context_params.device; NULL: the default
@@ -28,6 +31,7 @@ struct tess_device_params {
         *described; // not NULL: no OpenCL, this device only counts
     enum tess_variant variant;
     uint64_t max_launch_ns; // 0: 100 ms; launches that would be longer are cut
+    const char *tuning;     // as tess_context_params.tuning
 };
 
 // Devices of all platforms. Free *out with free(). TESS_ERR_DEVICE if there is none.
@@ -41,6 +45,14 @@ void tess_device_close(struct tess_device **dev);
 struct tess_env *tess_device_env(const struct tess_device *dev);
 const struct tess_device_info *tess_device_facts(const struct tess_device *dev);
 enum tess_variant tess_device_variant(const struct tess_device *dev);
+
+// Shapes of kernels (rt/tuning.h). They may change at any time: results do not.
+struct tess_tuning;
+const struct tess_tuning *tess_device_tuning(const struct tess_device *dev);
+void tess_device_set_tuning(struct tess_device *dev, const struct tess_tuning *tuning);
+// Where the device's table is from, and the file; NULL: none.
+enum tess_tuning_source tess_device_tuning_source(const struct tess_device *dev);
+const char *tess_device_tuning_path(const struct tess_device *dev);
 
 bool tess_device_dry(const struct tess_device *dev);
 // A described device stays dry.

@@ -266,7 +266,8 @@ static enum tess_status wait_for_piece(struct tess_device *dev)
 static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *kernel,
                                 const struct tess_launch *launch)
 {
-    static const size_t grid[3] = {TESS_GRID_X, TESS_GRID_Y, 1};
+    size_t columns = dev->tuning.values[TESS_TUNED_ELEMENT_COLUMNS];
+    const size_t grid[3] = {columns, TESS_GRID_ITEMS / columns, 1};
     size_t local[3], global[3];
     bool padded = !launch->local[0];
     for (int i = 0; i < 3; i++) {

@@ -7,9 +7,9 @@
 
 #define TESS_LAUNCH_ARGS 28
 
-// Groups of kernels that make elements of a matrix: x along columns, y along rows.
-#define TESS_GRID_X 32
-#define TESS_GRID_Y 8
+// Work-items in groups of kernels that make elements of a matrix: x along columns, y
+// along rows, as the device's tuning shapes them.
+#define TESS_GRID_ITEMS 256
 
 enum tess_arg_kind { TESS_ARG_NONE, TESS_ARG_SLICE, TESS_ARG_U32, TESS_ARG_F32 };
 
@@ -41,8 +41,8 @@ struct tess_launch {
     const char *defines; // "-DWEIGHT_F16 -DTAPS=8"; NULL: none
     size_t global[3];    // work-items; zeros count as ones
     size_t local[3];     // work-items a group; divides `global`. All zeros: groups of
-                     // TESS_GRID_X x TESS_GRID_Y, and `global` is rounded up to them: the
-                     // kernel has to check its place against what it was meant for
+                         // TESS_GRID_ITEMS, and `global` is rounded up to them: the
+                         // kernel has to check its place against what it was meant for
     double flop; // arithmetic of the whole launch, for counting and for cutting it; 0: it
                  // moves data
     unsigned cut; // the dimension along which a long launch is cut

@@ -10,6 +10,7 @@
 #include "rt/device.h"
 #include "rt/launch.h"
 #include "rt/rates.h"
+#include "rt/tuning.h"
 
 // What commands took since the device was opened.
 struct tess_taken {
@@ -61,6 +62,9 @@ struct tess_device {
     double guessed_speed; // work per ns of kernels that were not measured yet
     struct tess_rates rates;
     struct tess_taken transfers; // work in bytes
+    struct tess_tuning tuning;
+    enum tess_tuning_source tuning_source;
+    char *tuning_path; // NULL: the program's own
 };
 
 struct tess_buffer {
@@ -99,6 +103,14 @@ void tess_cache_find(unsigned char **out, size_t *bytes, struct tess_device *dev
                      const char *key);
 void tess_cache_store(struct tess_device *dev, const char *key,
                       const unsigned char *binary, size_t bytes);
+// Write a file of `dir`, which is made if need be: its parts one after the other, up to
+// one without bytes; whole or not at all. False: errno says why not.
+struct tess_cache_part {
+    const void *data;
+    size_t bytes;
+};
+bool tess_cache_replace(const char *dir, const char *path,
+                        const struct tess_cache_part *parts);
 // The directory the user's programs are cached in; NULL in *out if none can be had.
 enum tess_status tess_cache_default_dir(char **out, struct tess_env *env);
 

@@ -11,8 +11,8 @@ FIELDS = {"name": str, "size": str, "unit": str, "rows": int, "work": (int, floa
           "seconds": float, "least_seconds": float, "elapsed_seconds": float,
           "rate": (int, float)}
 OPERATOR = {**FIELDS, "roof": str, "share": (int, float)}
-ROOT = {"schema": str, "generator": str, "form": str, "device": dict, "budget": dict,
-        "host": dict, "bandwidth_bytes_per_second": (int, float),
+ROOT = {"schema": str, "generator": str, "form": str, "tuning": str, "device": dict,
+        "budget": dict, "host": dict, "bandwidth_bytes_per_second": (int, float),
         "fma_flop_per_second": (int, float), "roofs": list, "operators": list, "asset": dict,
         "peak_bytes": int}
 ASSET = {"model": str, "voxels": int, "structure_steps": int, "latent_steps": int,

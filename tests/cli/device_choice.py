@@ -8,7 +8,7 @@ from material import (DEVICE, DONE, MODEL, SMALLEST, Report, done, expect_files,
 FIELDS = {"index": int, "id": str, "name": str, "vendor": str, "platform": str, "version": str,
           "driver": str, "type": str, "compute_units": int, "clock_mhz": int, "host_memory": bool,
           "fp16": bool, "memory_bytes": int, "max_buffer_bytes": int, "local_memory_bytes": int,
-          "alignment_bytes": int, "budget_bytes": int}
+          "tuning": str, "alignment_bytes": int, "budget_bytes": int}
 
 
 def chosen(where, latent, *options, **environment):

@@ -10,13 +10,28 @@ VARIANTS = {
     "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
                for taps, half in itertools.product((1, 8, 27), (0, 1))
-               if not (taps == 8 and half)],
+               if not (taps == 8 and half)],  # each with the shapes below
     "weight": [("-DSOURCE_F16=1", "-DTARGET_F16=1"), ("-DSOURCE_F16=1", "-DTARGET_F16=0"),
                ("-DSOURCE_F16=0", "-DTARGET_F16=0")],
 }
 
 
+# Shapes of tiles (rt/tuning.c), of programs with the last row above; others have
+# the first.
+SHAPES = {
+    ("matmul", 0): [f"-DROWS={rows} -DPANELS={panels} -DDEPTH={depth}".split()
+                    for rows, panels, depth in ((64, 2, 16), (128, 2, 16), (128, 4, 8), (64, 4, 32))],
+    ("matmul", 1): [f"-DROWS={rows} -DPANELS={panels} -DDEPTH={depth}".split()
+                    for rows, panels, depth in ((64, 4, 128), (8, 1, 16), (128, 8, 256))],
+}
+
+
 def programs(cpu):
     """(file, defines) of all programs of a variant, `cpu` 0 or 1."""
-    return [(path, (f"-DTESS_CPU={cpu}", *defines)) for path in files(".cl")
-            for defines in VARIANTS.get(path.stem, [()])]
+    made = []
+    for path in files(".cl"):
+        rows = VARIANTS.get(path.stem, [()])
+        shapes = SHAPES.get((path.stem, cpu), [()])
+        made += [(path, (f"-DTESS_CPU={cpu}", *row, *shapes[0])) for row in rows]
+        made += [(path, (f"-DTESS_CPU={cpu}", *rows[-1], *shape)) for shape in shapes[1:]]
+    return made

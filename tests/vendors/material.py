@@ -22,8 +22,6 @@ from variants import programs  # noqa: E402
 ARRAYS = "arrays of a work-item are indexed in loops"
 EXCEPTIONS = [
     *((device, "attention", "*", ARRAYS) for device in ("dg2", "tgllp", "skl", "sm_*", "ptx")),
-    *((device, "matmul", "-DTAPS=1 *", ARRAYS) for device in ("dg2", "tgllp", "skl")),
-    *((device, "matmul", "*", ARRAYS) for device in ("sm_*", "ptx")),
 ]
 
 # A group of kernels that state no size: rt/launch.c chooses it.
