@@ -5,7 +5,8 @@
                      [--picture FILE]
 
 Each object is decoded as it comes, cleaned without simplification, cleaned and simplified to a
-twentieth, and that with a texture (--texture). Told are, against bench/surfaces.py:
+twentieth, and that with a texture: baked from the splats ("textured"), and then fitted to their views
+("fitted", --texture-mode opt). Told are, against bench/surfaces.py:
 
   distance  mean distance of the mesh to the truth and of the truth to the mesh, in cells of the
             128^3 grid; Chamfer is the mean of both
@@ -13,6 +14,8 @@ twentieth, and that with a texture (--texture). Told are, against bench/surfaces
   colours   root of the mean squared error, 8-bit sRGB, of vertex colours and of the texture
   stretch   L2 of Sander and others (SIGGRAPH 2001), weighted by area; 1 is best
   packing   share of the texels whose middle some triangle covers
+  views     mean absolute difference, of 255, of the texture and the views of the splats that it was
+            made of
   seconds   of the decoders, of clean-up and of unwrapping and baking, by the program's report
 
 Points are taken evenly over areas, with fixed seeds. Needs python3-numpy, python3-scipy and
@@ -21,6 +24,7 @@ python3-matplotlib of Debian. The table is Markdown, the picture a PNG.
 import argparse
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +36,8 @@ from memory import machine
 ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ("wuson", "chair")  # whose true surfaces are known
 KINDS = {"decoded": ("--raw",), "cleaned": ("--simplify", "0"), "5 %": ()}
-TEXTURED = ("--texture",)
+TEXTURES = {"textured": ("--texture",), "fitted": ("--texture", "--texture-mode", "opt")}
+FIT = re.compile(r"mean difference to the views ([0-9.]+), before it ([0-9.]+)")
 DECODERS = ("mesh decoder", "mesh extraction", "gaussian decoder")
 CLEANING = ("visibility", "clean-up")
 
@@ -78,24 +83,24 @@ def tessella(options, *arguments):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         fail(f"{' '.join(command)}\nexit status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
+    return done
 
 
 def decode(options, name, scratch, suffix, *arguments):
-    """A file, what `info` says of it, seconds per stage."""
+    """A file, what `info` says of it, seconds per stage, and what the run told."""
     path, report = scratch / f"mesh{suffix}", scratch / "report.json"
     if "--raw" not in arguments:
         arguments += ("--views", options.views, "--view-size", options.view_size)
     if options.device:
         arguments += ("--device", options.device)
-    tessella(options, "decode", ROOT / f"demo/latents/{name}.safetensors", "--model",
-             ROOT / "demo/model", "-q", "-o", path, "--report", report, *arguments)
+    done = tessella(options, "decode", ROOT / f"demo/latents/{name}.safetensors", "--model",
+                    ROOT / "demo/model", "-v", "-o", path, "--report", report, *arguments)
     stages = {}
     for stage in json.loads(report.read_text())["stages"]:
         stages[stage["name"]] = stages.get(stage["name"], 0) + stage["seconds"]
-    info = json.loads(tessella(options, "info", "--json", path))
+    info = json.loads(tessella(options, "info", "--json", path).stdout)
     return path, {key: info[key] for key in ("faces", "components", "boundary_edges",
-                                             "non_manifold_edges")}, stages
+                                             "non_manifold_edges")}, stages, done.stderr
 
 
 # ---- one mesh ----
@@ -222,13 +227,17 @@ def measure_texture(options, truth, path):
 def measure(options, name, scratch):
     import surfaces
     truth = surfaces.true_surface(name)
-    decode(options, name, scratch, ".glb", *TEXTURED, *options.texture)  # fills program caches
+    decode(options, name, scratch, ".glb", *TEXTURES["fitted"], *options.texture)  # fills caches
     result = {}
     for kind, arguments in KINDS.items():
-        path, info, stages = decode(options, name, scratch, ".mesh.ply", *arguments)
+        path, info, stages, _ = decode(options, name, scratch, ".mesh.ply", *arguments)
         result[kind] = info | measure_vertices(options, truth, path) | {"seconds": stages}
-    path, info, stages = decode(options, name, scratch, ".glb", *TEXTURED, *options.texture)
-    result["textured"] = info | measure_texture(options, truth, path) | {"seconds": stages}
+    for kind, arguments in TEXTURES.items():
+        path, info, stages, told = decode(options, name, scratch, ".glb", *arguments,
+                                          *options.texture)
+        result[kind] = info | measure_texture(options, truth, path) | {"seconds": stages}
+    after, before = map(float, FIT.search(told).groups())
+    result["textured"]["views"], result["fitted"]["views"] = before, after
     return result
 
 
@@ -250,20 +259,21 @@ def table(results):
         for kind, one in kinds.items():
             colour = "-" if one["colour"] is None else f"{one['colour']:.1f}"
             parts, edges = one["components"], one["boundary_edges"]
-            if kind == "textured":  # in the file its charts are apart
+            if kind in TEXTURES:  # in the file its charts are apart
                 parts = edges = "-"
             lines.append(f"| {name} | {kind} | {one['faces']:,} | {parts} | {edges} "
                          f"| {one['to_truth']:.3f} "
                          f"| {one['from_truth']:.3f} | {one['chamfer']:.3f} "
                          f"| {one['degrees']:.1f}° | {colour} |")
-    lines += ["", "| object | texture | stretch | packing | overlap | decoders | clean-up "
-              "| unwrapping and baking |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
-    for name, kinds in results["objects"].items():
-        one = kinds["textured"]
+    lines += ["", "| object | texture | size | stretch | packing | overlap | views | decoders "
+              "| clean-up | unwrapping and baking |",
+              "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for name, kind in ((name, kind) for name in results["objects"] for kind in TEXTURES):
+        one = results["objects"][name][kind]
         decoders, cleaning, baking = seconds_of(one["seconds"])
-        lines.append(f"| {name} | {one['size']} | {one['stretch']:.2f} "
+        lines.append(f"| {name} | {kind} | {one['size']} | {one['stretch']:.2f} "
                      f"| {100 * one['packing']:.0f} % | {100 * one['overlap']:.2f} % "
-                     f"| {decoders:.1f} s | {cleaning:.1f} s | {baking:.1f} s |")
+                     f"| {one['views']:.2f} | {decoders:.1f} s | {cleaning:.1f} s | {baking:.1f} s |")
     return "\n".join(lines) + "\n"
 
 
@@ -272,7 +282,7 @@ def draw(results, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
     names = list(results["objects"])
-    kinds = (*KINDS, "textured")
+    kinds = (*KINDS, *TEXTURES)
     titles = {"chamfer": "Chamfer, cells of 128³", "degrees": "normals, degrees",
               "colour": "colours, of 255"}
     known = [key for key in titles if any(results["objects"][name]["decoded"][key] is not None
@@ -281,7 +291,7 @@ def draw(results, path):
     for axis, key in zip(axes, known):
         for i, kind in enumerate(kinds):
             values = [results["objects"][name][kind][key] or 0 for name in names]
-            axis.bar([j + 0.2 * (i - 1.5) for j in range(len(names))], values, 0.2, label=kind)
+            axis.bar([j + 0.16 * (i - 2) for j in range(len(names))], values, 0.16, label=kind)
         axis.set_xticks(range(len(names)))
         axis.set_xticklabels(names)
         axis.set_title(titles[key])

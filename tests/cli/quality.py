@@ -67,13 +67,14 @@ def main():
                     *(word for pair in files.items() for word in pair))
         assert told.returncode == 0, told.stderr
         kinds = json.loads(files["--json"].read_text())["objects"]["wuson"]
-        assert list(kinds) == ["decoded", "cleaned", "5 %", "textured"], kinds
+        assert list(kinds) == ["decoded", "cleaned", "5 %", "textured", "fitted"], kinds
         assert kinds["5 %"]["faces"] * 5 < kinds["decoded"]["faces"], kinds
         for kind, one in kinds.items():
             # The truth lies by the mesh; wrong axes or a wrong scale are many cells away.
             assert 0 < one["from_truth"] < 0.5 and one["degrees"] < 60, (kind, one)
         assert 0.9 < kinds["textured"]["stretch"] < 4, kinds["textured"]
         assert 0.1 < kinds["textured"]["packing"] < 1, kinds["textured"]
+        assert 0 < kinds["fitted"]["views"] < 0.95 * kinds["textured"]["views"] < 10, kinds
         assert "| wuson | textured |" in files["--table"].read_text(), told.stdout
         assert files["--picture"].read_bytes().startswith(b"\x89PNG"), "no picture"
     with report.check("an unknown object is a message"):
