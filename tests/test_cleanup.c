@@ -291,6 +291,24 @@ static void test_simplify_to_nothing(void **state)
     tess_mesh_clear(&mesh);
 }
 
+// A piece that collapses flat, two faces back to back, goes.
+static void test_simplify_flat(void **state)
+{
+    struct tmp *tmp = *state;
+    struct tess_mesh sphere = make_sphere(tmp, 31, 32, 0.5f);
+    struct tess_mesh speck = make_sphere(tmp, 1, 3, 0.01f);
+    struct tess_mesh mesh = join(tmp, &sphere, &speck, 2);
+    check(tmp, tess_mesh_simplify(&mesh, &tmp->env, mesh.faces / 20));
+    struct tess_mesh_facts facts = measure(tmp, &mesh);
+    assert_int_equal(facts.components, 1);
+    assert_int_equal(facts.boundary_edges, 0);
+    assert_int_equal(facts.non_manifold_edges, 0);
+    assert_in_range(mesh.faces, 50, 100);
+    for (size_t v = 0; v < mesh.vertices; v++)
+        assert_true(fabsf(mesh.positions[3 * v]) < 0.51f);
+    tess_mesh_clear(&mesh);
+}
+
 // All vertices of all faces in one place: they cannot be joined without losing the mesh.
 static void test_weld_to_nothing(void **state)
 {
@@ -381,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_inner_shell),
         cmocka_unit_test(test_all_hidden),
         cmocka_unit_test(test_simplify_to_nothing),
+        cmocka_unit_test(test_simplify_flat),
         cmocka_unit_test(test_weld_to_nothing),
         cmocka_unit_test(test_hole_limit),
         cmocka_unit_test(test_holes),
