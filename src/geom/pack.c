@@ -1,6 +1,7 @@
 // Charts as bits: at each scale that is tried they are drawn into masks of cells, and
 // placed where the mask, a cell wider on all sides, meets no bit of the square that is
-// taken. The scale is found by bisection.
+// taken. 64 places are tried at once, and none in rows that have no room for a rectangle
+// that lies in the mask. The scale is found by bisection.
 #include "geom/pack.h"
 
 #include <math.h>
@@ -12,12 +13,23 @@
 
 #define HALVINGS   12 // of the scale at which charts would fill the square
 #define BISECTIONS 7
+#define SIDE_MAX   16 // cells, of rectangles that tell how low a chart may lie
 
 // Cells of a chart, with a frame of one cell around them.
 struct mask {
     uint32_t width, height, words; // words a row
     uint64_t *bits;                // [height][words]
     size_t capacity;
+};
+
+// Bits of a mask side by side, 1 to 64 of them.
+struct run {
+    uint32_t row, first, count;
+};
+
+struct rectangle {
+    uint32_t width, height;
+    uint32_t row; // of its lower side
 };
 
 struct job {
@@ -27,6 +39,10 @@ struct job {
     uint32_t cells, words;    // of the square and of its rows, frame included
     uint64_t *taken;          // [cells + 2][words]
     struct mask inner, outer; // a chart, and with its frame
+    struct run *runs;         // of the outer mask
+    size_t run_count, run_capacity;
+    // Below this row there is no room for a rectangle of such a width and height.
+    uint32_t lowest[SIDE_MAX + 1][SIDE_MAX + 1];
     uint32_t *sorted, *starts, *order;
     double (*extents)[2]; // of the charts
     struct tess_place *places;
@@ -130,44 +146,130 @@ static enum tess_status draw_chart(struct job *job, size_t chart, double scale,
 
 // ---- places ----
 
-// 64 bits of a row of the square from bit x on.
+// 64 bits of a row of the square from bit x on; 0 beyond its end.
 static uint64_t bits_at(const uint64_t *row, uint32_t x, uint32_t words)
 {
     uint32_t word = x / 64, shift = x % 64;
-    uint64_t bits = row[word] >> shift;
+    uint64_t bits = word < words ? row[word] >> shift : 0;
     if (shift && word + 1 < words)
         bits |= row[word + 1] << (64 - shift);
     return bits;
 }
 
-static bool is_free(const struct job *job, uint32_t x, uint32_t y)
+static enum tess_status find_runs(struct job *job)
 {
     const struct mask *mask = &job->outer;
+    job->run_count = 0;
     for (uint32_t row = 0; row < mask->height; row++) {
-        const uint64_t *taken = job->taken + (size_t)(y + row) * job->words;
         const uint64_t *bits = mask->bits + (size_t)row * mask->words;
-        for (uint32_t w = 0; w < mask->words; w++)
-            if (bits[w] & bits_at(taken, x + 64 * w, job->words))
-                return false;
+        for (uint32_t x = 0, count; x < mask->width; x += count + !count) {
+            for (count = 0; count < 64 && x + count < mask->width; count++)
+                if (!(bits[(x + count) / 64] >> ((x + count) % 64) & 1))
+                    break;
+            if (count == 0)
+                continue;
+            TESS_TRY(tess_grow(&job->runs, &job->run_capacity, job->env,
+                               job->run_count + 1, sizeof *job->runs, "masks"));
+            job->runs[job->run_count++] = (struct run){row, x, count};
+        }
     }
-    return true;
+    return TESS_OK;
+}
+
+// Bit i: whether one of `count` bits from x + i on is set.
+static uint64_t any_of(const uint64_t *row, uint32_t x, uint32_t words, uint32_t count)
+{
+    uint64_t low = bits_at(row, x, words);
+    if (count == 1)
+        return low;
+    uint64_t high = bits_at(row, x + 64, words);
+    for (uint32_t done = 1; done < count;) {
+        uint32_t step = count - done < done ? count - done : done;
+        low |= low >> step | high << (64 - step);
+        high |= high >> step;
+        done += step;
+    }
+    return low;
+}
+
+// Of the 64 places from (x, y) to the right, those at which the mask meets what is taken.
+static uint64_t blocked_places(const struct job *job, uint32_t x, uint32_t y)
+{
+    uint64_t blocked = 0;
+    for (size_t i = 0; i < job->run_count && ~blocked; i++) {
+        const struct run *run = &job->runs[i];
+        blocked |= any_of(job->taken + (size_t)(y + run->row) * job->words,
+                          x + run->first, job->words, run->count);
+    }
+    return blocked;
+}
+
+// A large rectangle of set bits in the outer mask: of all that lie in its first 64
+// columns and have no side above SIDE_MAX, the largest, and of these the lowest.
+static struct rectangle find_rectangle(const struct job *job)
+{
+    const struct mask *mask = &job->outer;
+    struct rectangle best = {0};
+    for (uint32_t y = 0; y < mask->height; y++) {
+        uint64_t bits = UINT64_MAX; // of all rows from y on so far
+        for (uint32_t height = 1;
+             height <= SIDE_MAX && y + height <= mask->height && bits; height++)
+        {
+            bits &= mask->bits[(size_t)(y + height - 1) * mask->words];
+            uint32_t width = 0;
+            for (uint64_t run = bits; run && width < SIDE_MAX; run &= run >> 1)
+                width++;
+            if (width * height > best.width * best.height)
+                best = (struct rectangle){width, height, y};
+        }
+    }
+    return best;
+}
+
+// The lowest row in which the rectangle is free. Places are only taken, so it rises until
+// all are given back.
+static uint32_t lowest_row(struct job *job, struct rectangle of)
+{
+    uint32_t *y = &job->lowest[of.width][of.height], all = job->cells + 1;
+    for (; *y + of.height <= all; ++*y)
+        for (uint32_t x = 0; x + of.width <= all; x += 64) {
+            uint64_t blocked = 0;
+            for (uint32_t row = 0; row < of.height && ~blocked; row++)
+                blocked |= any_of(job->taken + (size_t)(*y + row) * job->words, x,
+                                  job->words, of.width);
+            uint32_t places = all - of.width - x + 1;
+            if (~blocked & (places < 64 ? ((uint64_t)1 << places) - 1 : UINT64_MAX))
+                return *y;
+        }
+    return *y;
 }
 
 // The lowest place, and there the one most to the left, that is below row `end`. The last
 // column and row of the square stay free.
-static bool find_place(struct tess_place *out, const struct job *job, uint32_t end)
+static enum tess_status find_place(bool *found, struct tess_place *out, struct job *job,
+                                   uint32_t end)
 {
     uint32_t width = job->outer.width - 2, height = job->outer.height - 2;
+    *found = false;
     if (width + 1 > job->cells || height + 1 > job->cells)
-        return false;
+        return TESS_OK;
+    TESS_TRY(find_runs(job));
+    struct rectangle part = find_rectangle(job);
     uint32_t rows = job->cells - height, columns = job->cells - width;
-    for (uint32_t y = 0; y < rows && y < end; y++)
-        for (uint32_t x = 0; x < columns; x++)
-            if (is_free(job, x, y)) {
-                *out = (struct tess_place){x, y, false};
-                return true;
+    uint32_t least = lowest_row(job, part);
+    for (uint32_t y = least > part.row ? least - part.row : 0; y < rows && y < end; y++)
+        for (uint32_t x = 0; x < columns; x += 64) {
+            uint64_t blocked = blocked_places(job, x, y);
+            uint32_t i = 0;
+            while (i < 64 && blocked >> i & 1)
+                i++;
+            if (i < 64 && x + i < columns) {
+                *out = (struct tess_place){x + i, y, false};
+                *found = true;
+                return TESS_OK;
             }
-    return false;
+        }
+    return TESS_OK;
 }
 
 static void take_place(struct job *job, struct tess_place place)
@@ -186,10 +288,11 @@ static enum tess_status place_chart(bool *fits, struct job *job, size_t chart,
                                     double scale)
 {
     struct tess_place upright, turned;
+    bool first, second;
     TESS_TRY(draw_chart(job, chart, scale, true));
-    bool second = find_place(&turned, job, UINT32_MAX);
+    TESS_TRY(find_place(&second, &turned, job, UINT32_MAX));
     TESS_TRY(draw_chart(job, chart, scale, false));
-    bool first = find_place(&upright, job, second ? turned.y + 1 : UINT32_MAX);
+    TESS_TRY(find_place(&first, &upright, job, second ? turned.y + 1 : UINT32_MAX));
     *fits = first || second;
     if (!*fits)
         return TESS_OK;
@@ -208,6 +311,7 @@ static enum tess_status place_chart(bool *fits, struct job *job, size_t chart,
 static enum tess_status try_scale(bool *fits, struct job *job, double scale)
 {
     memset(job->taken, 0, (size_t)(job->cells + 2) * job->words * sizeof *job->taken);
+    memset(job->lowest, 0, sizeof job->lowest);
     *fits = true;
     for (size_t i = 0; i < job->charts->count && *fits; i++)
         TESS_TRY(place_chart(fits, job, job->order[i], scale));
@@ -322,6 +426,7 @@ enum tess_status tess_charts_pack(struct tess_packing *out, bool *found,
     free(job.places);
     free(job.inner.bits);
     free(job.outer.bits);
+    free(job.runs);
     return status;
 }
 
