@@ -51,7 +51,8 @@ struct cli {
     bool raw;          // meshes are not cleaned
     bool clean;        // an option of clean-up was given
     struct tess_clean_params cleaning;
-    bool texture; // of meshes, from splats, as `baking` says
+    bool texture;      // of meshes, from splats, as `baking` says
+    bool fast_texture; // its mode was given as that
     struct tess_bake_params baking;
     struct tess_save_params saving; // how assets are written
     struct tess_context *ctx;

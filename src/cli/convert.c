@@ -1,14 +1,26 @@
 // tessella clean, tessella convert: from a file of an asset to others.
 #include "cli/cli.h"
 
-static enum tess_status open_clean(struct tess_asset **out, struct cli *cli)
+// Returns an exit status.
+static int open_clean(struct tess_asset **out, struct cli *cli)
 {
     struct tess_asset *asset = NULL;
+    struct tess_mesh_view mesh;
     enum tess_status status = tess_asset_open(&asset, cli->ctx, cli->inputs[0]);
-    if (!status)
+    bool other = !status && !tess_asset_mesh(asset, &mesh);
+    if (!status && !other)
         status = tess_asset_clean(out, cli->ctx, asset, &cli->cleaning);
     tess_asset_destroy(&asset);
-    return status;
+    if (other)
+        fprintf(stderr, "tessella: %s: no mesh is in it, expected one to clean\n",
+                cli->inputs[0]);
+    return other ? EXIT_INPUT : status ? cli_fail(cli, status) : EXIT_DONE;
+}
+
+static int open_plain(struct tess_asset **out, struct cli *cli)
+{
+    enum tess_status status = tess_asset_open(out, cli->ctx, cli->inputs[0]);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
 }
 
 static int convert(struct cli *cli)
@@ -22,12 +34,9 @@ static int convert(struct cli *cli)
     if (exit_status)
         return exit_status;
     struct tess_asset *asset = NULL;
-    enum tess_status status = cli->clean
-                                  ? open_clean(&asset, cli)
-                                  : tess_asset_open(&asset, cli->ctx, cli->inputs[0]);
-    exit_status = status
-                      ? cli_fail(cli, status)
-                      : cli_save_assets(cli, &(struct cli_assets){asset, asset, asset});
+    exit_status = (cli->clean ? open_clean : open_plain)(&asset, cli);
+    if (exit_status == EXIT_DONE)
+        exit_status = cli_save_assets(cli, &(struct cli_assets){asset, asset, asset});
     cli_clear_progress(cli);
     for (size_t i = 0; i < cli->output_count && !exit_status && !cli->quiet; i++)
         printf("wrote    %s\n", cli->outputs[i]);

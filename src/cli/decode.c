@@ -23,6 +23,9 @@ static bool is_page(const char *path)
 static int check_textures(const struct cli *cli)
 {
     bool any = false;
+    if (cli->fast_texture && cli->baking.steps)
+        return cli_usage(cli,
+                         "--texture-steps is for --texture-mode opt, and it is fast");
     for (size_t i = 0; i < cli->output_count; i++) {
         const char *path = cli->outputs[i];
         any = any || holds_texture(path) || is_page(path);

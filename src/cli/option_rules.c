@@ -8,7 +8,7 @@ static const struct {
     int first, last;
     const char *commands; // each with a space before and behind it
 } groups[] = {
-    {'o', 'o', " generate decode render clean convert "},
+    {'o', 'o', " generate decode render clean convert bench "},
     {OPTION_SEED, OPTION_SEED, " generate decode "},
     {OPTION_JSON, OPTION_JSON, " devices plan model info bench "},
     {OPTION_VOXELS, OPTION_VOXELS, " generate plan bench "},

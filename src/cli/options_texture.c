@@ -22,6 +22,7 @@ bool cli_parse_texture(struct cli *cli, int option, const char *text)
         return !text || parse_power(&to->size, text, 16, 8192);
     case OPTION_TEXTURE_MODE:
         to->mode = strcmp(text, "opt") == 0 ? TESS_BAKE_OPTIMISED : TESS_BAKE_FAST;
+        cli->fast_texture = to->mode == TESS_BAKE_FAST;
         return to->mode == TESS_BAKE_OPTIMISED || strcmp(text, "fast") == 0;
     case OPTION_TEXTURE_STEPS:
         if (!cli_parse_count(&count, text, 1, 100000))

@@ -123,6 +123,10 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
                                   struct tess_context *ctx, struct tess_model *model,
                                   const struct tess_latent *latent,
                                   unsigned representations, bool want_floor);
+// Open the decoders of the representations, so that a file that is missing or wrong is
+// told before anything runs.
+enum tess_status tess_decode_open(struct tess_context *ctx, struct tess_model *model,
+                                  unsigned representations);
 // The representations that are asked for, or mesh and splats, if the model has them.
 unsigned tess_decode_choose(const struct tess_model *model,
                             const struct tess_decode_params *params);

@@ -225,6 +225,13 @@ enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
 
 // ---- plans ----
 
+static const struct {
+    enum tess_representation representation;
+    enum tess_decoder decoder;
+} order[] = {{TESS_SPLATS, TESS_DECODER_GAUSSIAN},
+             {TESS_RADIANCE, TESS_DECODER_RADIANCE},
+             {TESS_MESH, TESS_DECODER_MESH}};
+
 static enum tess_status ignore_rows(void *user, size_t row0, size_t rows,
                                     const void *data)
 {
@@ -248,17 +255,21 @@ static enum tess_status plan_decoder(struct tess_stage_report *report,
     return status;
 }
 
+enum tess_status tess_decode_open(struct tess_context *ctx, struct tess_model *model,
+                                  unsigned representations)
+{
+    const struct tess_slat_decoder *decoder;
+    for (size_t i = 0; i < TESS_DECODER_COUNT; i++)
+        if (representations & order[i].representation)
+            TESS_TRY(tess_model_decoder(&decoder, model, ctx, order[i].decoder));
+    return TESS_OK;
+}
+
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
                                   struct tess_context *ctx, struct tess_model *model,
                                   const struct tess_latent *latent,
                                   unsigned representations, bool want_floor)
 {
-    static const struct {
-        enum tess_representation representation;
-        enum tess_decoder decoder;
-    } order[] = {{TESS_SPLATS, TESS_DECODER_GAUSSIAN},
-                 {TESS_RADIANCE, TESS_DECODER_RADIANCE},
-                 {TESS_MESH, TESS_DECODER_MESH}};
     size_t floor = 0;
     char message[TESS_MESSAGE_MAX];
     *count = 0;

@@ -162,6 +162,8 @@ enum tess_status tess_generate_variants(struct tess_latent **out,
     if (seed_count < 1 || seed_count > TESS_VARIANTS_MAX)
         return tess_fail(&ctx->env, TESS_ERR_ARG, "%zu seeds, expected 1 to %d",
                          seed_count, TESS_VARIANTS_MAX);
+    if (params)
+        TESS_TRY(tess_decode_open(ctx, model, params->representations));
     struct tess_generation *g = NULL;
     TESS_TRY(tess_alloc(&g, &ctx->env, 1, sizeof *g, "a generation"));
     g->ctx = ctx;

@@ -204,7 +204,8 @@ static enum tess_status choose(size_t *out, struct tess_env *env,
         snprintf(names + used, sizeof names - used, "%s%zu: %s", i ? ", " : "", i,
                  found->infos[i].name);
     }
-    return tess_fail(env, TESS_ERR_DEVICE, "no OpenCL device matches '%s'; there are %s",
+    return tess_fail(env, TESS_ERR_DEVICE,
+                     "no OpenCL device matches '%s', expected gpu, cpu or one of %s",
                      selector, names);
 }
 

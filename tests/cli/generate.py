@@ -187,6 +187,11 @@ def check_pictures(report, where):
             one_message(refused(where, INPUT, DUCK, bad), bad)
     with report.check("a file that is not there"):
         one_message(refused(where, INPUT, where / "missing.png"), "missing.png")
+    with report.check("a decoder that is not there is told before anything runs"):
+        result = run("generate", DUCK, "-o", where / "a.rf.safetensors")
+        assert result.status == INPUT, result
+        one_message(result, "slat_dec_rf")
+        assert not (where / "a.rf.safetensors").exists()
 
 
 def check_several(report, where):
