@@ -262,102 +262,281 @@ attention(global float *out, global const float *q, global const float *kv,
 
 #else
 
-#define QUERIES 64
-#define KEYS    16 // in local memory at a time
-// Channels are gone through in steps that are written out, filled up with zeros. Mesa's
-// llvmpipe leaves every loop once a work-item has been through 65,535 iterations of loops
-// that are not unrolled, and says nothing: LP_MAX_TGSI_LOOP_ITERATIONS in
-// src/gallium/auxiliary/gallivm/lp_limits.h. In loops over single channels that is less
-// than 512 keys of 64.
-#define STEPS   ((D + 15) / 16)
-#define WIDTH   (STEPS * 16)
-#define EACH_STEP(X)                                                                     \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+// A group of 16 x 16 work-items takes 64 queries of a head. Scores of a block of keys,
+// and sums of 64 channels, are products with 64 x 64 results, 4 x 4 in each work-item's
+// registers, through local memory 16 deep. There is no loop that indexes registers, and
+// no array of a work-item, which compilers for GPUs would keep in memory.
+//
+// Mesa's llvmpipe leaves every loop once a work-item has been through 65,535 iterations,
+// and says nothing: LP_MAX_TGSI_LOOP_ITERATIONS in
+// src/gallium/auxiliary/gallivm/lp_limits.h. A block of keys takes at most 150 for 64
+// channels.
+#define QUERIES  64
+#define CHANNELS 64 // of the result that are made at a time
+#define DEPTH    16
+#define STRIDE   (BLOCK + 4) // of local tiles; the 4 keep writes out of each other's banks
 
-// query . key
-static inline float score_key(private const float *query, local const float *key)
-{
-    float s = 0;
-    for (u32 d = 0; d < WIDTH; d += 16) {
-#define STEP(i) s = fma(query[d + i], key[d + i], s);
-        EACH_STEP(STEP)
-#undef STEP
-    }
-    return s;
-}
+// Results of a work-item: those of a query or key, or vectors over queries.
+struct results {
+    float4 r0, r1, r2, r3;
+};
 
-// sums *= factor
-static inline void scale_sums(private float *sums, float factor)
+// s += a b^T, of 4 rows i of tile a [DEPTH][STRIDE] and 4 rows j of b. Compilers that
+// unroll more take so many registers for it that few groups fit.
+static inline void add_products(struct results *s, local const float *a, u32 i,
+                                local const float *b, u32 j)
 {
-    for (u32 d = 0; d < WIDTH; d += 16) {
-#define STEP(i) sums[d + i] *= factor;
-        EACH_STEP(STEP)
-#undef STEP
-    }
-}
-
-// sums += weight value
-static inline void add_value(private float *sums, float weight, local const float *value)
-{
-    for (u32 d = 0; d < WIDTH; d += 16) {
-#define STEP(i) sums[d + i] = fma(weight, value[d + i], sums[d + i]);
-        EACH_STEP(STEP)
-#undef STEP
+#pragma unroll 4
+    for (u32 k = 0; k < DEPTH; k++) {
+        const float4 x = vload4(i, a + k * STRIDE), y = vload4(j, b + k * STRIDE);
+        s->r0 = fma((float4)x.s0, y, s->r0);
+        s->r1 = fma((float4)x.s1, y, s->r1);
+        s->r2 = fma((float4)x.s2, y, s->r2);
+        s->r3 = fma((float4)x.s3, y, s->r3);
     }
 }
 
-// One work-item a query. Work-items: (units * 64, H), groups of 64.
-kernel __attribute__((reqd_work_group_size(QUERIES, 1, 1))) void
+// Channels [d, d + 4) of a head, which are at p; zeros beyond D, and for no row.
+static inline float4 load_channels(global const float *p, u32 d, bool exists)
+{
+    if (!exists || d >= D)
+        return 0;
+#if D % 4 == 0
+    return tess_load4(p);
+#else
+    return (float4)(p[0], d + 1 < D ? p[1] : 0.0f, d + 2 < D ? p[2] : 0.0f,
+                    d + 3 < D ? p[3] : 0.0f);
+#endif
+}
+
+static inline void store_channels(global float *p, u32 d, bool exists, float4 x)
+{
+    if (!exists || d >= D)
+        return;
+#if D % 4 == 0
+    tess_store4(x, p);
+#else
+    p[0] = x.s0;
+    if (d + 1 < D)
+        p[1] = x.s1;
+    if (d + 2 < D)
+        p[2] = x.s2;
+    if (d + 3 < D)
+        p[3] = x.s3;
+#endif
+}
+
+static inline float max4(float4 x)
+{
+    return fmax(fmax(x.s0, x.s1), fmax(x.s2, x.s3));
+}
+
+static inline float sum4(float4 x)
+{
+    return (x.s0 + x.s1) + (x.s2 + x.s3);
+}
+
+// Write 4 values of a row, columns [column, column + 4), into a tile [column][row].
+static inline void put_transposed(local float *tile, u32 column, u32 row, float4 x)
+{
+    local float *to = tile + column * STRIDE + row;
+    to[0] = x.s0;
+    to[STRIDE] = x.s1;
+    to[2 * STRIDE] = x.s2;
+    to[3 * STRIDE] = x.s3;
+}
+
+// Scores of 64 queries and 64 keys, of which a work-item has those of queries 4 ly and
+// keys 4 lx on: a result for each key, over the queries. `query` and `key` are channels
+// item % 4 * 4 of those numbered item / 4.
+static inline struct results make_scores(local float *tile_a, local float *tile_b,
+                                         global const float *query, bool has_query,
+                                         global const float *key, bool has_key,
+                                         float scale, u32 lx, u32 ly)
+{
+    const u32 item = ly * 16 + lx, row = item / 4, channel = item % 4 * 4;
+    struct results scores = {0, 0, 0, 0};
+    for (u32 d = 0; d < D; d += DEPTH) {
+        const float4 x = load_channels(query + d, d + channel, has_query) * scale;
+        const float4 y = load_channels(key + d, d + channel, has_key);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        put_transposed(tile_a, channel, row, x);
+        put_transposed(tile_b, channel, row, y);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        add_products(&scores, tile_b, lx, tile_a, ly);
+    }
+    return scores;
+}
+
+// Leave a value of each of 4 queries, of 16 that the work-items with the same ly have.
+static inline void put_lanes(local float *lanes, u32 lx, u32 ly, float4 x)
+{
+    local float *to = lanes + ly * 64 + lx;
+    to[0] = x.s0;
+    to[16] = x.s1;
+    to[32] = x.s2;
+    to[48] = x.s3;
+}
+
+// Scores turned into weights, of keys beyond `here` into zeros. Returns what earlier sums
+// are multiplied by. `tops` are the largest scores so far; the sums of the weights are
+// left in `quarters` [query][4].
+static inline float4 weigh(struct results *s, local float *tops, local float *lanes,
+                           local float *quarters, u32 lx, u32 ly, u32 here)
+{
+    const u32 key = 4 * lx, item = ly * 16 + lx;
+    s->r0 = key < here ? s->r0 : (float4)NEGATIVE;
+    s->r1 = key + 1 < here ? s->r1 : (float4)NEGATIVE;
+    s->r2 = key + 2 < here ? s->r2 : (float4)NEGATIVE;
+    s->r3 = key + 3 < here ? s->r3 : (float4)NEGATIVE;
+    put_lanes(lanes, lx, ly, fmax(fmax(s->r0, s->r1), fmax(s->r2, s->r3)));
+    barrier(CLK_LOCAL_MEM_FENCE);
+    quarters[item] = max4(vload4(item, lanes));
+    barrier(CLK_LOCAL_MEM_FENCE);
+    local const float *mine = quarters + ly * 16;
+    const float4 top = vload4(ly, tops);
+    const float4 most = (float4)(max4(vload4(0, mine)), max4(vload4(1, mine)),
+                                 max4(vload4(2, mine)), max4(vload4(3, mine)));
+    const float4 next = fmax(top, most);
+    s->r0 = tess_exp_float4(s->r0 - next);
+    s->r1 = tess_exp_float4(s->r1 - next);
+    s->r2 = tess_exp_float4(s->r2 - next);
+    s->r3 = tess_exp_float4(s->r3 - next);
+    put_lanes(lanes, lx, ly, (s->r0 + s->r1) + (s->r2 + s->r3));
+    barrier(CLK_LOCAL_MEM_FENCE);
+    quarters[item] = sum4(vload4(item, lanes));
+    if (lx == 0)
+        vstore4(next, ly, tops);
+    return tess_exp_float4(top - next);
+}
+
+// sums += weights values, of the `here` rows from `value` on: a result for each of
+// queries 4 ly on, over the channels 4 lx on of those that are made. `channel` is the
+// first of these in the head. `value` is that channel of row ly.
+static inline void add_values(struct results *sums, const struct results *weights,
+                              local float *tile_a, local float *tile_b,
+                              global const float *value, size_t stride, u32 channel,
+                              u32 lx, u32 ly, u32 here)
+{
+    for (u32 j = 0; j < here; j += DEPTH) {
+        const float4 x = load_channels(value + j * stride, channel, j + ly < here);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (4 * lx / DEPTH == j / DEPTH) { // it has the weights of these keys
+            local float *to = tile_a + 4 * lx % DEPTH * STRIDE;
+            vstore4(weights->r0, ly, to);
+            vstore4(weights->r1, ly, to + STRIDE);
+            vstore4(weights->r2, ly, to + 2 * STRIDE);
+            vstore4(weights->r3, ly, to + 3 * STRIDE);
+        }
+        vstore4(x, lx, tile_b + ly * STRIDE);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        add_products(sums, tile_a, ly, tile_b, lx);
+    }
+}
+
+// totals = totals shrink + the sums of the weights, of queries 4 ly on.
+static inline void add_totals(local float *totals, float4 shrink,
+                              local const float *quarters, u32 ly)
+{
+    local const float *mine = quarters + ly * 16;
+    const float4 more = (float4)(sum4(vload4(0, mine)), sum4(vload4(1, mine)),
+                                 sum4(vload4(2, mine)), sum4(vload4(3, mine)));
+    vstore4(fma(vload4(ly, totals), shrink, more), ly, totals);
+}
+
+static inline void start_queries(local float *tops, local float *totals,
+                                 global const float2 *state, u32 item, bool first)
+{
+    float2 old = (float2)(NEGATIVE, 0.0f);
+    if (!first)
+        old = *state;
+    tops[item] = old.s0;
+    totals[item] = old.s1;
+}
+
+// Channels of 4 rows, `C` apart, from the one with number `row` on. Those that are less
+// than `count` exist.
+static inline struct results load_sums(global const float *from, size_t C, u32 channel,
+                                       u32 row, u32 count)
+{
+    struct results sums;
+    sums.r0 = load_channels(from, channel, row < count);
+    sums.r1 = load_channels(from + C, channel, row + 1 < count);
+    sums.r2 = load_channels(from + 2 * C, channel, row + 2 < count);
+    sums.r3 = load_channels(from + 3 * C, channel, row + 3 < count);
+    return sums;
+}
+
+static inline void store_sums(global float *to, size_t C, u32 channel, u32 row, u32 count,
+                              const struct results *sums, float4 total)
+{
+    store_channels(to, channel, row < count, sums->r0 / total.s0);
+    store_channels(to + C, channel, row + 1 < count, sums->r1 / total.s1);
+    store_channels(to + 2 * C, channel, row + 2 < count, sums->r2 / total.s2);
+    store_channels(to + 3 * C, channel, row + 3 < count, sums->r3 / total.s3);
+}
+
+// Work-items: (units * 16, 16 H), groups of 16 x 16.
+kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 attention(global float *out, global const float *q, global const float *kv,
           global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
           u32 query0, u32 key0, u32 key_rows, u32 q_stride, u32 q_col, u32 kv_stride,
           u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
 {
-    local float local_k[KEYS * WIDTH], local_v[KEYS * WIDTH];
-    const u32 lane = get_local_id(0), head = get_global_id(1), C = H * D;
-    const uint4 unit = units[unit0 + get_global_id(0) / QUERIES];
-    const u32 count = unit.s1;
+    // Queries [d][query] and keys [d][key]; later weights [key][query] and values
+    // [key][channel].
+    local float tile_a[DEPTH * STRIDE] __attribute__((aligned(16)));
+    local float tile_b[DEPTH * STRIDE] __attribute__((aligned(16)));
+    local float lanes[QUERIES * 16] __attribute__((aligned(16)));
+    local float quarters[QUERIES * 4] __attribute__((aligned(16)));
+    // The largest score of each query, and the sum of its weights.
+    local float tops[QUERIES] __attribute__((aligned(16)));
+    local float totals[QUERIES] __attribute__((aligned(16)));
+    const u32 lx = get_local_id(0), ly = get_local_id(1), item = ly * 16 + lx;
+    const u32 head = get_global_id(1) / 16, C = H * D;
+    const uint4 unit = units[unit0 + get_global_id(0) / 16];
+    const u32 row0 = unit.s0 - query0, count = unit.s1;
     const u32 start = max(unit.s2, key0) - key0;
     const u32 end = min(unit.s2 + unit.s3, key0 + key_rows) - key0;
-    const size_t row = unit.s0 - query0 + min(lane, count - 1);
-    float query[WIDTH], sums[WIDTH];
-    for (u32 d = 0; d < WIDTH; d++) {
-        query[d] = d < D ? q[row * q_stride + q_col + head * D + d] * scale : 0.0f;
-        sums[d] = first || d >= D ? 0.0f : out[row * C + head * D + d];
-    }
-    const float2 old = first ? (float2)(NEGATIVE, 0.0f) : state[row * H + head];
-    float top = old.s0, total = old.s1;
-    for (u32 k = start; k < end; k += KEYS) {
-        const u32 here = min(end - k, (u32)KEYS);
+    // What this item brings to scores: 4 channels of a query and of a key.
+    const u32 a_row = item / 4, a_d = item % 4 * 4;
+    global const float *query =
+        q + (size_t)(row0 + a_row) * q_stride + q_col + head * D + a_d;
+    global float2 *states = state + (size_t)(row0 + item) * H + head;
+    // `last` is at most 1, so this ends at D. But compilers that know that there is one
+    // turn keep the addresses of the sums in
+    // registers from start to end, for which Intel's Gen12 has no room.
+    for (u32 column = 0; column < max((u32)D, last); column += CHANNELS) {
+        const u32 channel = column + 4 * lx;
+        global float *to = out + (size_t)(row0 + 4 * ly) * C + head * D + channel;
+        struct results sums = load_sums(to, C, channel, 4 * ly, first ? 0 : count);
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (u32 i = lane; i < here * WIDTH; i += QUERIES) {
-            global const float *from =
-                kv + (size_t)(k + i / WIDTH) * kv_stride + head * D + i % WIDTH;
-            local_k[i] = i % WIDTH < D ? from[k_col] : 0.0f;
-            local_v[i] = i % WIDTH < D ? from[v_col] : 0.0f;
+        if (item < QUERIES)
+            start_queries(tops, totals, states, item, first || item >= count);
+        for (u32 k = start; k < end; k += BLOCK) {
+            const u32 here = min(end - k, (u32)BLOCK);
+            global const float *rows = kv + (size_t)k * kv_stride + head * D;
+            struct results scores =
+                make_scores(tile_a, tile_b, query, a_row < count,
+                            rows + (size_t)a_row * kv_stride + k_col + a_d, a_row < here,
+                            scale, lx, ly);
+            const float4 shrink = weigh(&scores, tops, lanes, quarters, lx, ly, here);
+            sums.r0 *= shrink.s0;
+            sums.r1 *= shrink.s1;
+            sums.r2 *= shrink.s2;
+            sums.r3 *= shrink.s3;
+            add_values(&sums, &scores, tile_a, tile_b,
+                       rows + (size_t)ly * kv_stride + v_col + channel, kv_stride,
+                       channel, lx, ly, here);
+            if (lx == 0)
+                add_totals(totals, shrink, quarters, ly);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        float scores[KEYS], next = top;
-        for (u32 j = 0; j < here; j++) {
-            scores[j] = score_key(query, local_k + j * WIDTH);
-            next = fmax(next, scores[j]);
-        }
-        const float shrink = tess_exp_float(top - next);
-        total *= shrink;
-        scale_sums(sums, shrink);
-        for (u32 j = 0; j < here; j++) {
-            const float p = tess_exp_float(scores[j] - next);
-            total += p;
-            add_value(sums, p, local_v + j * WIDTH);
-        }
-        top = next;
+        store_sums(to, C, channel, 4 * ly, count, &sums,
+                   last ? vload4(ly, totals) : (float4)1.0f);
     }
-    if (lane >= count)
-        return;
-    if (!last)
-        state[row * H + head] = (float2)(top, total);
-    for (u32 d = 0; d < D; d++)
-        out[row * C + head * D + d] = last ? sums[d] / total : sums[d];
+    if (!last && item < count)
+        *states = (float2)(tops[item], totals[item]);
 }
 
 #endif

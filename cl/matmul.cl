@@ -219,8 +219,6 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #define A_STRIDE    (ROWS + 4) // the 4 keep writes out of each other's banks
 #define EACH_ROW(X) X(0) X(1) X(2) X(3)
 
-TESS_DEFINE_EXP(float4, int4, as_float4, convert_int4)
-
 static inline float4 activate(float4 x, u32 act)
 {
     if (act == ACT_GELU_ERF)

@@ -21,8 +21,6 @@
 #define LINEAR    10.0f // from here on softplus is its argument
 #define TINY      1e-20f
 
-TESS_DEFINE_EXP(float4, int4, as_float4, convert_int4)
-
 #if TESS_CPU
 #define RANKS 16
 typedef float16 ranks;

@@ -159,8 +159,9 @@ OPS_TEST(windows)
 static void odd_heads(enum tess_variant variant)
 {
     static const size_t lengths[] = {5, 70};
-    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, 8, 1);
-    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 2, 20, 1);
+    // 22 and 70 end within a vector; 70 and 80 are more than GPUs make at a time.
+    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 2, 22, 1);
+    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, 70, 1);
     if (!ops_tiny())
         check_runs(variant, lengths, 2, 2, 80, 1);
 }

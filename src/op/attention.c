@@ -7,7 +7,8 @@
 // Of a unit.
 #define CPU_QUERIES 64
 #define GPU_QUERIES 64
-#define CPU_MERGED  4 // units of a work-item
+#define CPU_MERGED  4  // units of a work-item
+#define GPU_GROUP   16 // in both dimensions; a group has the queries of a unit
 
 uint32_t tess_attention_queries(const struct tess_device *dev)
 {
@@ -19,6 +20,7 @@ enum tess_status tess_attention(struct tess_stage *stage,
 {
     struct tess_device *dev = tess_stage_device(stage);
     bool cpu = tess_device_variant(dev) == TESS_VARIANT_CPU, whole = !params->state;
+    size_t group = cpu ? 1 : GPU_GROUP;
     char defines[32];
     snprintf(defines, sizeof defines, "-DD=%zu", params->head_channels);
     return tess_launch(
@@ -27,9 +29,9 @@ enum tess_status tess_attention(struct tess_stage *stage,
                  .kernel = "attention",
                  .defines = defines,
                  .global = {cpu ? (params->unit_count + CPU_MERGED - 1) / CPU_MERGED
-                                : params->unit_count * GPU_QUERIES,
-                            params->heads},
-                 .local = {cpu ? 1 : GPU_QUERIES, 1, 1},
+                                : params->unit_count * group,
+                            params->heads * group},
+                 .local = {group, group, 1},
                  .flop = 4.0 * params->pairs * (double)params->heads *
                          (double)params->head_channels,
                  .args = {TESS_SLICE(params->out.data), TESS_SLICE(params->q.data),

@@ -19,10 +19,7 @@ from variants import programs  # noqa: E402
 
 # Kernels that spill or use scratch, and why that is so: (device, kernel, defines), patterns of
 # fnmatch, then the reason.
-ARRAYS = "arrays of a work-item are indexed in loops"
-EXCEPTIONS = [
-    *((device, "attention", "*", ARRAYS) for device in ("dg2", "tgllp", "skl", "sm_*", "ptx")),
-]
+EXCEPTIONS = []
 
 # A group of kernels that state no size: rt/launch.c chooses it.
 PLAIN_GROUP = 32 * 8
