@@ -7,36 +7,7 @@
 // 0 or 1; ROWS and PANELS (of 32 columns), the results that are made together, and DEPTH,
 // the values along k that are brought at a time for them (rt/tuning.h). An output is one
 // chain of fma over taps, then k, so it depends on none of the three.
-#include "common.clh"
-
-#define COLS   32
-#define NO_ROW 0xffffffffu
-
-#if WEIGHT_F16
-typedef half weight_t;
-#else
-typedef float weight_t;
-#endif
-
-#define ACT_NONE     0
-#define ACT_GELU     1
-#define ACT_SILU     2
-#define ACT_GELU_ERF 3
-
-#if TAPS > 1
-// The column of the 27 neighbours that tap t reads. With 8 taps, `octant` is the child
-// whose value is made: along an axis its parity p reads the parents at offsets p - 1 and
-// p.
-static inline u32 tap_column(u32 t, u32 octant)
-{
-#if TAPS == 8
-    u32 x = (octant >> 2 & 1) + (t >> 2 & 1), y = (octant >> 1 & 1) + (t >> 1 & 1);
-    return x * 9 + y * 3 + (octant & 1) + (t & 1);
-#else
-    return t;
-#endif
-}
-#endif
+#include "product.clh"
 
 #if TESS_CPU
 
@@ -218,77 +189,6 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #define ITEMS       256
 #define A_STRIDE    (ROWS + 4) // the 4 keep writes out of each other's banks
 #define EACH_ROW(X) X(0) X(1) X(2) X(3)
-
-static inline float4 activate(float4 x, u32 act)
-{
-    if (act == ACT_GELU_ERF)
-        return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
-    if (act == ACT_GELU) { // as tess_gelu_tanh()
-        const float4 u = 0.7978845608028654f * fma(0.044715f * x * x, x, x);
-        return x / (1.0f + tess_exp_float4(-2.0f * u));
-    }
-    return act == ACT_SILU ? x / (1.0f + tess_exp_float4(-x)) : x;
-}
-
-static inline float4 load_weight4(global const weight_t *p)
-{
-#if WEIGHT_F16
-    return vload_half4(0, p);
-#else
-    return vload4(0, p);
-#endif
-}
-
-// p[0 .. count - 1], zeros beyond.
-static inline float4 load_some(global const float *p, u32 count)
-{
-    return (float4)(p[0], count > 1 ? p[1] : 0.0f, count > 2 ? p[2] : 0.0f,
-                    count > 3 ? p[3] : 0.0f);
-}
-
-// 4 values along k of a row of the input; zeros beyond K.
-static inline float4 load_input4(global const float *row, u32 k, u32 K)
-{
-    if (k + 4 <= K)
-        return vload4(0, row + k);
-    return k < K ? load_some(row + k, K - k) : (float4)(0.0f);
-}
-
-// What a launch is about, of what its results become.
-struct target {
-    global float *out;
-    global const float *bias, *gate, *residual;
-    u32 rows, N, end, out_mul, out_add, residual_shift, act, has_bias, has_gate,
-        has_residual;
-};
-
-// Columns [col, col + 4) of a row, as far as they are below `end`.
-__attribute__((always_inline)) static inline void
-store_results(const private struct target *t, float4 x, size_t row, u32 col)
-{
-    if (row >= t->rows || col >= t->end)
-        return;
-    const size_t to = row * t->out_mul + t->out_add;
-    global const float *old = t->residual + (to >> t->residual_shift) * t->N + col;
-    global float *out = t->out + to * t->N + col;
-    const u32 count = min(t->end - col, 4u);
-    if (t->has_bias)
-        x += count == 4 ? vload4(0, t->bias + col) : load_some(t->bias + col, count);
-    x = activate(x, t->act);
-    if (t->has_gate)
-        x *= count == 4 ? vload4(0, t->gate + col) : load_some(t->gate + col, count);
-    if (t->has_residual)
-        x += count == 4 ? vload4(0, old) : load_some(old, count);
-    if (count == 4) {
-        vstore4(x, 0, out);
-        return;
-    }
-    out[0] = x.s0;
-    if (count > 1)
-        out[1] = x.s1;
-    if (count > 2)
-        out[2] = x.s2;
-}
 
 #if ROWS == 128
 #define IF_128_ROWS(X) X

@@ -100,6 +100,15 @@ struct tess_progress {
 };
 typedef void tess_progress_fn(void *user, const struct tess_progress *progress);
 
+enum tess_precision {
+    TESS_PRECISION_FULL = 0, // products and sums in fp32
+    TESS_PRECISION_FAST, // linear layers and convolutions by the device's matrix unit, if
+                         // it has one that is known and works: factors in fp16, sums in
+                         // fp32
+};
+// "full", "fast".
+TESS_API const char *tess_precision_name(enum tess_precision precision);
+
 struct tess_context_params {
     const char *device; // "gpu", "cpu", "N" (as listed), "P:D" (platform:device), or part
                         // of a name; NULL: the environment's TESSELLA_DEVICE, else the
@@ -115,7 +124,8 @@ struct tess_context_params {
                             // that tess_tune() stored for this device and driver, else
                             // the program's own; "none": the program's own; else a file
                             // that tess_tune() made, for any device of the same variant
-    tess_log_fn *log;       // may be NULL
+    enum tess_precision precision;
+    tess_log_fn *log; // may be NULL
     void *log_user;
     enum tess_log_level log_level;
     tess_progress_fn *progress; // may be NULL
@@ -193,6 +203,10 @@ TESS_API enum tess_tuning_source tess_context_tuning(const struct tess_context *
 TESS_API enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
                                                     const struct tess_device_info *info,
                                                     const char *cache_dir);
+
+// The matrix unit in use: "none", "nvidia", "intel", "amd-mfma", "amd-wmma" or, for
+// tests, "portable". With TESS_PRECISION_FULL always "none".
+TESS_API const char *tess_context_matrix_unit(const struct tess_context *ctx);
 
 TESS_API void tess_free(void *memory);
 
@@ -862,7 +876,9 @@ struct tess_bench_result {
     char generator[40]; // "Tessella 0.1.0"
     enum tess_bench_form form;
     struct tess_device_info device; // of a file: what is written there
-    char tuning[16];                // tess_tuning_name(); of an older file ""
+    // tess_tuning_name(), tess_precision_name(), tess_context_matrix_unit(); of an older
+    // file "".
+    char tuning[16], precision[16], matrix_unit[16];
     uint64_t budget_bytes, max_buffer_bytes;
     char host_cpu[80], host_system[80]; // "" if not known
     uint32_t host_cpus;

@@ -5,6 +5,7 @@
 #include "ops_common.h"
 
 #include "op/matmul.h"
+#include "op/matrix_unit.h"
 #include "op/neighbour.h"
 #include "rt/tuning.h"
 
@@ -484,6 +485,123 @@ static void shapes_of_tiles(enum tess_variant variant)
 }
 OPS_TEST(shapes_of_tiles)
 
+// ---- matrix units ----
+
+// In halves, as the kernel rounds; its range is not left here.
+static float rounded(float x)
+{
+    return tess_half_to_float(tess_float_to_half(x));
+}
+
+// Products of halves are exact in fp32, so this is what a chain of fma makes of them.
+static float fast_sum(float sum, const float *in, const float *weights, size_t K)
+{
+    for (size_t k = 0; k < K; k++)
+        sum = fmaf(rounded(in[k]), rounded(weights[k]), sum);
+    return sum;
+}
+
+// To the bit what ordinary instructions make of rounded factors, however it is cut.
+static void check_fast(struct ops *ops, struct product *p, const float *expected,
+                       size_t step)
+{
+    size_t count = p->rows * p->N;
+    p->out = malloc(count * sizeof *p->out);
+    for (p->split = step; p->split < 4 * p->rows; p->split = p->split * 3 + step) {
+        ops_run(ops, run_product, p);
+        assert_memory_equal(p->out, expected, count * sizeof *p->out);
+        if (ops_tiny())
+            break;
+    }
+    free(p->out);
+}
+
+static void run_fast(struct ops *ops, struct product p, const int32_t *coords)
+{
+    float *expected = malloc(p.rows * p.N * sizeof *expected);
+    for (size_t r = 0; r < p.rows; r++)
+        for (size_t n = 0; n < p.N; n++) {
+            float sum = 0;
+            if (!coords)
+                sum = fast_sum(0, p.in + r * p.K, p.weights + n * p.K, p.K);
+            for (size_t tap = 0; coords && tap < 27; tap++) {
+                uint32_t from = p.base[r * 27 + tap];
+                if (from != TESS_NO_ROW)
+                    sum = fast_sum(sum, p.in + from * p.K,
+                                   p.weights + (n * 27 + tap) * p.K, p.K);
+            }
+            sum += p.bias ? p.bias_values[n] : 0;
+            expected[r * p.N + n] = sum + p.residual_values[r * p.N + n];
+        }
+    check_fast(ops, &p, expected, coords ? p.rows : 7);
+    free(expected);
+}
+
+static void test_matrix_unit(void **state)
+{
+    (void)state;
+    size_t rows = ops_tiny() ? 7 : 130, N = ops_tiny() ? 18 : 100,
+           K = ops_tiny() ? 19 : 75;
+    struct ops *ops = ops_open(TESS_VARIANT_GPU);
+    assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", "portable", 1), 0);
+    assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget), TESS_OK);
+    assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_PORTABLE);
+    int32_t coords[3 * 64];
+    size_t voxels = make_voxels(coords, ops_tiny() ? 2 : 40, 1);
+    uint32_t *base = NULL;
+    assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
+    float *halves_in_float = NULL, *in = ops_floats((rows + voxels) * K, 1),
+          *bias = ops_floats(N, 2), *residual = ops_floats((rows + voxels) * N, 3),
+          *floats = ops_floats(27 * N * K, 5);
+    uint16_t *halves = ops_halves(&halves_in_float, 27 * N * K, 4);
+    struct product p = {.rows = rows,
+                        .N = N,
+                        .K = K,
+                        .half = true,
+                        .layout = TESS_WEIGHT_MATRIX,
+                        .bias = true,
+                        .residual = true,
+                        .in = in,
+                        .in_rows = rows,
+                        .bias_values = bias,
+                        .residual_values = residual,
+                        .weights = halves_in_float,
+                        .stored = halves};
+    run_fast(ops, p, NULL);
+    if (!ops_tiny()) {
+        struct product of_floats = p, conv = p;
+        of_floats.half = false;
+        of_floats.stored = of_floats.weights = floats;
+        run_fast(ops, of_floats, NULL);
+        conv.layout = TESS_WEIGHT_CONV;
+        conv.rows = conv.in_rows = voxels;
+        conv.base = base;
+        run_fast(ops, conv, coords);
+    }
+    free(base);
+    free(in);
+    free(bias);
+    free(residual);
+    free(floats);
+    free(halves);
+    free(halves_in_float);
+    ops_close(ops);
+}
+
+// What cannot be built, or is not there, leaves products as they are.
+static void test_no_matrix_unit(void **state)
+{
+    (void)state;
+    struct ops *ops = ops_open(TESS_VARIANT_GPU);
+    static const char *const names[] = {"none", "amd-wmma"};
+    for (int i = 0; i < (ops_tiny() ? 1 : 2); i++) {
+        assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", names[i], 1), 0);
+        assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget), TESS_OK);
+        assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_NONE);
+    }
+    ops_close(ops);
+}
+
 // ---- benchmark ----
 
 static enum tess_status bench_stage(struct tess_stage *stage, void *user)
@@ -544,9 +662,15 @@ static void bench(void)
 }
 
 static const struct CMUnitTest tests[] = {
-    OPS_BOTH(linear_layers),       OPS_BOTH(gates_and_activations),
-    OPS_BOTH(transposed_matrices), OPS_BOTH(convolutions),
-    OPS_BOTH(dense_convolutions),  OPS_BOTH(convolutions_after_doubling),
-    OPS_BOTH(large_weights),       OPS_BOTH(shapes_of_tiles),
+    OPS_BOTH(linear_layers),
+    OPS_BOTH(gates_and_activations),
+    OPS_BOTH(transposed_matrices),
+    OPS_BOTH(convolutions),
+    OPS_BOTH(dense_convolutions),
+    OPS_BOTH(convolutions_after_doubling),
+    OPS_BOTH(large_weights),
+    OPS_BOTH(shapes_of_tiles),
+    cmocka_unit_test(test_matrix_unit),
+    cmocka_unit_test(test_no_matrix_unit),
 };
 OPS_MAIN(tests, bench)

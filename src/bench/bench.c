@@ -40,6 +40,10 @@ static void tell_facts(struct tess_bench_result *result, const struct tess_conte
     tess_context_device(ctx, &result->device);
     snprintf(result->tuning, sizeof result->tuning, "%s",
              tess_tuning_name(tess_context_tuning(ctx, NULL)));
+    snprintf(result->precision, sizeof result->precision, "%s",
+             tess_precision_name(ctx->precision));
+    snprintf(result->matrix_unit, sizeof result->matrix_unit, "%s",
+             tess_context_matrix_unit(ctx));
     result->budget_bytes = ctx->budget.device_bytes;
     result->max_buffer_bytes = ctx->budget.max_buffer;
     read_cpu_name(result->host_cpu, sizeof result->host_cpu);

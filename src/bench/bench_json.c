@@ -37,8 +37,14 @@ static void add_device(cJSON *root, const struct tess_bench_result *result)
     add_number(device, "local_memory_bytes", (double)info->local_memory);
     cJSON_AddBoolToObject(device, "host_memory", info->host_memory);
     cJSON_AddBoolToObject(device, "fp16", info->fp16);
-    if (*result->tuning)
-        cJSON_AddStringToObject(root, "tuning", result->tuning);
+    const struct {
+        const char *key, *value;
+    } texts[] = {{"tuning", result->tuning},
+                 {"precision", result->precision},
+                 {"matrix_unit", result->matrix_unit}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (*texts[i].value)
+            cJSON_AddStringToObject(root, texts[i].key, texts[i].value);
     cJSON *budget = cJSON_AddObjectToObject(root, "budget");
     add_number(budget, "device_bytes", (double)result->budget_bytes);
     add_number(budget, "max_buffer_bytes", (double)result->max_buffer_bytes);

@@ -24,6 +24,15 @@ static enum tess_status copy_text(char *out, size_t size, struct tess_json_at ob
     return TESS_OK;
 }
 
+// The same of a member that files of older versions do not have.
+static enum tess_status copy_newer(char *out, size_t size, struct tess_json_at object,
+                                   const char *key)
+{
+    return tess_json_present(tess_json_member(object, key))
+               ? copy_text(out, size, object, key)
+               : TESS_OK;
+}
+
 // *out: the place of the member's text among `words`.
 static enum tess_status choose(unsigned *out, struct tess_json_at object, const char *key,
                                const char *const words[3])
@@ -185,8 +194,9 @@ static enum tess_status read_result(struct tess_bench_result *out,
     out->form = (enum tess_bench_form)form;
     TESS_TRY(read_device(&out->device, root));
     TESS_TRY(read_host(out, root));
-    if (tess_json_present(tess_json_member(root, "tuning")))
-        TESS_TRY(copy_text(out->tuning, sizeof out->tuning, root, "tuning"));
+    TESS_TRY(copy_newer(out->tuning, sizeof out->tuning, root, "tuning"));
+    TESS_TRY(copy_newer(out->precision, sizeof out->precision, root, "precision"));
+    TESS_TRY(copy_newer(out->matrix_unit, sizeof out->matrix_unit, root, "matrix_unit"));
     TESS_TRY(tess_json_double(&out->bandwidth, root, "bandwidth_bytes_per_second", 0,
                               NUMBER_MAX));
     TESS_TRY(tess_json_double(&out->fma, root, "fma_flop_per_second", 0, NUMBER_MAX));

@@ -21,6 +21,7 @@ struct cli {
     size_t output_count;
     const char *inputs[8]; // what is left of the command line
     size_t input_count;
+    enum tess_precision precision;
     size_t memory, max_buffer, voxels;
     uint32_t resolution;
     uint32_t turntable, fps; // frames; 0: not asked for

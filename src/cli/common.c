@@ -78,6 +78,7 @@ int cli_open(struct cli *cli)
             .cache_dir = cli->cache_dir,
             .kernel_dir = cli->kernel_dir,
             .tuning = cli->tuning,
+            .precision = cli->precision,
             .log = cli->quiet ? NULL : cli_log,
             .log_user = cli,
             .log_level = log_level(cli),

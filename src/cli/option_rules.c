@@ -10,6 +10,7 @@ static const struct {
 } groups[] = {
     {'o', 'o', " generate decode render clean convert bench "},
     {OPTION_SEED, OPTION_SEED, " generate decode "},
+    {OPTION_PRECISION, OPTION_PRECISION, " generate decode plan verify bench "},
     {OPTION_JSON, OPTION_JSON, " devices plan model info bench "},
     {OPTION_VOXELS, OPTION_VOXELS, " generate plan bench "},
     {OPTION_RESOLUTION, OPTION_DESCRIBED, " plan "},
@@ -34,6 +35,8 @@ static const struct {
     {'o', "at most 16 of them"},
     {OPTION_MEMORY, "bytes, as 65536, 512M or 2G"},
     {OPTION_MAX_BUFFER, "bytes, as 65536, 512M or 2G"},
+    {OPTION_TUNING, "a file, or none"},
+    {OPTION_PRECISION, "full or fast"},
     {OPTION_SEED, "a whole number, or N..M with at most 1000"},
     {OPTION_JSON, "a file"},
     {OPTION_VOXELS, "1 to 1073741824"},

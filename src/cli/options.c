@@ -20,6 +20,7 @@ static const struct option options[] = {
     {"cache-dir", required_argument, NULL, OPTION_CACHE_DIR},
     {"kernel-dir", required_argument, NULL, OPTION_KERNEL_DIR},
     {"tuning", required_argument, NULL, OPTION_TUNING},
+    {"precision", required_argument, NULL, OPTION_PRECISION},
     {"encoder", required_argument, NULL, OPTION_ENCODER},
     {"json", no_argument, NULL, OPTION_JSON},
     {"voxels", required_argument, NULL, OPTION_VOXELS},
@@ -176,6 +177,10 @@ static bool parse_option(struct cli *cli, int option, const char *text)
     case OPTION_KERNEL_DIR:
         cli->kernel_dir = text;
         return true;
+    case OPTION_PRECISION:
+        cli->precision =
+            strcmp(text, "fast") == 0 ? TESS_PRECISION_FAST : TESS_PRECISION_FULL;
+        return cli->precision || strcmp(text, "full") == 0;
     case OPTION_TUNING:
         cli->tuning = text;
         return *text;

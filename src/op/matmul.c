@@ -1,12 +1,14 @@
-// Launching cl/matmul.cl.
+// Launching cl/matmul.cl and cl/matmul_fast.cl.
 #include "op/matmul.h"
 
 #include <assert.h>
 #include <stdio.h>
 
+#include "rt/matrix_unit.h"
 #include "rt/tuning.h"
 
 #define PANEL     32 // columns
+#define FAST_TILE 64 // results of a group with a matrix unit, along rows and columns
 #define GPU_GROUP 16 // work-items of a group, along rows and along columns
 
 static size_t divide_up(size_t n, size_t by)
@@ -21,28 +23,54 @@ static size_t taps_of(enum tess_weight_layout layout)
                                                                           : 1;
 }
 
-// How the kernel is built, and what a work-item (CPU) or a group (GPU) of it makes.
+// Which kernel, how it is built, and what a work-item (CPU) or a group (GPU) of it makes.
 struct shape {
+    const char *kernel; // its file's name, too
     char defines[96];
     size_t rows, cols;
+    size_t group[2]; // work-items, along columns and along rows
 };
 
-static struct shape shape_of(const struct tess_device *dev,
-                             const struct tess_weight *weight)
+// By the device's matrix unit.
+static struct shape fast_shape(enum tess_matrix_unit unit,
+                               const struct tess_weight *weight)
+{
+    struct shape shape = {
+        .kernel = "matmul_fast",
+        .rows = FAST_TILE,
+        .cols = FAST_TILE,
+        .group = {tess_matrix_unit_lanes(unit) * (unit == TESS_UNIT_INTEL ? 8 : 4), 1}};
+    snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d -DUNIT=%d",
+             taps_of(weight->layout), weight->dtype == TESS_F16, (int)unit - 1);
+    return shape;
+}
+
+static struct shape plain_shape(const struct tess_device *dev,
+                                const struct tess_weight *weight)
 {
     const struct tess_tuning *tuning = tess_device_tuning(dev);
-    size_t taps = taps_of(weight->layout);
+    size_t taps = taps_of(weight->layout),
+           group = tess_device_variant(dev) == TESS_VARIANT_CPU ? 1 : GPU_GROUP;
     bool conv = taps > 1;
     struct shape shape = {
+        .kernel = "matmul",
         .rows =
             tuning->values[conv ? TESS_TUNED_CONVOLUTION_ROWS : TESS_TUNED_PRODUCT_ROWS],
         .cols = PANEL * tuning->values[conv ? TESS_TUNED_CONVOLUTION_PANELS
-                                            : TESS_TUNED_PRODUCT_PANELS]};
+                                            : TESS_TUNED_PRODUCT_PANELS],
+        .group = {group, group}};
     char tiles[64];
     tess_tuning_product_defines(tiles, sizeof tiles, tuning, conv);
     snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d %s", taps,
              weight->dtype == TESS_F16, tiles);
     return shape;
+}
+
+static struct shape shape_of(const struct tess_device *dev,
+                             const struct tess_weight *weight)
+{
+    enum tess_matrix_unit unit = tess_device_unit(dev);
+    return unit ? fast_shape(unit, weight) : plain_shape(dev, weight);
 }
 
 // One launch: all rows, with the outputs of one part of the weights, and of one octant
@@ -60,18 +88,17 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
     packed.offset += octant * packed.bytes;
     struct tess_slice out = params->out.data, in = params->in.data;
     struct tess_device *dev = tess_stage_device(stage);
-    size_t group = tess_device_variant(dev) == TESS_VARIANT_CPU ? 1 : GPU_GROUP;
     struct shape shape = shape_of(dev, weight);
     double density = params->density > 0 ? params->density : 1;
     // Where an argument is not used, any buffer will do.
     return tess_launch(
         dev, &(struct tess_launch){
-                 .file = "matmul",
-                 .kernel = "matmul",
+                 .file = shape.kernel,
+                 .kernel = shape.kernel,
                  .defines = shape.defines,
-                 .global = {divide_up(cols, shape.cols) * group,
-                            divide_up(rows, shape.rows) * group},
-                 .local = {group, group, 1},
+                 .global = {divide_up(cols, shape.cols) * shape.group[0],
+                            divide_up(rows, shape.rows) * shape.group[1]},
+                 .local = {shape.group[0], shape.group[1], 1},
                  .cut = 1,
                  .flop = 2.0 * (double)rows * (double)cols * (double)K *
                          (double)taps_of(weight->layout) * density,

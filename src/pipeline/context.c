@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "op/matrix_unit.h"
 #include "rt/tuning.h"
 
 #define DESCRIBED_MEMORY ((uint64_t)4 << 30)
@@ -90,8 +91,12 @@ static enum tess_status open_context(struct tess_context *ctx,
                                   .tuning = tuning_of(params),
                                   .described = params->plan_only ? &info : NULL,
                               }));
-    return tess_budget_init(&ctx->budget, ctx->device, params->memory,
-                            params->max_buffer);
+    TESS_TRY(
+        tess_budget_init(&ctx->budget, ctx->device, params->memory, params->max_buffer));
+    ctx->precision = params->precision;
+    return params->precision == TESS_PRECISION_FAST
+               ? tess_matrix_unit_choose(ctx->device, &ctx->budget)
+               : TESS_OK;
 }
 
 enum tess_status tess_context_create(struct tess_context **out,
@@ -162,6 +167,16 @@ void tess_context_device(const struct tess_context *ctx, struct tess_device_info
     *info = *tess_device_facts(ctx->device);
     info->budget = ctx->budget.device_bytes;
     info->max_buffer = ctx->budget.max_buffer;
+}
+
+const char *tess_precision_name(enum tess_precision precision)
+{
+    return precision == TESS_PRECISION_FAST ? "fast" : "full";
+}
+
+const char *tess_context_matrix_unit(const struct tess_context *ctx)
+{
+    return tess_matrix_unit_name(tess_device_unit(ctx->device));
 }
 
 const char *tess_tuning_name(enum tess_tuning_source source)

@@ -15,6 +15,7 @@ struct tess_context {
     struct tess_env env;
     struct tess_device *device;
     struct tess_budget budget;
+    enum tess_precision precision; // as asked for
     // One for each stage that ran.
     struct tess_stage_report *stages;
     size_t stage_count, stage_capacity;

@@ -5,6 +5,7 @@
 
 #include "pipeline/generation.h"
 #include "pipeline/keep.h"
+#include "rt/matrix_unit.h"
 
 // Of a network's weights. They are read whole only where a key goes into a file or comes
 // from one; a model does that once.
@@ -43,11 +44,13 @@ static void describe_condition(struct tess_generation *g)
         hash = tess_hash(hash, picture->pixels,
                          (size_t)picture->width * picture->height * 4);
     }
+    enum tess_matrix_unit unit = tess_device_unit(g->ctx->device);
     snprintf(g->condition_key, sizeof g->condition_key,
-             "condition 2; pictures %zu %016llx; encoder %016llx; device %.128s",
+             "condition 2; pictures %zu %016llx; encoder %016llx; device %.128s%s%s",
              g->condition_count, (unsigned long long)hash,
              fingerprint(g, tess_image_encoder_file(g->encoder)),
-             tess_device_facts(g->ctx->device)->name);
+             tess_device_facts(g->ctx->device)->name, unit ? ", unit " : "",
+             unit ? tess_matrix_unit_name(unit) : "");
 }
 
 // " noise 0123456789abcdef" of the tensors of a noise file, else "".

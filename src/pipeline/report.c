@@ -40,6 +40,8 @@ static void add_device(cJSON *root, const struct tess_context *ctx)
     add_number(device, "memory_bytes", (double)info->memory);
     cJSON_AddStringToObject(device, "tuning",
                             tess_tuning_name(tess_context_tuning(ctx, NULL)));
+    cJSON_AddStringToObject(device, "precision", tess_precision_name(ctx->precision));
+    cJSON_AddStringToObject(device, "matrix_unit", tess_context_matrix_unit(ctx));
     cJSON *budget = add_object(root, "budget");
     add_number(budget, "device_bytes", (double)ctx->budget.device_bytes);
     add_number(budget, "max_buffer_bytes", (double)ctx->budget.max_buffer);

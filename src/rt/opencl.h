@@ -9,6 +9,7 @@
 #include "rt/cut.h"
 #include "rt/device.h"
 #include "rt/launch.h"
+#include "rt/matrix_unit.h"
 #include "rt/rates.h"
 #include "rt/tuning.h"
 
@@ -64,6 +65,7 @@ struct tess_device {
     struct tess_taken transfers; // work in bytes
     struct tess_tuning tuning;
     enum tess_tuning_source tuning_source;
+    enum tess_matrix_unit unit;
     char *tuning_path; // NULL: the program's own
 };
 

@@ -11,7 +11,8 @@ FIELDS = {"name": str, "size": str, "unit": str, "rows": int, "work": (int, floa
           "seconds": float, "least_seconds": float, "elapsed_seconds": float,
           "rate": (int, float)}
 OPERATOR = {**FIELDS, "roof": str, "share": (int, float)}
-ROOT = {"schema": str, "generator": str, "form": str, "tuning": str, "device": dict,
+ROOT = {"schema": str, "generator": str, "form": str, "tuning": str,
+        "precision": str, "matrix_unit": str, "device": dict,
         "budget": dict, "host": dict, "bandwidth_bytes_per_second": (int, float),
         "fma_flop_per_second": (int, float), "roofs": list, "operators": list, "asset": dict,
         "peak_bytes": int}

@@ -11,6 +11,9 @@ VARIANTS = {
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
                for taps, half in itertools.product((1, 8, 27), (0, 1))
                if not (taps == 8 and half)],  # each with the shapes below
+    "matmul_fast": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}", "-DUNIT=0")
+                    for taps, half in ((1, 1), (1, 0), (8, 0), (27, 1))],
+    "matrix_unit": [("-DUNIT=0",)],
     "weight": [("-DSOURCE_F16=1", "-DTARGET_F16=1"), ("-DSOURCE_F16=1", "-DTARGET_F16=0"),
                ("-DSOURCE_F16=0", "-DTARGET_F16=0")],
 }

@@ -53,6 +53,7 @@ def kernels_in(remarks):
 class Amd:
     name = "amd"
     devices = tuple(WAVES)
+    units = {"gfx90a": 3, "gfx940": 3, "gfx1100": 4}
     note = ("Registers: vector registers of a work-item; then the work-items in a wave; then the "
             "share of a SIMD's waves that fit at once, as clang tells it.")
 

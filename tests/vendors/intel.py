@@ -77,6 +77,7 @@ def occupancy(device, group, width, registers, local_bytes):
 class Intel:
     name = "intel"
     devices = tuple(CORES)
+    units = {"dg2": 2}
     clang = next(iter(clang_candidates()), None)
     note = ("Registers: of 32 bytes, of a thread of the device, 128 being the standard; then the "
             "work-items in a thread; then the share of a core's threads that fit at once.")

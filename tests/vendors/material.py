@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "house"))
 from common import BUILD, SOURCE, Report, folder, run  # noqa: E402,F401
-from variants import programs  # noqa: E402
+from variants import VARIANTS, programs  # noqa: E402
 
 # Kernels that spill or use scratch, and why that is so: (device, kernel, defines), patterns of
 # fnmatch, then the reason.
@@ -73,6 +73,13 @@ class Use:
         return None
 
 
+def unit_programs(unit):
+    """(file, defines) of the programs for a matrix unit, by its number in cl/matrix_unit.clh."""
+    return [(Path(f"cl/{name}.cl"), ("-DTESS_CPU=0", *(f"-DUNIT={unit}" if define == "-DUNIT=0"
+                                                       else define for define in row)))
+            for name in ("matmul_fast", "matrix_unit") for row in VARIANTS[name]]
+
+
 def clang_candidates():
     """Compilers from clang-15, which the libraries of Debian 12 are made for, on."""
     names = [*(f"clang-{version}" for version in range(15, 40)), "clang"]
@@ -90,10 +97,14 @@ def groups_of(clang, path, defines):
     """{kernel: work-items in a group} of a file, from its preprocessed text."""
     done = run([clang, "-x", "cl", "-E", "-P", f"-I{SOURCE}/cl", *defines, path])
     assert done.returncode == 0, done.stderr
-    found = re.finditer(r"\bkernel\s+(?:__attribute__\(\(reqd_work_group_size\(([^)]*)\)\)\)\s*)?"
-                        r"(?:__attribute__\(\(\w+\(\w+\)\)\)\s*)?void\s+(\w+)\(", done.stdout)
-    return {name: math.prod(map(int, size.split(","))) if size else PLAIN_GROUP
-            for size, name in (match.groups() for match in found)}
+    groups = {}
+    for piece in re.split(r"\bkernel\b", done.stdout)[1:]:
+        head, name = re.match(r"(.*?)\bvoid\s+(\w+)\(", piece, re.S).groups()
+        size = re.search(r"reqd_work_group_size\(([\d\s()*/,]+)\)\)\)", head)
+        # Macros leave products and quotients of whole numbers.
+        groups[name] = (math.prod(eval(size.group(1).replace("/", "//"), {})) if size
+                        else PLAIN_GROUP)
+    return groups
 
 
 def check_program(report, vendor, device, path, defines):
@@ -146,7 +157,8 @@ def check_spiller(report, vendor, device):
 def check_vendor(vendor):
     """Run all programs through a vendor's compiler, which has: name; devices; clang, a compiler;
     missing(), what is not there, as text, or None; compilers(), their versions; note, what the
-    columns mean; compile(device, path, defines, groups), a list of Uses."""
+    columns mean; units, the matrix unit of each device that has one; compile(device, path, defines,
+    groups), a list of Uses."""
     report = Report()
     result = BUILD / "vendors" / f"{vendor.name}.json"
     result.unlink(missing_ok=True)
@@ -158,7 +170,8 @@ def check_vendor(vendor):
     devices = [device for device in vendor.devices if is_known(report, vendor, device)]
     for device in devices:
         check_spiller(report, vendor, device)
-        for path, defines in programs(0):
+        unit = getattr(vendor, "units", {}).get(device)
+        for path, defines in programs(0) + (unit_programs(unit) if unit else []):
             uses += check_program(report, vendor, device, path, defines)
     result.parent.mkdir(exist_ok=True)
     result.write_text(json.dumps({

@@ -65,6 +65,7 @@ class Nvidia:
 
     def __init__(self):
         self.devices = list(MULTIPROCESSORS) if ptxas() else ["ptx"]
+        self.units = {device: 1 for device in self.devices if device != "sm_75"}
 
     def missing(self):
         return ("no clang (clang-15)" if not self.clang else
@@ -77,10 +78,12 @@ class Nvidia:
     def compile(self, device, path, defines, groups):
         with folder() as where:
             ptx = where / "kernel.ptx"
+            # Matrix units came with sm_80.
+            target, features = ("sm_80", "+ptx71") if "-DUNIT=1" in defines else ("sm_70", "+ptx63")
             done = run([self.clang, "-x", "cl", "-cl-std=CL1.2", "-Xclang",
                         "-finclude-default-header", "-target", "nvptx64-unknown-nvidiacl",
-                        "-Xclang", "-target-cpu", "-Xclang", "sm_70", "-Xclang", "-target-feature",
-                        "-Xclang", "+ptx63", "-Xclang", "-mlink-builtin-bitcode", "-Xclang",
+                        "-Xclang", "-target-cpu", "-Xclang", target, "-Xclang", "-target-feature",
+                        "-Xclang", features, "-Xclang", "-mlink-builtin-bitcode", "-Xclang",
                         library(), *defines, f"-I{path.parent}", "-S", "-o", ptx, path])
             assert done.returncode == 0, done.stderr
             uses = [Use(device=device, file="", defines="", kernel=name, group=groups[name],

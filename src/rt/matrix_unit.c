@@ -1,0 +1,93 @@
+// Which matrix unit a device should have. The one place where kernels depend on a vendor.
+#include "rt/matrix_unit.h"
+
+#include <string.h>
+
+#include "rt/opencl.h"
+
+// CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV of cl_nv_device_attribute_query,
+// CL_DEVICE_SUB_GROUP_SIZES_INTEL of cl_intel_required_subgroup_size: not in all headers.
+#define COMPUTE_CAPABILITY_MAJOR_NV 0x4000
+#define SUB_GROUP_SIZES_INTEL       0x4108
+
+static const struct {
+    const char *name;
+    size_t lanes;
+} units[TESS_UNIT_COUNT] = {
+    [TESS_UNIT_NONE] = {"none", 0},          [TESS_UNIT_PORTABLE] = {"portable", 32},
+    [TESS_UNIT_NVIDIA] = {"nvidia", 32},     [TESS_UNIT_INTEL] = {"intel", 8},
+    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64}, [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32},
+};
+
+const char *tess_matrix_unit_name(enum tess_matrix_unit unit)
+{
+    return units[unit].name;
+}
+
+size_t tess_matrix_unit_lanes(enum tess_matrix_unit unit)
+{
+    return units[unit].lanes;
+}
+
+static bool has_extension(const struct tess_device *dev, const char *name)
+{
+    char extensions[16384] = "";
+    clGetDeviceInfo(dev->id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions,
+                    NULL);
+    const char *found = strstr(extensions, name);
+    char end = found ? found[strlen(name)] : 'x';
+    return end == ' ' || end == '\0';
+}
+
+// mma.sync.m16n8k16 for halves: from compute capability 8.0 on.
+static bool has_nvidia(const struct tess_device *dev)
+{
+    cl_uint major = 0;
+    return has_extension(dev, "cl_nv_device_attribute_query") &&
+           clGetDeviceInfo(dev->id, COMPUTE_CAPABILITY_MAJOR_NV, sizeof major, &major,
+                           NULL) == CL_SUCCESS &&
+           major >= 8;
+}
+
+// The extension's shapes depend on the smallest sub-group: here, of 8.
+static bool has_intel(const struct tess_device *dev)
+{
+    size_t sizes[16] = {0}, bytes = 0;
+    if (!has_extension(dev, "cl_intel_subgroup_matrix_multiply_accumulate") ||
+        clGetDeviceInfo(dev->id, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes))
+        return false;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (sizes[i] == 8)
+            return true;
+    return false;
+}
+
+// On AMD's own OpenCL, whose compiler is clang, a device's name is its architecture.
+static bool is_amd(const struct tess_device *dev, const char *architecture)
+{
+    return strstr(dev->info.platform, "AMD Accelerated Parallel Processing") &&
+           strncmp(dev->info.name, architecture, strlen(architecture)) == 0;
+}
+
+enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev)
+{
+    if (dev->described || !dev->info.gpu || dev->variant != TESS_VARIANT_GPU)
+        return TESS_UNIT_NONE;
+    if (has_nvidia(dev))
+        return TESS_UNIT_NVIDIA;
+    if (has_intel(dev))
+        return TESS_UNIT_INTEL;
+    if (is_amd(dev, "gfx90a") || is_amd(dev, "gfx94"))
+        return TESS_UNIT_AMD_MFMA;
+    return is_amd(dev, "gfx11") ? TESS_UNIT_AMD_WMMA : TESS_UNIT_NONE;
+}
+
+enum tess_matrix_unit tess_device_unit(const struct tess_device *dev)
+{
+    return dev->unit;
+}
+
+void tess_device_set_unit(struct tess_device *dev, enum tess_matrix_unit unit)
+{
+    dev->unit = unit;
+}
