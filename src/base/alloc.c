@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __GLIBC__ // known from the headers above
+#include <malloc.h>
+#endif
 
 static enum tess_status fail_memory(struct tess_env *env, size_t count, size_t size,
                                     const char *what)
@@ -59,6 +62,13 @@ void tess_forget(void *block, size_t from, size_t to)
            end = (to + skew) / page * page;
     if (end > first)
         madvise((char *)block + first - skew, end - first, MADV_DONTNEED);
+}
+
+void tess_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 enum tess_status tess_strdup(char **out, struct tess_env *env, const char *text)

@@ -21,6 +21,9 @@ enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
 // back to the system. The block stays, and is freed as ever.
 void tess_forget(void *block, size_t from, size_t to);
 
+// Give back what free() keeps for later, where the C library can.
+void tess_trim(void);
+
 // Like strdup() and like a string made with printf().
 enum tess_status tess_strdup(char **out, struct tess_env *env, const char *text);
 __attribute__((format(printf, 3, 4))) enum tess_status

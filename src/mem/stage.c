@@ -729,6 +729,7 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     enum tess_status finished = tess_device_take_counters(dev, &report->counters);
     report->peak_bytes = tess_arena_peak(stage.arena);
     tess_arena_destroy(&stage.arena);
+    tess_trim(); // of what was spilled and staged, pieces lie between what stays
     report->seconds = tess_seconds_now() - start;
     return status ? status : finished;
 }
