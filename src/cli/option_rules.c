@@ -10,7 +10,6 @@ static const struct {
 } groups[] = {
     {'o', 'o', " generate decode render clean convert bench "},
     {OPTION_SEED, OPTION_SEED, " generate decode "},
-    {OPTION_PRECISION, OPTION_PRECISION, " generate decode plan verify bench "},
     {OPTION_JSON, OPTION_JSON, " devices plan model info bench "},
     {OPTION_VOXELS, OPTION_VOXELS, " generate plan bench "},
     {OPTION_RESOLUTION, OPTION_DESCRIBED, " plan "},
