@@ -235,7 +235,7 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #endif
                 float4 a = 0;
                 if (from != NO_ROW)
-                    a = load_input4(in + (size_t)from * K, k0 + k, K);
+                    a = load_columns(in + (size_t)from * K, k0 + k, K);
                 local float *to = tile_a + k * A_STRIDE + r;
                 to[0] = a.s0;
                 to[A_STRIDE] = a.s1;

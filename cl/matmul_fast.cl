@@ -57,7 +57,7 @@ static inline void load_inputs(local u32 *tile, global const float *in,
 #endif
         float4 x = 0;
         if (from != NO_ROW)
-            x = load_input4(in + (size_t)from * K, k0 + k, K);
+            x = load_columns(in + (size_t)from * K, k0 + k, K);
         put_halves(tile + r * STRIDE + k / 2, x.lo);
         put_halves(tile + r * STRIDE + k / 2 + 1, x.hi);
     }

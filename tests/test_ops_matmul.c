@@ -194,10 +194,10 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
 
 static void linear_layers(enum tess_variant variant)
 {
-    static const size_t sizes[][3] = {{1, 1, 1},    {9, 33, 5},    {8, 32, 16},
-                                      {9, 33, 17},  {67, 101, 96}, {130, 448, 129},
-                                      {65, 65, 300}};
-    size_t count = ops_tiny() ? 2 : sizeof sizes / sizeof *sizes;
+    static const size_t sizes[][3] = {{1, 1, 1},       {9, 33, 5},   {131, 72, 20},
+                                      {8, 32, 16},     {9, 33, 17},  {67, 101, 96},
+                                      {130, 448, 129}, {65, 65, 300}};
+    size_t count = ops_tiny() ? 3 : sizeof sizes / sizeof *sizes;
     for (size_t i = 0; i < count; i++)
         for (int half = 0; half < (ops_tiny() ? 1 : 2); half++)
             run_linear(variant, sizes[i][0], sizes[i][1], sizes[i][2], half,

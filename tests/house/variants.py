@@ -10,7 +10,7 @@ VARIANTS = {
     "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
                for taps, half in itertools.product((1, 8, 27), (0, 1))
-               if not (taps == 8 and half)],  # each with the shapes below
+               if not (taps == 8 and half)],
     "matmul_fast": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}", "-DUNIT=0")
                     for taps, half in ((1, 1), (1, 0), (8, 0), (27, 1))],
     "matrix_unit": [("-DUNIT=0",)],
@@ -19,13 +19,15 @@ VARIANTS = {
 }
 
 
-# Shapes of tiles (rt/tuning.c), of programs with the last row above; others have
-# the first.
+def shape(rows, panels, depth):
+    return f"-DROWS={rows}", f"-DPANELS={panels}", f"-DDEPTH={depth}"
+
+
+# Shapes of tiles (rt/tuning.c) by file and variant: the defaults of families of devices, which come
+# with every row above, then others, which come with the last row.
 SHAPES = {
-    ("matmul", 0): [f"-DROWS={rows} -DPANELS={panels} -DDEPTH={depth}".split()
-                    for rows, panels, depth in ((64, 2, 16), (128, 2, 16), (128, 4, 8), (64, 4, 32))],
-    ("matmul", 1): [f"-DROWS={rows} -DPANELS={panels} -DDEPTH={depth}".split()
-                    for rows, panels, depth in ((64, 4, 128), (8, 1, 16), (128, 8, 256))],
+    ("matmul", 0): ([shape(64, 2, 16), shape(128, 2, 16)], [shape(128, 4, 8), shape(64, 4, 32)]),
+    ("matmul", 1): ([shape(64, 4, 128)], [shape(8, 1, 16), shape(128, 8, 256)]),
 }
 
 
@@ -34,7 +36,8 @@ def programs(cpu):
     made = []
     for path in files(".cl"):
         rows = VARIANTS.get(path.stem, [()])
-        shapes = SHAPES.get((path.stem, cpu), [()])
-        made += [(path, (f"-DTESS_CPU={cpu}", *row, *shapes[0])) for row in rows]
-        made += [(path, (f"-DTESS_CPU={cpu}", *rows[-1], *shape)) for shape in shapes[1:]]
+        defaults, others = SHAPES.get((path.stem, cpu), ([()], []))
+        made += [(path, (f"-DTESS_CPU={cpu}", *row, *tiles))
+                 for row, tiles in [*itertools.product(rows, defaults),
+                                    *itertools.product(rows[-1:], others)]]
     return made

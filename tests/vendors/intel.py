@@ -90,7 +90,7 @@ class Intel:
         """ocloc does not tell its version, but Debian's packages do."""
         told = run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", "intel-opencl-icd",
                     "libigc1"]).stdout if shutil.which("dpkg-query") else ""
-        return ["ocloc: " + (told.strip(", ") or "version unknown")]
+        return ["ocloc: " + (told.strip(", \n") or "version unknown")]
 
     def compile(self, device, path, defines, groups):
         with folder() as where:

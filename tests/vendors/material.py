@@ -171,7 +171,9 @@ def check_vendor(vendor):
     for device in devices:
         check_spiller(report, vendor, device)
         unit = getattr(vendor, "units", {}).get(device)
-        for path, defines in programs(0) + (unit_programs(unit) if unit else []):
+        # Unit 0 is for tests: no device chooses it.
+        chosen = [program for program in programs(0) if "-DUNIT=0" not in program[1]]
+        for path, defines in chosen + (unit_programs(unit) if unit else []):
             uses += check_program(report, vendor, device, path, defines)
     result.parent.mkdir(exist_ok=True)
     result.write_text(json.dumps({
