@@ -141,7 +141,7 @@ def run(options, scratch, *arguments, outputs=OUTPUTS, max_buffer=None):
 
 
 def plan(options, *arguments):
-    command = [options.program, "plan", *arguments, "--model", options.model, "--json"]
+    command = [options.program, "plan", "--raw", *arguments, "--model", options.model, "--json"]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                           check=False)
     if done.returncode:

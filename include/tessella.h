@@ -470,9 +470,24 @@ TESS_API enum tess_status tess_asset_mesh_info(struct tess_mesh_info *info,
 // Decoding
 // ---------------------------------------------------------------------------------------------
 
+struct tess_clean_params;
+struct tess_bake_params;
+struct tess_render_params;
+
+// What will be made of the decoded asset, for plans and for budgets that are checked
+// before anything runs; it is made by the calls named here. NULL: not made. Plans tell
+// the memory of these stages only, as their work depends on what is decoded.
+struct tess_finish {
+    const struct tess_clean_params *clean;    // tess_asset_clean() of the mesh
+    const struct tess_bake_params *bake;      // tess_asset_bake() of mesh and splats
+    const struct tess_render_params *picture; // tess_render() of each of `drawn`
+    unsigned drawn;                           // or-ed enum tess_representation
+};
+
 struct tess_decode_params {
     unsigned representations; // or-ed enum tess_representation; 0: mesh and splats, if
                               // the model has them
+    const struct tess_finish *finish; // NULL: nothing follows
     bool has_seed;
     uint64_t seed; // the latent's: only written into files that tell how they were made
 };
@@ -615,6 +630,7 @@ struct tess_generate_params {
     unsigned representations; // or-ed enum tess_representation that will be decoded: a
                               // budget too small for them is told before features are
                               // sampled
+    const struct tess_finish *finish; // what will follow: the same; NULL: nothing
     const char *keep_dir; // not NULL: write each stage's result here, with what made it
     const char *from_dir; // not NULL: go on from the last result here that these
                           // parameters made; the log says which was reused
@@ -757,8 +773,9 @@ struct tess_stage_report {
     uint64_t floor_bytes;   // plans: the smallest budget that works
     uint64_t spilled_bytes; // tensors that live on the host
     uint32_t spilled_tensors;
-    bool prefetch; // the next block of weights is uploaded while one is used
-    bool resident; // weights that are used again stay on the device
+    bool prefetch;    // the next block of weights is uploaded while one is used
+    bool resident;    // weights that are used again stay on the device
+    bool memory_only; // plans: of struct tess_finish; all but bytes of memory is unknown
     struct tess_counters counters;
     double seconds; // from its plan to its end; in a plan estimated, 0 if not known
     struct { // its parts between two barriers: in how many rows at a time they are done

@@ -91,8 +91,8 @@ static void add(float *sums, struct setting *s, const struct scene *scene, size_
                 size_t to)
 {
     struct tess_stage_report report;
-    struct tess_bake_points points = {scene->texels.count, scene->texels.positions,
-                                      scene->texels.normals};
+    struct tess_bake_points points = {scene->texels.count, scene->texels.count,
+                                      scene->texels.positions, scene->texels.normals};
     if (tess_bake_add(sums, &report, s->dev, &s->budget, &points, scene->view + from,
                       to - from, scene->size))
         fail_msg("%s", s->env.message);

@@ -78,6 +78,8 @@ int cli_choose(unsigned *representations, const struct cli *cli, bool latents);
 // Whether options contradict each other: --raw and other ones of clean-up. Returns an
 // exit status, or -1 to go on.
 int cli_check_cleaning(const struct cli *cli);
+// What follows decoding, for outputs that are made of `representations`: params of *cli.
+struct tess_finish cli_finish(const struct cli *cli, unsigned representations);
 // Decode a latent and write all outputs.
 int cli_decode_latent(struct cli *cli, struct tess_model *model,
                       const struct tess_latent *latent, unsigned representations);

@@ -120,14 +120,28 @@ int cli_save_assets(struct cli *cli, const struct cli_assets *assets)
 }
 
 // Whether an output has the mesh that clean-up is for.
-static bool wants_clean(const struct cli *cli, const struct tess_asset *asset)
+static bool wants_clean(const struct cli *cli)
 {
-    struct tess_mesh_view mesh;
     for (size_t i = 0; i < cli->output_count && !cli->raw; i++)
         if (tess_asset_format(cli->outputs[i]) & TESS_MESH ||
             (cli->is_sheet && cli_is_picture(cli->outputs[i])))
-            return tess_asset_mesh(asset, &mesh);
+            return true;
     return false;
+}
+
+struct tess_finish cli_finish(const struct cli *cli, unsigned representations)
+{
+    // What a picture shows that is not a sheet.
+    unsigned first = representations & TESS_MESH     ? TESS_MESH
+                     : representations & TESS_SPLATS ? TESS_SPLATS
+                                                     : TESS_RADIANCE;
+    bool pictures = false;
+    for (size_t i = 0; i < cli->output_count; i++)
+        pictures |= cli_is_picture(cli->outputs[i]);
+    return (struct tess_finish){.clean = wants_clean(cli) ? &cli->cleaning : NULL,
+                                .bake = cli->texture ? &cli->baking : NULL,
+                                .picture = pictures ? &cli->render : NULL,
+                                .drawn = cli->is_sheet ? representations : first};
 }
 
 int cli_check_cleaning(const struct cli *cli)
@@ -145,7 +159,8 @@ static int save(struct cli *cli, struct tess_asset *asset)
 {
     struct tess_asset *clean = NULL, *textured = NULL;
     enum tess_status status = TESS_OK;
-    if (wants_clean(cli, asset))
+    struct tess_mesh_view decoded;
+    if (wants_clean(cli) && tess_asset_mesh(asset, &decoded))
         status = tess_asset_clean(&clean, cli->ctx, asset, &cli->cleaning);
     if (cli->texture && !status)
         status = tess_asset_bake(&textured, cli->ctx, clean ? clean : asset, asset,
@@ -203,9 +218,11 @@ int cli_decode_latent(struct cli *cli, struct tess_model *model,
                       const struct tess_latent *latent, unsigned representations)
 {
     struct tess_asset *asset = NULL;
+    struct tess_finish finish = cli_finish(cli, representations);
     enum tess_status status =
         tess_decode(&asset, cli->ctx, model, latent,
                     &(struct tess_decode_params){.representations = representations,
+                                                 .finish = &finish,
                                                  .has_seed = cli->has_seed,
                                                  .seed = cli->seed});
     if (status)

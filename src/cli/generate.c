@@ -92,6 +92,7 @@ static int generate_some(struct cli *cli, struct job *job, size_t count, bool se
 {
     struct tess_latent *latents[SEEDS_AT_ONCE] = {NULL};
     uint64_t seeds[SEEDS_AT_ONCE];
+    struct tess_finish finish = cli_finish(cli, job->representations);
     for (size_t i = 0; i < count; i++)
         seeds[i] = cli->seed + i;
     enum tess_status status = tess_generate_variants(
@@ -104,6 +105,7 @@ static int generate_some(struct cli *cli, struct job *job, size_t count, bool se
                                        .voxels = cli->voxels,
                                        .noise_path = cli->noise,
                                        .representations = job->representations,
+                                       .finish = &finish,
                                        .keep_dir = cli->keep,
                                        .from_dir = cli->from},
         seeds, count);

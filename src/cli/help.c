@@ -143,11 +143,16 @@ static const struct cli_command commands[] = {
     {"devices", "[--json]",
      "List the OpenCL devices and what the budget on each would be.\n", 0, 0, false,
      false},
-    {"plan", "[LATENT.safetensors | --voxels N]",
+    {"plan", "[LATENT.safetensors | --voxels N] [-o OUT...]",
      "Tell what each stage would do, in bytes and FLOP, without running it: those of "
      "`decode` for a\n"
      "latent, those of `generate` for a number of voxels.\n"
      "\n"
+     "  -o, --output FILE  as for generate, several times: the plan is for these outputs "
+     "(else\n"
+     "                     for mesh and splats in files); --raw, --texture, --size and "
+     "the "
+     "like too\n"
      "  --voxels N         what a structure of N voxels would take, a shell as objects "
      "are (10240)\n"
      "  --pictures N       what it takes from N pictures on, for a latent too (1); "

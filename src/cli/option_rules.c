@@ -8,12 +8,12 @@ static const struct {
     int first, last;
     const char *commands; // each with a space before and behind it
 } groups[] = {
-    {'o', 'o', " generate decode render clean convert bench "},
+    {'o', 'o', " generate decode render plan clean convert bench "},
     {OPTION_SEED, OPTION_SEED, " generate decode "},
     {OPTION_JSON, OPTION_JSON, " devices plan model info bench "},
     {OPTION_VOXELS, OPTION_VOXELS, " generate plan bench "},
     {OPTION_RESOLUTION, OPTION_DESCRIBED, " plan "},
-    {OPTION_SIZE, OPTION_SHEET, " generate decode render "},
+    {OPTION_SIZE, OPTION_SHEET, " generate decode render plan "},
     {OPTION_BACKGROUND, OPTION_STRUCTURE, " generate "},
     {OPTION_MULTI_IMAGE, OPTION_GUIDE_APART, " generate plan "},
     {OPTION_NOISE, OPTION_NOISE, " generate "},
@@ -21,8 +21,8 @@ static const struct {
     {OPTION_WELD, OPTION_WELD, " info "},
     {OPTION_SYNTHETIC, OPTION_COMPARE, " bench "},
     {OPTION_UP, OPTION_UNLIT, " generate decode clean convert "},
-    {OPTION_CLEAN, OPTION_KEEP_TOUCHING, " generate decode clean "},
-    {OPTION_TEXTURE, OPTION_TEXTURE_GUTTER, " generate decode "},
+    {OPTION_CLEAN, OPTION_KEEP_TOUCHING, " generate decode plan clean "},
+    {OPTION_TEXTURE, OPTION_TEXTURE_GUTTER, " generate decode plan "},
     {OPTION_STEPS, OPTION_SAMPLING_END - 1, " generate plan bench "},
 };
 

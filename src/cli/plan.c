@@ -12,14 +12,19 @@
 static void print_seconds(const struct tess_stage_report *stages, size_t count)
 {
     double seconds = 0;
+    const char *after = "";
     for (size_t i = 0; i < count; i++) {
+        if (stages[i].memory_only) {
+            after = ", and what comes after decoding";
+            continue;
+        }
         if (!(stages[i].seconds > 0)) {
             printf("time     not known: not all of this has run on this device yet\n");
             return;
         }
         seconds += stages[i].seconds;
     }
-    printf("time     about %.3g s, as fast as the device was before\n", seconds);
+    printf("time     about %.3g s, as fast as the device was before%s\n", seconds, after);
 }
 
 static void print_stage(const struct tess_stage_report *stage)
@@ -30,6 +35,8 @@ static void print_stage(const struct tess_stage_report *stage)
            "K)\n",
            cli_bytes(peak, sizeof peak, stage->peak_bytes),
            cli_bytes(floor, sizeof floor, stage->floor_bytes), stage->floor_bytes >> 10);
+    if (stage->memory_only)
+        return;
     printf("  work     %s in %" PRIu64 " launches\n",
            cli_flop(flop, sizeof flop, stage->counters.flop), stage->counters.launches);
     printf("  bus      %s to the device, %s from it\n",
@@ -118,26 +125,45 @@ static bool can_generate(struct cli *cli, struct tess_model *model)
     return found == 4;
 }
 
+// What follows decoding: without outputs, what follows for a mesh and splats in files.
+static struct tess_finish wanted_finish(const struct cli *cli, unsigned representations)
+{
+    if (cli->output_count)
+        return cli_finish(cli, representations);
+    return (struct tess_finish){.clean = cli->raw ? NULL : &cli->cleaning,
+                                .bake = cli->texture ? &cli->baking : NULL};
+}
+
 static enum tess_status plan(struct tess_stage_report **stages, size_t *count,
                              struct cli *cli, struct tess_model *model,
-                             const struct tess_latent *latent)
+                             const struct tess_latent *latent, unsigned representations)
 {
     bool whole = !cli->input_count || cli->pictures;
+    struct tess_finish finish = wanted_finish(cli, representations);
     if (!whole || !can_generate(cli, model))
-        return tess_plan(stages, count, cli->ctx, model, latent, NULL);
+        return tess_plan(stages, count, cli->ctx, model, latent,
+                         &(struct tess_decode_params){.representations = representations,
+                                                      .finish = &finish});
     return tess_plan_generate(
         stages, count, cli->ctx, model, latent, cli->pictures ? cli->pictures : 1,
         &(struct tess_generate_params){.structure = cli_sampling(&cli->sampling[0]),
                                        .latent = cli_sampling(&cli->sampling[1]),
                                        .multi_diffusion = cli->multi_diffusion,
-                                       .guide_apart = cli->guide_apart});
+                                       .guide_apart = cli->guide_apart,
+                                       .representations = representations,
+                                       .finish = &finish});
 }
 
 int cli_plan(struct cli *cli)
 {
     if (cli->input_count && cli->voxels)
         return cli_usage(cli, "plan: expected a latent or --voxels, not both");
-    int exit_status = cli_open(cli);
+    unsigned representations = 0;
+    int exit_status = cli->output_count ? cli_choose(&representations, cli, true)
+                                        : cli_check_cleaning(cli);
+    if (exit_status >= 0)
+        return exit_status;
+    exit_status = cli_open(cli);
     if (exit_status)
         return exit_status;
     struct tess_model *model = NULL;
@@ -151,7 +177,9 @@ int cli_plan(struct cli *cli)
         status = cli->input_count ? tess_latent_open(&latent, cli->ctx, cli->inputs[0])
                                   : open_shell(&latent, cli, model);
     if (!status)
-        status = plan(&stages, &count, cli, model, latent);
+        cli_choose_shown(&representations, cli, model);
+    if (!status)
+        status = plan(&stages, &count, cli, model, latent, representations);
     exit_status = status ? cli_fail(cli, status) : print_plan(cli, stages, count);
     tess_free(stages);
     tess_latent_destroy(&latent);

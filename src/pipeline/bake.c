@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "geom/texels.h"
 #include "geom/unwrap.h"
-#include "pipeline/context.h"
+#include "pipeline/finish.h"
 #include "render/bake.h"
 #include "render/mesh.h"
 #include "render/splat.h"
@@ -23,6 +23,8 @@
 
 // The original takes five times as many, and starts from black.
 #define STEPS 500
+
+#define VIEWS_NAME "texture views"
 
 #define VIEWS_MAX     10000
 #define STEPS_MAX     100000
@@ -73,6 +75,14 @@ static enum tess_status check(struct tess_env *env, const struct tess_bake_param
             env, TESS_ERR_ARG, "%zu views of %u pixels: expected at most %d of %d to %d",
             p->views, (unsigned)p->view_size, VIEWS_MAX, VIEW_SIZE_MIN, VIEW_SIZE_MAX);
     return TESS_OK;
+}
+
+static void fill_in(struct tess_bake_params *p)
+{
+    p->size = p->size ? p->size : SIZE;
+    p->views = p->views ? p->views : VIEWS;
+    p->view_size = p->view_size ? p->view_size : VIEW_SIZE;
+    p->steps = p->steps ? p->steps : STEPS;
 }
 
 // ---- steps ----
@@ -141,7 +151,7 @@ static enum tess_status draw_words(struct job *job, size_t count, enum tess_word
     struct tess_context *ctx = job->ctx;
     struct tess_stage_report report;
     TESS_TRY(tess_render_words(&report, ctx->device, &ctx->budget, &job->mesh,
-                               &(struct tess_word_views){.name = "texture views",
+                               &(struct tess_word_views){.name = VIEWS_NAME,
                                                          .words = words,
                                                          .count = count,
                                                          .size = job->params.view_size,
@@ -155,8 +165,9 @@ static enum tess_status draw_words(struct job *job, size_t count, enum tess_word
 static enum tess_status add_batch(struct job *job)
 {
     struct tess_context *ctx = job->ctx;
-    struct tess_bake_points points = {job->texels.count, job->texels.positions,
-                                      job->texels.normals};
+    struct tess_bake_points points = {job->texels.count,
+                                      (size_t)job->params.size * job->params.size,
+                                      job->texels.positions, job->texels.normals};
     struct tess_stage_report report;
     size_t count = job->params.views - job->drawn;
     count = count < BATCH ? count : BATCH;
@@ -201,7 +212,7 @@ static enum tess_status add_all(struct job *job)
                                             .elapsed = tess_seconds_now() - job->start});
     }
     TESS_TRY(status);
-    job->drawing.name = "texture views";
+    job->drawing.name = VIEWS_NAME;
     TESS_TRY(tess_context_keep(job->ctx, &job->drawing));
     return tess_context_keep(job->ctx, &job->baking);
 }
@@ -315,12 +326,8 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
                          "there are no splats to make a texture of");
     if (params)
         job.params = *params;
-    struct tess_bake_params *p = &job.params;
-    p->size = p->size ? p->size : SIZE;
-    p->views = p->views ? p->views : VIEWS;
-    p->view_size = p->view_size ? p->view_size : VIEW_SIZE;
-    p->steps = p->steps ? p->steps : STEPS;
-    TESS_TRY(check(&ctx->env, p));
+    fill_in(&job.params);
+    TESS_TRY(check(&ctx->env, &job.params));
     enum tess_status status = unwrap(&job, &mesh->mesh);
     if (!status)
         status = add_all(&job);
@@ -336,4 +343,64 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
     tess_texels_clear(&job.texels);
     tess_mesh_clear(&job.mesh);
     return status;
+}
+
+// ---- plans ----
+
+// One of the stages that are told as one, as in reports of runs.
+static enum tess_status add_part(struct tess_stage_report *sum,
+                                 struct tess_finish_plan *plan, enum tess_status status,
+                                 const struct tess_stage_report *part)
+{
+    TESS_TRY(tess_floors_note(plan->floors, status, part));
+    tess_stage_report_add(sum, part);
+    if (part->floor_bytes > sum->floor_bytes)
+        sum->floor_bytes = part->floor_bytes;
+    return TESS_OK;
+}
+
+static enum tess_status plan_views(struct tess_finish_plan *plan,
+                                   const struct tess_bake_params *p)
+{
+    struct tess_context *ctx = plan->ctx;
+    struct tess_stage_report splats[TESS_RENDER_SPLATS_STAGES], part, sum = {0};
+    struct tess_word_views views = {.name = VIEWS_NAME,
+                                    .words = TESS_WORDS_DEPTHS,
+                                    .count = p->views < BATCH ? p->views : BATCH,
+                                    .size = p->view_size};
+    enum tess_status status = tess_render_splats_plan(splats, ctx->device, &ctx->budget,
+                                                      plan->splats, p->view_size, 1);
+    for (size_t i = TESS_RENDER_SPLATS_STAGES; i-- > 0;) // the last needs most
+        TESS_TRY(add_part(&sum, plan, status, &splats[i]));
+    status = tess_render_words_plan(&part, ctx->device, &ctx->budget, &views);
+    TESS_TRY(add_part(&sum, plan, status, &part));
+    views.words = TESS_WORDS_COORDINATES;
+    if (p->mode == TESS_BAKE_OPTIMISED) {
+        status = tess_render_words_plan(&part, ctx->device, &ctx->budget, &views);
+        TESS_TRY(add_part(&sum, plan, status, &part));
+    }
+    sum.name = VIEWS_NAME;
+    plan->reports[plan->count++] = sum;
+    return TESS_OK;
+}
+
+enum tess_status tess_asset_bake_plan(struct tess_finish_plan *plan,
+                                      const struct tess_bake_params *params)
+{
+    struct tess_context *ctx = plan->ctx;
+    struct tess_bake_params p = *params;
+    fill_in(&p);
+    TESS_TRY(check(&ctx->env, &p));
+    TESS_TRY(plan_views(plan, &p));
+    TESS_TRY(tess_finish_note(
+        plan, tess_bake_plan(&plan->reports[plan->count], ctx->device, &ctx->budget,
+                             (size_t)p.size * p.size, p.views < BATCH ? p.views : BATCH,
+                             p.view_size)));
+    if (p.mode != TESS_BAKE_OPTIMISED)
+        return TESS_OK;
+    return tess_finish_note(
+        plan, tess_texture_fit_plan(
+                  &plan->reports[plan->count], ctx->device, &ctx->budget,
+                  &(struct tess_fit_params){
+                      .size = p.size, .steps = p.steps, .view_count = p.views}));
 }

@@ -15,7 +15,7 @@
 #include "geom/split.h"
 #include "geom/weld.h"
 #include "geom/wind.h"
-#include "pipeline/context.h"
+#include "pipeline/finish.h"
 #include "render/visibility.h"
 
 // The original's.
@@ -161,6 +161,19 @@ static enum tess_status run(struct job *job)
     TESS_TRY(repair(job));
     report.seconds += tess_seconds_now() - start;
     return tess_context_keep(job->ctx, &report);
+}
+
+enum tess_status tess_asset_clean_plan(struct tess_finish_plan *plan,
+                                       const struct tess_clean_params *params)
+{
+    struct tess_clean_params p = *params;
+    TESS_TRY(check(&plan->ctx->env, &p));
+    fill_in(&p, 0);
+    if (p.keep_hidden)
+        return TESS_OK;
+    return tess_finish_note(
+        plan, tess_mesh_visibility_plan(&plan->reports[plan->count], plan->ctx->device,
+                                        &plan->ctx->budget, p.views, p.view_size));
 }
 
 // The mesh moves into the asset.

@@ -118,12 +118,15 @@ enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
                                   const struct tess_slat_decoder *decoder,
                                   const struct tess_latent *latent);
 
-// Plan the stages of tess_decode(): at most TESS_DECODER_COUNT reports. TESS_ERR_BUDGET
-// names the smallest budget that works for all of them.
+// Plan the stages of tess_decode() and of `finish` (or NULL) after it: at most
+// TESS_DECODE_STAGES reports. TESS_ERR_BUDGET names the smallest budget that works for
+// all of them.
+#define TESS_DECODE_STAGES (TESS_DECODER_COUNT + 8)
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
                                   struct tess_context *ctx, struct tess_model *model,
                                   const struct tess_latent *latent,
-                                  unsigned representations, bool want_floor);
+                                  unsigned representations,
+                                  const struct tess_finish *finish, bool want_floor);
 // Open the decoders of the representations, so that a file that is missing or wrong is
 // told before anything runs.
 enum tess_status tess_decode_open(struct tess_context *ctx, struct tess_model *model,

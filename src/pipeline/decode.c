@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "geom/flexicubes.h"
 #include "op/gaussian.h"
-#include "pipeline/context.h"
+#include "pipeline/finish.h"
 
 #define CUBES 64 // of the mesh decoder's grid, per voxel
 
@@ -268,10 +268,10 @@ enum tess_status tess_decode_open(struct tess_context *ctx, struct tess_model *m
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
                                   struct tess_context *ctx, struct tess_model *model,
                                   const struct tess_latent *latent,
-                                  unsigned representations, bool want_floor)
+                                  unsigned representations,
+                                  const struct tess_finish *finish, bool want_floor)
 {
-    size_t floor = 0;
-    char message[TESS_MESSAGE_MAX];
+    struct tess_floors floors = {.ctx = ctx};
     *count = 0;
     for (size_t i = 0; i < TESS_DECODER_COUNT; i++) {
         if (!(representations & order[i].representation))
@@ -279,20 +279,11 @@ enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *cou
         struct tess_stage_report *report = &reports[(*count)++];
         enum tess_status status =
             plan_decoder(report, ctx, model, latent, order[i].decoder, want_floor);
-        if (status && status != TESS_ERR_BUDGET)
-            return status;
-        // The message that is kept is of the stage that needs most.
-        if (status && report->floor_bytes == 0)
-            return status;
-        if (status && report->floor_bytes > floor) {
-            floor = report->floor_bytes;
-            memcpy(message, ctx->env.message, sizeof message);
-        }
+        TESS_TRY(tess_floors_note(&floors, status, report));
     }
-    if (!floor)
-        return TESS_OK;
-    memcpy(ctx->env.message, message, sizeof message);
-    return TESS_ERR_BUDGET;
+    TESS_TRY(tess_finish_plan(reports, count, &floors, model, latent->voxels,
+                              representations, finish));
+    return tess_floors_verdict(&floors);
 }
 
 unsigned tess_decode_choose(const struct tess_model *model,
@@ -345,10 +336,10 @@ enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
                          "slat_decoder_gs or slat_decoder_mesh",
                          model->directory);
     // All stages are planned before the first runs: what does not fit fails at once.
-    struct tess_stage_report reports[TESS_DECODER_COUNT];
+    struct tess_stage_report reports[TESS_DECODE_STAGES];
     size_t count;
-    TESS_TRY(
-        tess_decode_plan(reports, &count, ctx, model, latent, representations, false));
+    TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent, representations,
+                              params ? params->finish : NULL, false));
     struct tess_asset *asset = NULL;
     TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
     asset->has_seed = params && params->has_seed;

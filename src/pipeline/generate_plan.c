@@ -1,8 +1,8 @@
 // Plans of all stages from pictures to assets.
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
+#include "pipeline/finish.h"
 #include "pipeline/generation.h"
 
 static enum tess_status ignore_rows(void *user, size_t row0, size_t rows,
@@ -100,66 +100,43 @@ static enum tess_status plan_latent_flow(struct tess_stage_report *report,
         want_floor);
 }
 
-// ---- which need most ----
-
-// The message that is kept is of the stage with the largest floor.
-struct largest {
-    struct tess_context *ctx;
-    uint64_t floor;
-    char message[TESS_MESSAGE_MAX];
-};
-
-static enum tess_status note(struct largest *largest, enum tess_status status,
-                             const struct tess_stage_report *report)
-{
-    if (status != TESS_ERR_BUDGET || !report->floor_bytes)
-        return status;
-    if (report->floor_bytes > largest->floor) {
-        largest->floor = report->floor_bytes;
-        memcpy(largest->message, largest->ctx->env.message, sizeof largest->message);
-    }
-    return TESS_OK;
-}
-
-static enum tess_status verdict(const struct largest *largest)
-{
-    if (!largest->floor)
-        return TESS_OK;
-    memcpy(largest->ctx->env.message, largest->message, sizeof largest->message);
-    return TESS_ERR_BUDGET;
-}
+// ---- before and between ----
 
 enum tess_status tess_generation_check_start(struct tess_generation *g)
 {
-    struct largest largest = {.ctx = g->ctx};
-    struct tess_stage_report report;
-    TESS_TRY(note(&largest, plan_encoder(&report, g, false), &report));
+    struct tess_floors floors = {.ctx = g->ctx};
+    struct tess_stage_report report, after[TESS_DECODE_STAGES];
+    size_t count = 0;
+    TESS_TRY(tess_finish_plan(after, &count, &floors, g->model, 0,
+                              g->params->representations, g->params->finish));
+    TESS_TRY(tess_floors_note(&floors, plan_encoder(&report, g, false), &report));
     if (g->params->structure_coords)
-        return verdict(&largest);
-    TESS_TRY(note(&largest, plan_structure_flow(&report, g, false), &report));
-    TESS_TRY(note(&largest, plan_structure_decoder(&report, g, false), &report));
-    return verdict(&largest);
+        return tess_floors_verdict(&floors);
+    TESS_TRY(tess_floors_note(&floors, plan_structure_flow(&report, g, false), &report));
+    TESS_TRY(
+        tess_floors_note(&floors, plan_structure_decoder(&report, g, false), &report));
+    return tess_floors_verdict(&floors);
 }
 
 enum tess_status tess_generation_check_voxels(struct tess_generation *g,
                                               const struct tess_latent *latent)
 {
-    struct largest largest = {.ctx = g->ctx};
-    struct tess_stage_report reports[TESS_DECODER_COUNT];
+    struct tess_floors floors = {.ctx = g->ctx};
+    struct tess_stage_report reports[TESS_DECODE_STAGES];
     size_t count = 0;
-    TESS_TRY(
-        note(&largest, plan_latent_flow(&reports[0], g, latent, false), &reports[0]));
+    TESS_TRY(tess_floors_note(&floors, plan_latent_flow(&reports[0], g, latent, false),
+                              &reports[0]));
     enum tess_status status =
         g->params->representations
             ? tess_decode_plan(reports, &count, g->ctx, g->model, latent,
-                               g->params->representations, false)
+                               g->params->representations, g->params->finish, false)
             : TESS_OK;
     struct tess_stage_report worst = {.floor_bytes = 0};
     for (size_t i = 0; i < count; i++)
         if (reports[i].floor_bytes > worst.floor_bytes)
             worst = reports[i];
-    TESS_TRY(note(&largest, status, &worst));
-    return verdict(&largest);
+    TESS_TRY(tess_floors_note(&floors, status, &worst));
+    return tess_floors_verdict(&floors);
 }
 
 // ---- the whole ----
@@ -168,28 +145,32 @@ static enum tess_status plan_all(struct tess_stage_report *reports, size_t *coun
                                  struct tess_generation *g,
                                  const struct tess_latent *latent)
 {
-    struct largest largest = {.ctx = g->ctx};
+    struct tess_floors floors = {.ctx = g->ctx};
     size_t n = 0, decoders = 0;
-    TESS_TRY(note(&largest, plan_encoder(&reports[n], g, true), &reports[n]));
+    TESS_TRY(tess_floors_note(&floors, plan_encoder(&reports[n], g, true), &reports[n]));
     n++;
-    TESS_TRY(note(&largest, plan_structure_flow(&reports[n], g, true), &reports[n]));
+    TESS_TRY(tess_floors_note(&floors, plan_structure_flow(&reports[n], g, true),
+                              &reports[n]));
     n++;
-    TESS_TRY(note(&largest, plan_structure_decoder(&reports[n], g, true), &reports[n]));
+    TESS_TRY(tess_floors_note(&floors, plan_structure_decoder(&reports[n], g, true),
+                              &reports[n]));
     n++;
-    TESS_TRY(note(&largest, plan_latent_flow(&reports[n], g, latent, true), &reports[n]));
+    TESS_TRY(tess_floors_note(&floors, plan_latent_flow(&reports[n], g, latent, true),
+                              &reports[n]));
     n++;
     unsigned representations = tess_decode_choose(
         g->model,
         &(struct tess_decode_params){.representations = g->params->representations});
-    enum tess_status status = tess_decode_plan(reports + n, &decoders, g->ctx, g->model,
-                                               latent, representations, true);
+    enum tess_status status =
+        tess_decode_plan(reports + n, &decoders, g->ctx, g->model, latent,
+                         representations, g->params->finish, true);
     struct tess_stage_report worst = {.floor_bytes = 0};
     for (size_t i = n; i < n + decoders; i++)
         if (reports[i].floor_bytes > worst.floor_bytes)
             worst = reports[i];
-    TESS_TRY(note(&largest, status, &worst));
+    TESS_TRY(tess_floors_note(&floors, status, &worst));
     *count = n + decoders;
-    return verdict(&largest);
+    return tess_floors_verdict(&floors);
 }
 
 enum tess_status tess_plan_generate(struct tess_stage_report **stages, size_t *count,
@@ -209,7 +190,7 @@ enum tess_status tess_plan_generate(struct tess_stage_report **stages, size_t *c
     g->model = model;
     g->params = params ? params : &defaults;
     g->condition_count = pictures;
-    enum tess_status status = tess_alloc(&reports, &ctx->env, 4 + TESS_DECODER_COUNT,
+    enum tess_status status = tess_alloc(&reports, &ctx->env, 4 + TESS_DECODE_STAGES,
                                          sizeof *reports, "a plan");
     if (!status)
         status = tess_generation_open(g);

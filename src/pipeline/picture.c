@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/png.h"
+#include "pipeline/finish.h"
 #include "pipeline/provenance.h"
 #include "render/mesh.h"
 #include "render/radiance.h"
@@ -97,6 +98,27 @@ enum tess_status tess_render(struct tess_image **out, struct tess_context *ctx,
     }
     *out = image;
     return TESS_OK;
+}
+
+enum tess_status tess_render_plan(struct tess_finish_plan *plan,
+                                  enum tess_representation which,
+                                  const struct tess_render_params *params)
+{
+    struct tess_device *dev = plan->ctx->device;
+    struct tess_stage_report *report = &plan->reports[plan->count];
+    const struct tess_budget *budget = &plan->ctx->budget;
+    uint32_t size = params->size, supersampling = params->supersampling;
+    if (which == TESS_MESH)
+        return tess_finish_note(
+            plan, tess_render_mesh_plan(report, dev, budget, size, supersampling));
+    if (which == TESS_RADIANCE)
+        return tess_finish_note(plan, tess_render_radiance_plan(report, dev, budget,
+                                                                &plan->field, size,
+                                                                supersampling));
+    enum tess_status status =
+        tess_render_splats_plan(report, dev, budget, plan->splats, size, supersampling);
+    plan->count += TESS_RENDER_SPLATS_STAGES; // of which the last needs most
+    return tess_floors_note(plan->floors, status, &plan->reports[plan->count - 1]);
 }
 
 enum tess_status tess_image_sheet(struct tess_image **out, struct tess_context *ctx,

@@ -66,6 +66,11 @@ static void add_stage(cJSON *stages, const struct tess_stage_report *report, boo
     cJSON_AddItemToArray(stages, stage);
     cJSON_AddStringToObject(stage, "name", report->name);
     add_number(stage, "peak_bytes", (double)report->peak_bytes);
+    if (report->memory_only) {
+        cJSON_AddTrueToObject(stage, "memory_only");
+        add_number(stage, "smallest_budget_bytes", (double)report->floor_bytes);
+        return;
+    }
     add_number(stage, "flop", report->counters.flop);
     add_number(stage, "launches", (double)report->counters.launches);
     add_number(stage, "uploaded_bytes", (double)report->counters.uploaded);
@@ -144,9 +149,10 @@ enum tess_status tess_plan(struct tess_stage_report **stages, size_t *count,
     tess_context_begin(ctx);
     struct tess_stage_report *reports = NULL;
     TESS_TRY(
-        tess_alloc(&reports, &ctx->env, TESS_DECODER_COUNT, sizeof *reports, "a plan"));
+        tess_alloc(&reports, &ctx->env, TESS_DECODE_STAGES, sizeof *reports, "a plan"));
     enum tess_status status = tess_decode_plan(reports, count, ctx, model, latent,
-                                               tess_decode_choose(model, params), true);
+                                               tess_decode_choose(model, params),
+                                               params ? params->finish : NULL, true);
     if (status) {
         free(reports);
         return status;

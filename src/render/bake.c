@@ -32,10 +32,15 @@ static void set_camera(float out[CAMERA_FLOATS], const struct tess_camera *camer
     out[12] = (float)(view.focal * size);
 }
 
+// Those of the tile's first `count` points.
 static enum tess_status upload(struct tess_mat *out, struct tess_stage *stage,
-                               const float *array, size_t cols, struct tess_tile tile)
+                               const float *array, size_t cols, struct tess_tile tile,
+                               size_t count)
 {
     TESS_TRY(tess_mat_take(out, stage, tile.rows, cols, TESS_F32, "points of a texture"));
+    if (count == 0)
+        return TESS_OK;
+    *out = tess_mat_rows(*out, 0, count);
     return tess_mat_write(stage, *out, array ? array + tile.row0 * cols : NULL);
 }
 
@@ -51,14 +56,17 @@ static enum tess_status add_views(struct tess_stage *stage, void *user,
 {
     struct job *job = user;
     struct tess_mat positions, normals, sums, pixels, depths, camera;
-    size_t size = job->size, padded = (tile.rows + LANES - 1) / LANES * LANES;
-    TESS_TRY(upload(&positions, stage, job->points.positions, 3, tile));
-    TESS_TRY(upload(&normals, stage, job->points.normals, 3, tile));
-    TESS_TRY(upload(&sums, stage, job->sums, 4, tile));
+    size_t size = job->size, left = job->points.count;
+    left = left > tile.row0 ? left - tile.row0 : 0;
+    size_t count = left < tile.rows ? left : tile.rows;
+    size_t padded = (count + LANES - 1) / LANES * LANES;
+    TESS_TRY(upload(&positions, stage, job->points.positions, 3, tile, count));
+    TESS_TRY(upload(&normals, stage, job->points.normals, 3, tile, count));
+    TESS_TRY(upload(&sums, stage, job->sums, 4, tile, count));
     TESS_TRY(tess_mat_take(&pixels, stage, size, 4 * size, TESS_U8, "a view"));
     TESS_TRY(tess_mat_take(&depths, stage, size, size, TESS_F32, "a view"));
     TESS_TRY(tess_mat_take(&camera, stage, 1, CAMERA_FLOATS, TESS_F32, "a camera"));
-    for (size_t v = 0; v < job->view_count; v++) {
+    for (size_t v = 0; v < job->view_count && count; v++) {
         const struct tess_bake_view *view = job->views ? &job->views[v] : NULL;
         float numbers[CAMERA_FLOATS] = {0};
         if (view)
@@ -77,8 +85,10 @@ static enum tess_status add_views(struct tess_stage *stage, void *user,
                             .args = {TESS_SLICE(sums.data), TESS_SLICE(positions.data),
                                      TESS_SLICE(normals.data), TESS_SLICE(pixels.data),
                                      TESS_SLICE(depths.data), TESS_SLICE(camera.data),
-                                     TESS_U32ARG(size), TESS_U32ARG(tile.rows)}}));
+                                     TESS_U32ARG(size), TESS_U32ARG(count)}}));
     }
+    if (count == 0)
+        return TESS_OK;
     return tess_mat_deliver(stage, sums, tile.row0, keep_sums, job);
 }
 
@@ -86,7 +96,7 @@ static enum tess_status bake(struct tess_stage *stage, void *user)
 {
     struct job *job = user;
     return tess_span_run(stage, &(struct tess_span){.name = "points",
-                                                    .rows = job->points.count,
+                                                    .rows = job->points.capacity,
                                                     .row_align = LEAST_TILE,
                                                     .run = add_views,
                                                     .user = job});
@@ -98,16 +108,18 @@ enum tess_status tess_bake_add(float *sums, struct tess_stage_report *report,
                                const struct tess_bake_view *views, size_t view_count,
                                uint32_t size)
 {
-    assert(view_count <= TESS_BAKE_VIEWS_MAX && points->count <= UINT32_MAX);
+    assert(view_count <= TESS_BAKE_VIEWS_MAX && points->capacity <= UINT32_MAX &&
+           points->count <= points->capacity);
     struct job job = {sums, *points, views, view_count, size};
     return tess_stage_run(report, dev, budget, "texture baking", bake, &job);
 }
 
 enum tess_status tess_bake_plan(struct tess_stage_report *report, struct tess_device *dev,
-                                const struct tess_budget *budget, size_t points,
+                                const struct tess_budget *budget, size_t capacity,
                                 size_t view_count, uint32_t size)
 {
-    struct job job = {
-        .points = {.count = points}, .view_count = view_count, .size = size};
+    struct job job = {.points = {.count = capacity, .capacity = capacity},
+                      .view_count = view_count,
+                      .size = size};
     return tess_stage_plan(report, dev, budget, "texture baking", bake, &job, true);
 }

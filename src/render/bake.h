@@ -7,6 +7,8 @@
 
 struct tess_bake_points {
     size_t count;
+    size_t capacity; // at least `count`: what memory is taken for, so that it can be told
+                     // before the points are known
     const float *positions, *normals; // [count][3]
 };
 
@@ -30,7 +32,7 @@ enum tess_status tess_bake_add(float *sums, struct tess_stage_report *report,
 
 // What it would need, with the smallest budget.
 enum tess_status tess_bake_plan(struct tess_stage_report *report, struct tess_device *dev,
-                                const struct tess_budget *budget, size_t points,
+                                const struct tess_budget *budget, size_t capacity,
                                 size_t view_count, uint32_t size);
 
 #endif

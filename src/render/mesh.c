@@ -515,6 +515,20 @@ enum tess_status tess_render_words(struct tess_stage_report *report,
     return status;
 }
 
+enum tess_status tess_render_words_plan(struct tess_stage_report *report,
+                                        struct tess_device *dev,
+                                        const struct tess_budget *budget,
+                                        const struct tess_word_views *views)
+{
+    uint32_t size = views->size, supersampling = 1;
+    TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
+    struct words_job words = {
+        .job = {.numbers = views->words != TESS_WORDS_COORDINATES, .samples = size},
+        .views = views};
+    struct tess_tiles tiles = describe_words(&words);
+    return tess_tiles_plan_views(report, dev, budget, &tiles, views->count);
+}
+
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
                                        struct tess_device *dev,
                                        const struct tess_budget *budget, uint32_t size,

@@ -60,8 +60,12 @@ enum tess_status tess_render_words(struct tess_stage_report *report,
                                    const struct tess_mesh *mesh,
                                    const struct tess_word_views *views);
 
-// What it would need, with the smallest budget. That depends on the picture, not on the
-// mesh.
+// What these would need, with the smallest budget. That depends on the pictures, not on
+// the mesh. Of `views` name, words, count and size are read.
+enum tess_status tess_render_words_plan(struct tess_stage_report *report,
+                                        struct tess_device *dev,
+                                        const struct tess_budget *budget,
+                                        const struct tess_word_views *views);
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
                                        struct tess_device *dev,
                                        const struct tess_budget *budget, uint32_t size,

@@ -272,8 +272,12 @@ enum tess_status tess_render_splats_plan(struct tess_stage_report *reports,
 {
     TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
     struct job job = {.splats = &(struct tess_splats){.count = count}};
-    TESS_TRY(tess_stage_plan(&reports[0], dev, budget, "splat projection", project, &job,
-                             true));
+    enum tess_status first = tess_stage_plan(&reports[0], dev, budget, "splat projection",
+                                             project, &job, true);
+    if (first && first != TESS_ERR_BUDGET)
+        return first;
+    // If both need more than the budget, the message is of blending, which needs most.
     struct tess_tiles tiles = describe(&job, size, supersampling);
-    return tess_tiles_plan(&reports[1], dev, budget, &tiles);
+    enum tess_status second = tess_tiles_plan(&reports[1], dev, budget, &tiles);
+    return second ? second : first;
 }

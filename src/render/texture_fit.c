@@ -23,10 +23,10 @@
 struct job {
     struct tess_fit_params params;
     float *rgb;
-    struct tess_tensor *textures[2]; // before and after a step
-    struct tess_tensor *moments;     // of Adam: first and second
-    size_t step;                     // from 0
-    const struct tess_fit_view *view;
+    struct tess_tensor *textures[2];  // before and after a step
+    struct tess_tensor *moments;      // of Adam: first and second
+    size_t step;                      // from 0
+    const struct tess_fit_view *view; // NULL for a plan without views
 };
 
 static size_t row_floats(const struct job *job)
@@ -94,12 +94,14 @@ struct rows {
 static enum tess_status add_pixels(struct tess_stage *stage, const struct job *job,
                                    const struct rows *rows)
 {
+    struct tess_mat pixels;
+    TESS_TRY(tess_mat_take(&pixels, stage, PIXELS, 2, TESS_U32, "pixels of a view"));
+    if (!job->view)
+        return TESS_OK;
     // Pixels that reach into the tile: their upper texels are in it or in the row above.
     size_t above = rows->tile.row0 ? rows->tile.row0 - 1 : 0;
     size_t at = job->view->starts[above];
     size_t end = job->view->starts[rows->tile.row0 + rows->tile.rows];
-    struct tess_mat pixels;
-    TESS_TRY(tess_mat_take(&pixels, stage, PIXELS, 2, TESS_U32, "pixels of a view"));
     while (at < end) {
         size_t count = end - at < PIXELS ? end - at : PIXELS;
         size_t padded = (count + LANES - 1) / LANES * LANES;
@@ -129,7 +131,7 @@ static enum tess_status descend(struct tess_stage *stage, const struct job *job,
     double size = job->params.size, k = (double)job->step + 1;
     double part = (double)job->step / (double)job->params.steps;
     double rate = RATE_LAST + 0.5 * (RATE_FIRST - RATE_LAST) * (1 + cos(M_PI * part));
-    double weight = job->view->weight ? (double)job->view->weight : 1;
+    double weight = job->view && job->view->weight ? (double)job->view->weight : 1;
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){
@@ -219,7 +221,8 @@ static enum tess_status run_steps(struct tess_stage *stage, struct job *job)
 {
     TESS_TRY(run_span(stage, job, "rows in", load_rows));
     for (job->step = 0; job->step < job->params.steps; job->step++) {
-        job->view = &job->params.views[shuffled(job->step, job->params.view_count)];
+        if (job->params.views)
+            job->view = &job->params.views[shuffled(job->step, job->params.view_count)];
         if (tess_stage_begin_step(stage, job->step + 1, job->params.steps, 0))
             TESS_TRY(run_span(stage, job, "rows", change_rows));
     }

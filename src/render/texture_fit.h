@@ -47,7 +47,8 @@ enum tess_status tess_texture_fit(float *rgb, struct tess_stage_report *report,
                                   const struct tess_budget *budget,
                                   const struct tess_fit_params *params);
 
-// What it would need, with the smallest budget.
+// What it would need, with the smallest budget. params->views may be NULL: their pixels
+// need no more memory, and are left out of the work.
 enum tess_status tess_texture_fit_plan(struct tess_stage_report *report,
                                        struct tess_device *dev,
                                        const struct tess_budget *budget,

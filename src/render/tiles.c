@@ -401,6 +401,26 @@ enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
     return status;
 }
 
+static enum tess_status begin_empty(void *user, size_t view, struct tess_tiles *tiles)
+{
+    (void)user, (void)view, (void)tiles;
+    return TESS_OK;
+}
+
+enum tess_status tess_tiles_plan_views(struct tess_stage_report *report,
+                                       struct tess_device *dev,
+                                       const struct tess_budget *budget,
+                                       const struct tess_tiles *tiles, size_t count)
+{
+    struct tess_tiles_views views = {.count = count, .begin = begin_empty};
+    struct views_job all = {.job = make_job(tiles), .tiles = *tiles, .views = &views};
+    all.job.tiles = &all.tiles;
+    enum tess_status status =
+        tess_stage_plan(report, dev, budget, tiles->name, make_views, &all, true);
+    free_segment(&all.job.segment);
+    return status;
+}
+
 enum tess_status tess_tiles_plan(struct tess_stage_report *report,
                                  struct tess_device *dev,
                                  const struct tess_budget *budget,

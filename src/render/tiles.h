@@ -86,6 +86,12 @@ enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
                                       const struct tess_tiles *tiles,
                                       const struct tess_tiles_views *views);
 
+// What tess_tiles_run_views() needs for `count` views, floor included.
+enum tess_status tess_tiles_plan_views(struct tess_stage_report *report,
+                                       struct tess_device *dev,
+                                       const struct tess_budget *budget,
+                                       const struct tess_tiles *tiles, size_t count);
+
 // What tess_tiles_run() needs, floor included. Memory depends on the size, not on the
 // things.
 enum tess_status tess_tiles_plan(struct tess_stage_report *report,

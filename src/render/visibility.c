@@ -9,7 +9,8 @@
 #include "render/camera.h"
 #include "render/mesh.h"
 
-#define PI 3.14159265358979323846
+#define NAME "visibility"
+#define PI   3.14159265358979323846
 
 // The binary digits of i behind the point, in reverse.
 static double radical_inverse(size_t i)
@@ -72,7 +73,7 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
             tess_alloc(&sight.last, env, mesh->faces, sizeof *sight.last, "visibility");
     if (!status)
         status = tess_render_words(report, dev, budget, mesh,
-                                   &(struct tess_word_views){.name = "visibility",
+                                   &(struct tess_word_views){.name = NAME,
                                                              .words = TESS_WORDS_FACES,
                                                              .count = views,
                                                              .size = size,
@@ -84,4 +85,15 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
     free(sight.counts);
     free(sight.last);
     return status;
+}
+
+enum tess_status tess_mesh_visibility_plan(struct tess_stage_report *report,
+                                           struct tess_device *dev,
+                                           const struct tess_budget *budget, size_t views,
+                                           uint32_t size)
+{
+    return tess_render_words_plan(
+        report, dev, budget,
+        &(struct tess_word_views){
+            .name = NAME, .words = TESS_WORDS_FACES, .count = views, .size = size});
 }

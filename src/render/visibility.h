@@ -16,4 +16,10 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
                                       const struct tess_mesh *mesh, size_t views,
                                       uint32_t size);
 
+// What it would need, with the smallest budget: the same for all meshes.
+enum tess_status tess_mesh_visibility_plan(struct tess_stage_report *report,
+                                           struct tess_device *dev,
+                                           const struct tess_budget *budget, size_t views,
+                                           uint32_t size);
+
 #endif

@@ -32,7 +32,7 @@ CLEANING = {"--clean", "--raw", "--simplify", "--keep-seams", "--keep-winding", 
 def run(*arguments, **options):
     """A run of the program with the demo model. Meshes are not cleaned unless an option says so:
     the default's thousand views take seconds each time, and most tests are about decoders."""
-    if arguments[:1] in (("decode",), ("generate",)) and not CLEANING.intersection(
+    if arguments[:1] in (("decode",), ("generate",), ("plan",)) and not CLEANING.intersection(
             word for word in arguments if isinstance(word, str)):
         arguments = (arguments[0], "--raw", *arguments[1:])
     options["env"] = {"TESSELLA_MODEL": str(MODEL), **(options.get("env") or {})}

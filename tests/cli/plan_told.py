@@ -3,7 +3,7 @@
 for a described device it needs none."""
 import json
 from material import (DEVICE, DONE, INPUT, LATENTS, MODEL, SOURCE, Report, copy_model, done,
-                      edit_json, folder, one_message, run, small_latent)
+                      edit_json, folder, one_message, run, small_latent, tessella)
 
 EXACT = ("name", "peak_bytes", "launches", "flop", "uploaded_bytes", "downloaded_bytes",
          "spilled_bytes", "spilled_tensors", "prefetch", "spans")
@@ -52,6 +52,51 @@ def compare(plan, count, report, result):
     assert plan["device"] == told["device"] and plan["budget"] == told["budget"]
 
 
+def check_finish(report, where, latent):
+    """What follows decoding needs the memory that the plan says, whatever the mesh is; its
+    smallest budget is named before anything runs."""
+    told = where / "finish.json"
+    outputs = [part for name in ("f.glb", "f.ply", "f.png") for part in ("-o", where / name)]
+    small = ("--views", "3", "--view-size", "192", "--size", "64", "--simplify", "300",
+             "--texture=128", "--texture-views", "3", "--texture-view-size", "160")
+    after = ["visibility", "texture views", "texture baking", "mesh drawing"]
+    for options, stages in (((), after), (("--memory", "16M"), after),
+                            (("--texture-mode", "opt", "--texture-steps", "3", "--sheet",
+                              "--turntable", "1"),
+                             [*after[:3], "texture fitting", after[3], "splat projection",
+                              "splat blending"])):
+        with report.check(f"plan and run of what follows decoding {' '.join(options)}"):
+            plan = planned(latent, *outputs, *small, *options)
+            result = done("decode", latent, *outputs, *small, *options, "--report", told)
+            ran = json.loads(told.read_text())
+            peaks = {}
+            for stage in ran["stages"]:
+                peaks[stage["name"]] = max(peaks.get(stage["name"], 0), stage["peak_bytes"])
+            found = [stage for stage in plan["stages"] if stage.get("memory_only")]
+            assert [stage["name"] for stage in found] == stages, found
+            for stage in found:
+                assert stage["peak_bytes"] == peaks[stage["name"]], (stage, peaks)
+                # Floors are found to a 256th, or to 1 KiB.
+                assert 0 < stage["smallest_budget_bytes"] <= 1.01 * stage["peak_bytes"] + 2048
+            assert plan["peak_bytes"] == ran["peak_bytes"] == result.counts["peak_bytes"], result
+    with report.check("a budget that decoding could do with is too small for what follows"):
+        large = (latent, "-o", where / "no.glb", "--keep-hidden", "--texture=512",
+                 "--texture-view-size", "2048")
+        plan = planned(*large)
+        least = {stage["name"]: stage["smallest_budget_bytes"] for stage in plan["stages"]}
+        assert max(least, key=least.get) == "texture baking", least
+        assert plan["smallest_budget_bytes"] == least["texture baking"], plan
+        budget = ("--memory", f"{(least['texture baking'] >> 10) - 64}K")
+        wanted = f"--memory {least['texture baking'] >> 10}K"
+        for result in (run("decode", *large, *budget), run("plan", *large, *budget), run(
+                "generate", SOURCE / "demo/images/mug.png", *large[1:], *budget, *SAMPLING)):
+            one_message(result, "texture baking", wanted)
+            assert result.status == DEVICE and result.counts["allocations"] == 0, result
+    with report.check("without outputs a plan is for mesh and splats, cleaned"):
+        result = tessella("plan", latent, "--model", MODEL)
+        assert "visibility\n" in result.out and "texture" not in result.out, result
+
+
 def check_text(where, latent):
     plan = planned(latent)
     text = done("plan", latent).out
@@ -87,6 +132,7 @@ def main():
         with report.check("--max-buffer plans for a device with such buffers"):
             assert planned(made, "--pictures", "1", "--max-buffer", "4M")["stages"] == planned(
                 made, "--pictures", "1", max_alloc=4 << 20)["stages"]
+        check_finish(report, where, few)
         with report.check("the text tells the same as --json"):
             check_text(where, few)
         with report.check("a plan allocates nothing on the device"):
