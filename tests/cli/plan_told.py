@@ -86,7 +86,8 @@ def check_finish(report, where, latent):
         least = {stage["name"]: stage["smallest_budget_bytes"] for stage in plan["stages"]}
         assert max(least, key=least.get) == "texture baking", least
         assert plan["smallest_budget_bytes"] == least["texture baking"], plan
-        budget = ("--memory", f"{(least['texture baking'] >> 10) - 64}K")
+        # Floors are found to a 256th; this is well below.
+        budget = ("--memory", f"{(least['texture baking'] >> 10) * 63 // 64}K")
         wanted = f"--memory {least['texture baking'] >> 10}K"
         for result in (run("decode", *large, *budget), run("plan", *large, *budget), run(
                 "generate", SOURCE / "demo/images/mug.png", *large[1:], *budget, *SAMPLING)):
