@@ -58,11 +58,3 @@ enum tess_status tess_keep_open(struct tess_safetensors **out, struct tess_conte
     free(path);
     return status;
 }
-
-uint64_t tess_hash(uint64_t hash, const void *data, size_t bytes)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ p[i]) * 0x100000001B3ull;
-    return hash;
-}

@@ -21,8 +21,4 @@ enum tess_status tess_keep_write(struct tess_context *ctx, const char *dir,
 enum tess_status tess_keep_open(struct tess_safetensors **out, struct tess_context *ctx,
                                 const char *dir, const char *name, const char *key);
 
-// 64-bit FNV-1a, to be continued: start with TESS_HASH_START.
-#define TESS_HASH_START 0xCBF29CE484222325ull
-uint64_t tess_hash(uint64_t hash, const void *data, size_t bytes);
-
 #endif

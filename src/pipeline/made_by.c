@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "pipeline/generation.h"
 #include "pipeline/keep.h"
 #include "rt/matrix_unit.h"

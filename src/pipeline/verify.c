@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "geom/flexicubes.h"
 #include "geom/mesh_compare.h"
 #include "io/safetensors.h"
@@ -108,9 +109,7 @@ static enum tess_status read_latent(struct tess_latent **out, struct tess_verifi
 enum tess_status tess_verify_noise(float **out, struct tess_verifier *v, const char *name,
                                    size_t count)
 {
-    uint64_t seed = 0xCBF29CE484222325ull;
-    for (const char *c = name; *c; c++)
-        seed = (seed ^ (unsigned char)*c) * 0x100000001B3ull;
+    uint64_t seed = tess_hash(TESS_HASH_START, name, strlen(name));
     float *values = NULL;
     TESS_TRY(
         tess_alloc(&values, &v->ctx->env, count, sizeof *values, "synthetic inputs"));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "rt/opencl.h"
 
 #define ENTRY_MAGIC     "tess-program-1\n"
@@ -24,17 +25,9 @@ struct entry_head {
     uint64_t key_bytes, binary_bytes, checksum;
 };
 
-static uint64_t fnv1a(uint64_t h, const void *data, size_t bytes)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < bytes; i++)
-        h = (h ^ p[i]) * 0x100000001B3ull;
-    return h;
-}
-
 static uint64_t checksum(const char *key, const void *binary, size_t bytes)
 {
-    return fnv1a(fnv1a(0xCBF29CE484222325ull, key, strlen(key)), binary, bytes);
+    return tess_hash(tess_hash(TESS_HASH_START, key, strlen(key)), binary, bytes);
 }
 
 enum tess_status tess_cache_default_dir(char **out, struct tess_env *env)
@@ -51,7 +44,7 @@ enum tess_status tess_cache_default_dir(char **out, struct tess_env *env)
 static void entry_path(char *path, size_t size, struct tess_device *dev, const char *key)
 {
     snprintf(path, size, "%s/%016llx.clbin", dev->cache_dir,
-             (unsigned long long)fnv1a(0x9E3779B97F4A7C15ull, key, strlen(key)));
+             (unsigned long long)tess_hash(0x9E3779B97F4A7C15ull, key, strlen(key)));
 }
 
 // NULL unless the whole entry is sound and has this key.

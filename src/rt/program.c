@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "rt/opencl.h"
 
 // The closed list of defines that every program gets. Kernels state their rounding
@@ -21,24 +22,18 @@ static enum tess_status build_options(char **out, struct tess_device *dev,
                      dev->fma ? "" : " -DTESS_NO_FMA", defines);
 }
 
-// FNV-1a over the source; the rest of the key is text that is compared.
-static unsigned long long hash(const char *text)
-{
-    unsigned long long h = 0xCBF29CE484222325ull;
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 0x100000001B3ull;
-    return h;
-}
-
+// Of the source a hash is compared, of the rest of the key the text.
 static enum tess_status cache_key(char **out, struct tess_device *dev, const char *file,
                                   const char *options, const char *source)
 {
-    return tess_strf(out, dev->env,
-                     "tessella %s\nfile %s\noptions %s\nsource %016llx %zu\ndevice %s\n"
-                     "version %s\ndriver %s\nplatform %s\n",
-                     TESS_VERSION, file, options, hash(source), strlen(source),
-                     dev->info.name, dev->info.version, dev->info.driver,
-                     dev->info.platform);
+    return tess_strf(
+        out, dev->env,
+        "tessella %s\nfile %s\noptions %s\nsource %016llx %zu\ndevice %s\n"
+        "version %s\ndriver %s\nplatform %s\n",
+        TESS_VERSION, file, options,
+        (unsigned long long)tess_hash(TESS_HASH_START, source, strlen(source)),
+        strlen(source), dev->info.name, dev->info.version, dev->info.driver,
+        dev->info.platform);
 }
 
 static enum tess_status fail_build(struct tess_device *dev, cl_program program,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "rt/opencl.h"
 
 #define RATES_MAX 4096
@@ -26,16 +27,10 @@ double tess_launch_work(const struct tess_launch *launch)
     return items;
 }
 
-static uint64_t add_text(uint64_t hash, const char *text)
-{
-    for (; text && *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001B3ull;
-    return (hash ^ '\n') * 0x100000001B3ull;
-}
-
 static uint64_t rate_name(const char *file, const char *kernel, const char *defines)
 {
-    return add_text(add_text(add_text(0xCBF29CE484222325ull, file), kernel), defines);
+    uint64_t hash = tess_hash_line(tess_hash_line(TESS_HASH_START, file), kernel);
+    return tess_hash_line(hash, defines);
 }
 
 static uint64_t transfer_name(void)
