@@ -56,6 +56,19 @@ static uint64_t device_number(cl_device_id id, cl_device_info what, size_t size)
     return size == sizeof(cl_uint) ? value.u32 : value.u64;
 }
 
+bool tess_has_extension(cl_device_id id, const char *name)
+{
+    char extensions[16384] = "";
+    size_t length = strlen(name);
+    clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
+    // Names begin with other names.
+    for (const char *at = extensions; (at = strstr(at, name)); at += length)
+        if ((at == extensions || at[-1] == ' ') &&
+            (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
 static void describe(struct tess_device_info *info, cl_platform_id platform,
                      cl_device_id id)
 {
@@ -65,14 +78,12 @@ static void describe(struct tess_device_info *info, cl_platform_id platform,
     device_text(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
     clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform - 1,
                       info->platform, NULL);
-    char extensions[16384] = "";
-    clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
     cl_device_type type = device_number(id, CL_DEVICE_TYPE, sizeof type);
     info->gpu = type & CL_DEVICE_TYPE_GPU;
     info->cpu = type & CL_DEVICE_TYPE_CPU;
     info->host_memory =
         device_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_bool)) != 0;
-    info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
+    info->fp16 = tess_has_extension(id, "cl_khr_fp16");
     // A CPU whose compiler is at home with vectors says so: PoCL prefers 4 to 16 floats,
     // while llvmpipe prefers 1 and takes minutes over kernels with vectors of 16.
     info->wide_vectors =

@@ -29,21 +29,11 @@ size_t tess_matrix_unit_lanes(enum tess_matrix_unit unit)
     return units[unit].lanes;
 }
 
-static bool has_extension(const struct tess_device *dev, const char *name)
-{
-    char extensions[16384] = "";
-    clGetDeviceInfo(dev->id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions,
-                    NULL);
-    const char *found = strstr(extensions, name);
-    char end = found ? found[strlen(name)] : 'x';
-    return end == ' ' || end == '\0';
-}
-
 // mma.sync.m16n8k16 for halves: from compute capability 8.0 on.
 static bool has_nvidia(const struct tess_device *dev)
 {
     cl_uint major = 0;
-    return has_extension(dev, "cl_nv_device_attribute_query") &&
+    return tess_has_extension(dev->id, "cl_nv_device_attribute_query") &&
            clGetDeviceInfo(dev->id, COMPUTE_CAPABILITY_MAJOR_NV, sizeof major, &major,
                            NULL) == CL_SUCCESS &&
            major >= 8;
@@ -53,7 +43,7 @@ static bool has_nvidia(const struct tess_device *dev)
 static bool has_intel(const struct tess_device *dev)
 {
     size_t sizes[16] = {0}, bytes = 0;
-    if (!has_extension(dev, "cl_intel_subgroup_matrix_multiply_accumulate") ||
+    if (!tess_has_extension(dev->id, "cl_intel_subgroup_matrix_multiply_accumulate") ||
         clGetDeviceInfo(dev->id, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes))
         return false;
     for (size_t i = 0; i < bytes / sizeof *sizes; i++)

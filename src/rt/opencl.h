@@ -69,6 +69,9 @@ struct tess_device {
     char *tuning_path; // NULL: the program's own
 };
 
+// Whether a device's list of extensions has one of that name.
+bool tess_has_extension(cl_device_id id, const char *name);
+
 struct tess_buffer {
     struct tess_device *dev;
     cl_mem handle;

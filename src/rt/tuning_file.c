@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "rt/opencl.h"
 #include "rt/tuning.h"
 
@@ -246,14 +248,11 @@ void tess_tuning_path(char *path, size_t size, const char *cache_dir,
                       const struct tess_device_info *info, enum tess_variant variant)
 {
     struct identity keys[KEY_COUNT];
-    unsigned long long hash = 0xCBF29CE484222325ull; // FNV-1a
+    uint64_t hash = TESS_HASH_START;
     identify(keys, info, variant);
-    for (int i = 0; i < KEY_COUNT; i++) {
-        for (const char *p = keys[i].value; *p; p++)
-            hash = (hash ^ (unsigned char)*p) * 0x100000001B3ull;
-        hash = (hash ^ '\n') * 0x100000001B3ull;
-    }
-    snprintf(path, size, "%s/%016llx.tuning", cache_dir, hash);
+    for (int i = 0; i < KEY_COUNT; i++)
+        hash = tess_hash_line(hash, keys[i].value);
+    snprintf(path, size, "%s/%016llx.tuning", cache_dir, (unsigned long long)hash);
 }
 
 // The device's table is the one in `path` from now on.
@@ -315,10 +314,8 @@ enum tess_status tess_tuning_choose(struct tess_device *dev, const char *selecto
     if (!dev->cache_dir)
         return TESS_OK;
     tess_tuning_path(path, sizeof path, dev->cache_dir, &dev->info, dev->variant);
-    FILE *file = fopen(path, "rb");
-    if (!file)
+    if (access(path, F_OK) != 0)
         return TESS_OK;
-    fclose(file);
     if (tess_tuning_read(&dev->tuning, dev->env, path, &dev->info, dev->variant, true)) {
         char message[TESS_MESSAGE_MAX];
         memcpy(message, dev->env->message, sizeof message);
