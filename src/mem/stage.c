@@ -729,7 +729,8 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     enum tess_status finished = tess_device_take_counters(dev, &report->counters);
     report->peak_bytes = tess_arena_peak(stage.arena);
     tess_arena_destroy(&stage.arena);
-    tess_trim(); // of what was spilled and staged, pieces lie between what stays
+    if (report->spilled_tensors) // pieces of them lie between what stays
+        tess_trim();
     report->seconds = tess_seconds_now() - start;
     return status ? status : finished;
 }
