@@ -151,15 +151,7 @@ enum tess_status tess_bench_run(struct tess_bench **out, struct tess_context *ct
     static const struct tess_bench_params defaults = {0};
     params = params ? params : &defaults;
     tess_context_begin(ctx);
-    if (params->samples > TESS_SAMPLES_MAX)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "%u samples, expected at most %d",
-                         params->samples, TESS_SAMPLES_MAX);
-    if ((unsigned)params->form > TESS_BENCH_TINY)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "no such form of the benchmark: %d",
-                         (int)params->form);
-    if (tess_device_dry(ctx->device))
-        return tess_fail(&ctx->env, TESS_ERR_DEVICE,
-                         "a device that is only described cannot be measured");
+    TESS_TRY(tess_measure_check(ctx, params->form, params->samples, "measured"));
     struct tess_bench *bench = NULL;
     TESS_TRY(tess_alloc(&bench, &ctx->env, 1, sizeof *bench, "a benchmark"));
     bench->result.form = params->form;

@@ -1,12 +1,13 @@
 // Samples, medians, and operators that do not fit.
 #include "bench/measure.h"
-#include "base/clock.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 #define RUNS_MAX        1000 // in a sample
 #define HALVINGS_MAX    6
@@ -108,6 +109,21 @@ enum tess_status tess_noise_take(struct tess_mat *out, struct tess_stage *stage,
 
 // ---- rounds ----
 
+enum tess_status tess_measure_check(struct tess_context *ctx, enum tess_bench_form form,
+                                    uint32_t samples, const char *done)
+{
+    if (samples > TESS_SAMPLES_MAX)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "%u samples, expected at most %d",
+                         samples, TESS_SAMPLES_MAX);
+    if ((unsigned)form > TESS_BENCH_TINY)
+        return tess_fail(&ctx->env, TESS_ERR_ARG, "no such form of the benchmark: %d",
+                         (int)form);
+    if (tess_device_dry(ctx->device))
+        return tess_fail(&ctx->env, TESS_ERR_DEVICE,
+                         "a device that is only described cannot be %s", done);
+    return TESS_OK;
+}
+
 static enum tess_status try_rows(struct tess_measure *measure)
 {
     const struct tess_operator *op = measure->op;
@@ -155,7 +171,7 @@ static int compare_doubles(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double median(double *values, size_t count)
+double tess_median(double *values, size_t count)
 {
     qsort(values, count, sizeof *values, compare_doubles);
     return count % 2 ? values[count / 2]
@@ -167,8 +183,8 @@ void tess_measure_end(struct tess_measure *measure)
     struct tess_bench_rate *rate = measure->rate;
     if (*rate->note || !measure->count)
         return;
-    double elapsed = median(measure->elapsed_seconds, measure->count);
-    double kernel = median(measure->kernel_seconds, measure->count);
+    double elapsed = tess_median(measure->elapsed_seconds, measure->count);
+    double kernel = tess_median(measure->kernel_seconds, measure->count);
     rate->samples = (uint32_t)measure->count;
     rate->elapsed_seconds = elapsed;
     rate->seconds = rate->on_host ? elapsed : kernel;

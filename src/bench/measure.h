@@ -40,6 +40,10 @@ struct tess_measure {
     double kernel_seconds[TESS_SAMPLES_MAX], elapsed_seconds[TESS_SAMPLES_MAX];
 };
 
+// Whether it can be begun: form, samples a thing, a device that is there. `done` is what
+// cannot be done to one that is not, for the message.
+enum tess_status tess_measure_check(struct tess_context *ctx, enum tess_bench_form form,
+                                    uint32_t samples, const char *done);
 // Find a number of rows that fits the budget and take the first sample. What does not fit
 // at all gets a note in place of times.
 enum tess_status tess_measure_begin(struct tess_measure *measure);
@@ -48,6 +52,8 @@ enum tess_status tess_measure_again(struct tess_measure *measure);
 // Medians and rate.
 void tess_measure_end(struct tess_measure *measure);
 void tess_measure_clear(struct tess_measure *measure);
+// Of count > 0 values, which are sorted by it.
+double tess_median(double *values, size_t count);
 
 // ---- for operators ----
 

@@ -52,19 +52,6 @@ static const struct tess_operator *find_operator(const struct search *search)
     return &search->operators[i];
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return count % 2 ? values[count / 2]
-                     : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
 // Seconds of the operator with a table, once.
 static enum tess_status time_with(double *seconds, struct tuner *t,
                                   const struct tess_tuning *tuning)
@@ -92,8 +79,8 @@ static enum tess_status time_both(double *first, double *second, struct tuner *t
             return TESS_OK;
         }
     }
-    *first = median(times[0], t->samples);
-    *second = median(times[1], t->samples);
+    *first = tess_median(times[0], t->samples);
+    *second = tess_median(times[1], t->samples);
     return TESS_OK;
 }
 
@@ -235,15 +222,7 @@ enum tess_status tess_tune(char **table, struct tess_context *ctx,
     static const struct tess_tune_params defaults = {0};
     params = params ? params : &defaults;
     tess_context_begin(ctx);
-    if (params->samples > TESS_SAMPLES_MAX)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "%u samples, expected at most %d",
-                         params->samples, TESS_SAMPLES_MAX);
-    if ((unsigned)params->form > TESS_BENCH_TINY)
-        return tess_fail(&ctx->env, TESS_ERR_ARG, "no such form of the benchmark: %d",
-                         (int)params->form);
-    if (tess_device_dry(ctx->device))
-        return tess_fail(&ctx->env, TESS_ERR_DEVICE,
-                         "a device that is only described cannot be tuned");
+    TESS_TRY(tess_measure_check(ctx, params->form, params->samples, "tuned"));
     struct tess_tuning own = tess_tuning_default(tess_device_facts(ctx->device),
                                                  tess_device_variant(ctx->device)),
                        before = *tess_device_tuning(ctx->device);
