@@ -119,11 +119,12 @@ enum tess_status tess_decode_mesh(struct tess_mesh *out, float **feats,
                                   const struct tess_latent *latent);
 
 // Plan the stages of tess_decode() and of `finish` (or NULL) after it: at most
-// TESS_DECODE_STAGES reports. TESS_ERR_BUDGET names the smallest budget that works for
-// all of them.
+// TESS_DECODE_STAGES reports. Statuses as tess_floors_note() (floors.h); the verdict is
+// the caller's.
 #define TESS_DECODE_STAGES (TESS_DECODER_COUNT + 8)
+struct tess_floors;
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
-                                  struct tess_context *ctx, struct tess_model *model,
+                                  struct tess_floors *floors, struct tess_model *model,
                                   const struct tess_latent *latent,
                                   unsigned representations,
                                   const struct tess_finish *finish, bool want_floor);

@@ -266,24 +266,22 @@ enum tess_status tess_decode_open(struct tess_context *ctx, struct tess_model *m
 }
 
 enum tess_status tess_decode_plan(struct tess_stage_report *reports, size_t *count,
-                                  struct tess_context *ctx, struct tess_model *model,
+                                  struct tess_floors *floors, struct tess_model *model,
                                   const struct tess_latent *latent,
                                   unsigned representations,
                                   const struct tess_finish *finish, bool want_floor)
 {
-    struct tess_floors floors = {.ctx = ctx};
     *count = 0;
     for (size_t i = 0; i < TESS_DECODER_COUNT; i++) {
         if (!(representations & order[i].representation))
             continue;
         struct tess_stage_report *report = &reports[(*count)++];
-        enum tess_status status =
-            plan_decoder(report, ctx, model, latent, order[i].decoder, want_floor);
-        TESS_TRY(tess_floors_note(&floors, status, report));
+        enum tess_status status = plan_decoder(report, floors->ctx, model, latent,
+                                               order[i].decoder, want_floor);
+        TESS_TRY(tess_floors_note(floors, status, report));
     }
-    TESS_TRY(tess_finish_plan(reports, count, &floors, model, latent->voxels,
-                              representations, finish));
-    return tess_floors_verdict(&floors);
+    return tess_finish_plan(reports, count, floors, model, latent->voxels,
+                            representations, finish);
 }
 
 unsigned tess_decode_choose(const struct tess_model *model,
@@ -338,8 +336,10 @@ enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
     // All stages are planned before the first runs: what does not fit fails at once.
     struct tess_stage_report reports[TESS_DECODE_STAGES];
     size_t count;
-    TESS_TRY(tess_decode_plan(reports, &count, ctx, model, latent, representations,
+    struct tess_floors floors = {.ctx = ctx};
+    TESS_TRY(tess_decode_plan(reports, &count, &floors, model, latent, representations,
                               params ? params->finish : NULL, false));
+    TESS_TRY(tess_floors_verdict(&floors));
     struct tess_asset *asset = NULL;
     TESS_TRY(tess_alloc(&asset, &ctx->env, 1, sizeof *asset, "an asset"));
     asset->has_seed = params && params->has_seed;

@@ -1,7 +1,7 @@
 // Plans of clean-up, textures and pictures, in the order in which `decode` makes them.
 #include "pipeline/finish.h"
 
-#define UNKNOWN_SPLATS 32768 // what is projected at a time; more need no more memory
+#include "render/splat.h"
 
 enum tess_status tess_finish_note(struct tess_finish_plan *plan, enum tess_status status)
 {
@@ -12,7 +12,7 @@ static enum tess_status measure(struct tess_finish_plan *plan, struct tess_model
                                 size_t voxels, unsigned representations)
 {
     const struct tess_slat_decoder *decoder;
-    plan->splats = UNKNOWN_SPLATS;
+    plan->splats = TESS_SPLATS_AT_A_TIME; // or more
     if (representations & TESS_SPLATS && voxels) {
         TESS_TRY(tess_model_decoder(&decoder, model, plan->ctx, TESS_DECODER_GAUSSIAN));
         plan->splats = voxels * tess_slat_decoder_config(decoder)->gaussian.gaussians;

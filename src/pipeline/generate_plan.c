@@ -126,16 +126,9 @@ enum tess_status tess_generation_check_voxels(struct tess_generation *g,
     size_t count = 0;
     TESS_TRY(tess_floors_note(&floors, plan_latent_flow(&reports[0], g, latent, false),
                               &reports[0]));
-    enum tess_status status =
-        g->params->representations
-            ? tess_decode_plan(reports, &count, g->ctx, g->model, latent,
-                               g->params->representations, g->params->finish, false)
-            : TESS_OK;
-    struct tess_stage_report worst = {.floor_bytes = 0};
-    for (size_t i = 0; i < count; i++)
-        if (reports[i].floor_bytes > worst.floor_bytes)
-            worst = reports[i];
-    TESS_TRY(tess_floors_note(&floors, status, &worst));
+    if (g->params->representations)
+        TESS_TRY(tess_decode_plan(reports, &count, &floors, g->model, latent,
+                                  g->params->representations, g->params->finish, false));
     return tess_floors_verdict(&floors);
 }
 
@@ -161,14 +154,8 @@ static enum tess_status plan_all(struct tess_stage_report *reports, size_t *coun
     unsigned representations = tess_decode_choose(
         g->model,
         &(struct tess_decode_params){.representations = g->params->representations});
-    enum tess_status status =
-        tess_decode_plan(reports + n, &decoders, g->ctx, g->model, latent,
-                         representations, g->params->finish, true);
-    struct tess_stage_report worst = {.floor_bytes = 0};
-    for (size_t i = n; i < n + decoders; i++)
-        if (reports[i].floor_bytes > worst.floor_bytes)
-            worst = reports[i];
-    TESS_TRY(tess_floors_note(&floors, status, &worst));
+    TESS_TRY(tess_decode_plan(reports + n, &decoders, &floors, g->model, latent,
+                              representations, g->params->finish, true));
     *count = n + decoders;
     return tess_floors_verdict(&floors);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "pipeline/floors.h"
 #include "pipeline/provenance.h"
 
 static void add_number(cJSON *object, const char *key, double value)
@@ -150,9 +151,12 @@ enum tess_status tess_plan(struct tess_stage_report **stages, size_t *count,
     struct tess_stage_report *reports = NULL;
     TESS_TRY(
         tess_alloc(&reports, &ctx->env, TESS_DECODE_STAGES, sizeof *reports, "a plan"));
-    enum tess_status status = tess_decode_plan(reports, count, ctx, model, latent,
+    struct tess_floors floors = {.ctx = ctx};
+    enum tess_status status = tess_decode_plan(reports, count, &floors, model, latent,
                                                tess_decode_choose(model, params),
                                                params ? params->finish : NULL, true);
+    if (!status)
+        status = tess_floors_verdict(&floors);
     if (status) {
         free(reports);
         return status;

@@ -19,9 +19,8 @@
 #define LANES  64 // of project_splats
 #define RECORD 12
 enum { X, Y, A, B, C, OPACITY, RED, GREEN, BLUE, DEPTH, RADIUS };
-#define ROWS               DEPTH // what blending reads there
-#define CAMERA_FLOATS      15 // rotation, translation, focal length, tangent, samples per axis
-#define COMFORTABLE_SPLATS 32768
+#define ROWS          DEPTH // what blending reads there
+#define CAMERA_FLOATS 15 // rotation, translation, focal length, tangent, samples per axis
 
 #define RADIX_BITS 11
 #define RADIX      (1u << RADIX_BITS)
@@ -92,7 +91,7 @@ static enum tess_status project(struct tess_stage *stage, void *user)
     return tess_span_run(stage, &(struct tess_span){.name = "splats",
                                                     .rows = job->splats->count,
                                                     .row_align = LANES,
-                                                    .comfortable = COMFORTABLE_SPLATS,
+                                                    .comfortable = TESS_SPLATS_AT_A_TIME,
                                                     .run = project_tile,
                                                     .user = job});
 }

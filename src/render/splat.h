@@ -6,6 +6,8 @@
 #include "mem/stage.h"
 
 #define TESS_RENDER_SPLATS_STAGES 2 // "splat projection", "splat blending"
+// That are projected at most; more need no more memory.
+#define TESS_SPLATS_AT_A_TIME 32768
 
 // Render with the rules of the mip-splatting rasteriser that TRELLIS is published with,
 // kernel size 0.1: the splats from front to back, light through them down to 1e-4.
