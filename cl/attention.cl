@@ -301,29 +301,13 @@ static inline float4 load_channels(global const float *p, u32 d, bool exists)
 {
     if (!exists || d >= D)
         return 0;
-#if D % 4 == 0
-    return tess_load4(p);
-#else
-    return (float4)(p[0], d + 1 < D ? p[1] : 0.0f, d + 2 < D ? p[2] : 0.0f,
-                    d + 3 < D ? p[3] : 0.0f);
-#endif
+    return tess_load_some(p, D - d, D % 4 == 0);
 }
 
 static inline void store_channels(global float *p, u32 d, bool exists, float4 x)
 {
-    if (!exists || d >= D)
-        return;
-#if D % 4 == 0
-    tess_store4(x, p);
-#else
-    p[0] = x.s0;
-    if (d + 1 < D)
-        p[1] = x.s1;
-    if (d + 2 < D)
-        p[2] = x.s2;
-    if (d + 3 < D)
-        p[3] = x.s3;
-#endif
+    if (exists && d < D)
+        tess_store_some(x, p, D - d, D % 4 == 0);
 }
 
 static inline float max4(float4 x)

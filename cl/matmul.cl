@@ -58,12 +58,7 @@
 DEFINE_ADD_PRODUCTS(add_products_of_8, EACH_OF_8)
 DEFINE_ADD_PRODUCTS(add_products_of_4, EACH_OF_4)
 
-static inline float16 activate(float16 x, u32 act)
-{
-    if (act == ACT_GELU_ERF)
-        return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
-    return act == ACT_GELU ? tess_gelu_tanh16(x) : act == ACT_SILU ? tess_silu16(x) : x;
-}
+DEFINE_ACTIVATE(float16)
 
 static inline void store_half_panel(global float *out, global const float *bias,
                                     global const float *gate,
@@ -75,7 +70,7 @@ static inline void store_half_panel(global float *out, global const float *bias,
         float16 x = acc;
         if (has_bias)
             x += vload16(0, bias + col);
-        x = activate(x, act);
+        x = activate_float16(x, act);
         if (has_gate)
             x *= vload16(0, gate + col);
         if (has_residual)
@@ -89,7 +84,7 @@ static inline void store_half_panel(global float *out, global const float *bias,
     float extra[16];
     for (u32 c = 0; c < 16; c++)
         extra[c] = has_bias && col + c < N ? bias[col + c] : 0.0f;
-    x = activate(vload16(0, lanes) + vload16(0, extra), act);
+    x = activate_float16(vload16(0, lanes) + vload16(0, extra), act);
     vstore16(x, 0, lanes);
     for (u32 c = 0; c < 16 && col + c < N; c++) {
         const float y = has_gate ? lanes[c] * gate[col + c] : lanes[c];
@@ -105,14 +100,9 @@ static inline u32 list_rows(private u32 *from, private u32 *place,
 {
     u32 n = 0;
     for (u32 i = 0; i < count; i++) {
-#if TAPS == 1
-        from[n] = row0 + i;
-#else
-        from[n] = index[(row0 + i) * 27 + tap_column(tap, octant)];
-        if (from[n] == NO_ROW)
-            continue;
-#endif
-        place[n++] = i;
+        from[n] = tap_row(index, row0 + i, tap, octant);
+        if (from[n] != NO_ROW)
+            place[n++] = i;
     }
     return n;
 }
@@ -228,11 +218,7 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
                 const u32 r = i / (DEPTH / 4), k = i % (DEPTH / 4) * 4;
                 u32 from = NO_ROW;
                 if (row0 + r < rows)
-#if TAPS == 1
-                    from = row0 + r;
-#else
-                    from = index[(row0 + r) * 27 + tap_column(t, octant)];
-#endif
+                    from = tap_row(index, row0 + r, t, octant);
                 float4 a = 0;
                 if (from != NO_ROW)
                     a = load_columns(in + (size_t)from * K, k0 + k, K);

@@ -50,11 +50,7 @@ static inline void load_inputs(local u32 *tile, global const float *in,
         const u32 r = i / (DEPTH / 4), k = i % (DEPTH / 4) * 4;
         u32 from = NO_ROW;
         if (row0 + r < rows)
-#if TAPS == 1
-            from = row0 + r;
-#else
-            from = index[(row0 + r) * 27 + tap_column(tap, octant)];
-#endif
+            from = tap_row(index, row0 + r, tap, octant);
         float4 x = 0;
         if (from != NO_ROW)
             x = load_columns(in + (size_t)from * K, k0 + k, K);
