@@ -410,15 +410,75 @@ static void large_weights(enum tess_variant variant)
 }
 OPS_TEST(large_weights)
 
+// ---- products of one material ----
+
+// Inputs, weights in halves and what is added, for linear layers of `rows` rows and
+// convolutions of `voxels` voxels.
+struct material {
+    int32_t coords[3 * 64];
+    size_t voxels;
+    uint32_t *base; // neighbours
+    float *in, *bias, *residual, *weights;
+    uint16_t *halves; // of the weights
+};
+
+static struct product make_material(struct material *m, struct ops *ops, size_t rows,
+                                    size_t N, size_t K, size_t voxels)
+{
+    m->voxels = make_voxels(m->coords, voxels, 1);
+    m->base = NULL;
+    assert_int_equal(tess_neighbours_find(&m->base, &ops->env, m->coords, m->voxels),
+                     TESS_OK);
+    m->in = ops_floats((rows + m->voxels) * K, 1);
+    m->bias = ops_floats(N, 2);
+    m->residual = ops_floats((rows + m->voxels) * N, 3);
+    m->halves = ops_halves(&m->weights, 27 * N * K, 4);
+    return (struct product){.rows = rows,
+                            .N = N,
+                            .K = K,
+                            .half = true,
+                            .layout = TESS_WEIGHT_MATRIX,
+                            .bias = true,
+                            .residual = true,
+                            .in = m->in,
+                            .in_rows = rows,
+                            .bias_values = m->bias,
+                            .residual_values = m->residual,
+                            .weights = m->weights,
+                            .stored = m->halves};
+}
+
+// The convolution of the voxels with the same weights.
+static struct product convolve(const struct material *m, struct product p)
+{
+    p.layout = TESS_WEIGHT_CONV;
+    p.activation = TESS_ACT_NONE;
+    p.rows = p.in_rows = m->voxels;
+    p.base = m->base;
+    return p;
+}
+
+static void free_material(struct material *m)
+{
+    free(m->base);
+    free(m->in);
+    free(m->bias);
+    free(m->residual);
+    free(m->weights);
+    free(m->halves);
+}
+
 // ---- shapes of tiles ----
 
 // With every parameter at its most, at its least, and both in turns: the same bytes.
 enum { MOST, LEAST, IN_TURNS };
 
 static void run_shapes(struct ops *ops, enum tess_variant variant, struct product *p,
-                       size_t count, unsigned from, unsigned to)
+                       unsigned from, unsigned to)
 {
-    float *expected = p->out;
+    size_t count = p->rows * p->N;
+    float *expected = malloc(count * sizeof *expected);
+    p->out = expected;
     ops_run(ops, run_product, p);
     p->out = malloc(count * sizeof *p->out);
     for (unsigned pattern = from; pattern <= to; pattern++) {
@@ -440,50 +500,22 @@ static void run_shapes(struct ops *ops, enum tess_variant variant, struct produc
         assert_memory_equal(p->out, expected, count * sizeof *p->out);
     }
     free(p->out);
-    p->out = expected;
+    free(expected);
 }
 
 static void shapes_of_tiles(enum tess_variant variant)
 {
-    size_t rows = ops_tiny() ? 9 : 150, N = ops_tiny() ? 35 : 200, K = 37;
     struct ops *ops = ops_open(variant);
-    int32_t coords[3 * 64];
-    size_t voxels = make_voxels(coords, ops_tiny() ? 3 : 40, 1);
-    uint32_t *base = NULL;
-    assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
-    float *floats = NULL, *in = ops_floats((rows + voxels) * K, 1),
-          *bias = ops_floats(N, 2), *residual = ops_floats((rows + voxels) * N, 3);
-    uint16_t *halves = ops_halves(&floats, 27 * N * K, 4);
-    struct product linear = {.rows = rows,
-                             .N = N,
-                             .K = K,
-                             .half = true,
-                             .layout = TESS_WEIGHT_MATRIX,
-                             .bias = true,
-                             .residual = true,
-                             .activation = TESS_ACT_GELU_TANH,
-                             .in = in,
-                             .in_rows = rows,
-                             .bias_values = bias,
-                             .residual_values = residual,
-                             .stored = halves,
-                             .out = malloc((rows + voxels) * N * sizeof(float))};
-    run_shapes(ops, variant, &linear, rows * N, MOST, ops_tiny() ? MOST : LEAST);
-    struct product conv = linear;
-    conv.layout = TESS_WEIGHT_CONV;
-    conv.activation = TESS_ACT_NONE;
-    conv.rows = conv.in_rows = voxels;
-    conv.base = base;
+    struct material m;
+    struct product linear = make_material(&m, ops, ops_tiny() ? 9 : 150,
+                                          ops_tiny() ? 35 : 200, 37, ops_tiny() ? 3 : 40);
+    linear.activation = TESS_ACT_GELU_TANH;
+    run_shapes(ops, variant, &linear, MOST, ops_tiny() ? MOST : LEAST);
+    struct product conv = convolve(&m, linear);
     unsigned pattern = variant == TESS_VARIANT_CPU ? IN_TURNS : LEAST; // soon compiled
     if (!ops_tiny())
-        run_shapes(ops, variant, &conv, voxels * N, pattern, pattern);
-    free(linear.out);
-    free(base);
-    free(in);
-    free(bias);
-    free(residual);
-    free(halves);
-    free(floats);
+        run_shapes(ops, variant, &conv, pattern, pattern);
+    free_material(&m);
     ops_close(ops);
 }
 OPS_TEST(shapes_of_tiles)
@@ -543,51 +575,24 @@ static void run_fast(struct ops *ops, struct product p, const int32_t *coords)
 static void test_matrix_unit(void **state)
 {
     (void)state;
-    size_t rows = ops_tiny() ? 7 : 130, N = ops_tiny() ? 18 : 100,
-           K = ops_tiny() ? 19 : 75;
     struct ops *ops = ops_open(TESS_VARIANT_GPU);
     assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", "portable", 1), 0);
     assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget), TESS_OK);
     assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_PORTABLE);
-    int32_t coords[3 * 64];
-    size_t voxels = make_voxels(coords, ops_tiny() ? 2 : 40, 1);
-    uint32_t *base = NULL;
-    assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
-    float *halves_in_float = NULL, *in = ops_floats((rows + voxels) * K, 1),
-          *bias = ops_floats(N, 2), *residual = ops_floats((rows + voxels) * N, 3),
-          *floats = ops_floats(27 * N * K, 5);
-    uint16_t *halves = ops_halves(&halves_in_float, 27 * N * K, 4);
-    struct product p = {.rows = rows,
-                        .N = N,
-                        .K = K,
-                        .half = true,
-                        .layout = TESS_WEIGHT_MATRIX,
-                        .bias = true,
-                        .residual = true,
-                        .in = in,
-                        .in_rows = rows,
-                        .bias_values = bias,
-                        .residual_values = residual,
-                        .weights = halves_in_float,
-                        .stored = halves};
+    struct material m;
+    struct product p = make_material(&m, ops, ops_tiny() ? 7 : 130, ops_tiny() ? 18 : 100,
+                                     ops_tiny() ? 19 : 75, ops_tiny() ? 2 : 40);
+    float *floats = ops_floats(27 * p.N * p.K, 5);
     run_fast(ops, p, NULL);
     if (!ops_tiny()) {
-        struct product of_floats = p, conv = p;
+        struct product of_floats = p;
         of_floats.half = false;
         of_floats.stored = of_floats.weights = floats;
         run_fast(ops, of_floats, NULL);
-        conv.layout = TESS_WEIGHT_CONV;
-        conv.rows = conv.in_rows = voxels;
-        conv.base = base;
-        run_fast(ops, conv, coords);
+        run_fast(ops, convolve(&m, p), m.coords);
     }
-    free(base);
-    free(in);
-    free(bias);
-    free(residual);
     free(floats);
-    free(halves);
-    free(halves_in_float);
+    free_material(&m);
     ops_close(ops);
 }
 

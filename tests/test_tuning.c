@@ -1,16 +1,6 @@
 // Tables of shapes as files: what is printed is read again, what is damaged is refused
 // with a message, and nothing that a file holds does harm. No OpenCL is needed.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "io_tmp.h"
 
 #include "rt/tuning.h"
 
@@ -22,62 +12,36 @@ static const struct tess_device_info info = {.name = "A device, 64 # units",
                                              .local_memory = 64 << 10};
 static const enum tess_variant variants[] = {TESS_VARIANT_CPU, TESS_VARIANT_GPU};
 
-struct file {
-    struct tess_env env;
-    char path[64];
-};
-
-static int open_file(void **state)
-{
-    struct file *file = calloc(1, sizeof *file);
-    strcpy(file->path, "/tmp/tessella-tuning-XXXXXX");
-    int fd = mkstemp(file->path);
-    assert_true(fd >= 0);
-    close(fd);
-    *state = file;
-    return 0;
-}
-
-static int close_file(void **state)
-{
-    struct file *file = *state;
-    unlink(file->path);
-    free(file);
-    return 0;
-}
-
-static enum tess_status read_text(struct file *file, struct tess_tuning *out,
+static enum tess_status read_text(struct tmp *tmp, struct tess_tuning *out,
                                   const char *text, size_t length,
                                   enum tess_variant variant)
 {
-    FILE *to = fopen(file->path, "wb");
-    assert_int_equal(fwrite(text, 1, length, to), length);
-    fclose(to);
-    return tess_tuning_read(out, &file->env, file->path, &info, variant, true);
+    return tess_tuning_read(out, &tmp->env, tmp_write(tmp, "a.tuning", text, length),
+                            &info, variant, true);
 }
 
-static char *print(struct file *file, const struct tess_tuning *tuning,
+static char *print(struct tmp *tmp, const struct tess_tuning *tuning,
                    enum tess_variant variant)
 {
     static const char *const comments[TESS_TUNED_COUNT] = {"first", "", NULL};
     char *text = NULL;
     assert_int_equal(
-        tess_tuning_print(&text, &file->env, tuning, &info, variant, comments), TESS_OK);
+        tess_tuning_print(&text, &tmp->env, tuning, &info, variant, comments), TESS_OK);
     return text;
 }
 
 // Every value of every parameter.
 static void test_round_trip(void **state)
 {
-    struct file *file = *state;
+    struct tmp *tmp = *state;
     for (int v = 0; v < 2; v++)
         for (int p = 0; p < TESS_TUNED_COUNT; p++) {
             const uint32_t *values = tess_tuned_values((enum tess_tuned)p, variants[v]);
             struct tess_tuning tuning = tess_tuning_default(&info, variants[v]), back;
             for (int i = 0; values[i]; i++) {
                 tuning.values[p] = values[i];
-                char *text = print(file, &tuning, variants[v]);
-                assert_int_equal(read_text(file, &back, text, strlen(text), variants[v]),
+                char *text = print(tmp, &tuning, variants[v]);
+                assert_int_equal(read_text(tmp, &back, text, strlen(text), variants[v]),
                                  TESS_OK);
                 assert_memory_equal(&back, &tuning, sizeof back);
                 free(text);
@@ -108,29 +72,29 @@ static void test_defaults(void **state)
 
 static void test_too_much_local_memory(void **state)
 {
-    struct file *file = *state;
+    struct tmp *tmp = *state;
     struct tess_tuning tuning = tess_tuning_default(&info, TESS_VARIANT_GPU), back;
     struct tess_device_info small = info;
     small.local_memory = 32 << 10;
     tuning.values[TESS_TUNED_PRODUCT_ROWS] = 128;
     tuning.values[TESS_TUNED_PRODUCT_PANELS] = 4;
     tuning.values[TESS_TUNED_PRODUCT_DEPTH] = 32;
-    char *text = print(file, &tuning, TESS_VARIANT_GPU);
-    assert_int_equal(read_text(file, &back, text, strlen(text), TESS_VARIANT_GPU),
+    char *text = print(tmp, &tuning, TESS_VARIANT_GPU);
+    assert_int_equal(read_text(tmp, &back, text, strlen(text), TESS_VARIANT_GPU),
                      TESS_OK);
     assert_int_equal(
-        tess_tuning_read(&back, &file->env, file->path, &small, TESS_VARIANT_GPU, true),
+        tess_tuning_read(&back, &tmp->env, tmp->path, &small, TESS_VARIANT_GPU, true),
         TESS_ERR_FILE);
-    assert_non_null(strstr(file->env.message, "local memory"));
+    assert_non_null(strstr(tmp->env.message, "local memory"));
     free(text);
 }
 
 // Bytes changed, taken out and put in at random: a table, or a message with the file.
 static void test_damage(void **state)
 {
-    struct file *file = *state;
+    struct tmp *tmp = *state;
     struct tess_tuning tuning = tess_tuning_default(&info, TESS_VARIANT_CPU), back;
-    char *text = print(file, &tuning, TESS_VARIANT_CPU);
+    char *text = print(tmp, &tuning, TESS_VARIANT_CPU);
     uint64_t seed = 1;
     int refused = 0;
     for (int round = 0; round < 1000; round++) {
@@ -146,10 +110,10 @@ static void test_damage(void **state)
             length = at;
         else
             memmove(copy + at, text + at / 2, length - at);
-        if (read_text(file, &back, copy, length, TESS_VARIANT_CPU) == TESS_OK)
+        if (read_text(tmp, &back, copy, length, TESS_VARIANT_CPU) == TESS_OK)
             continue;
         refused++;
-        assert_non_null(strstr(file->env.message, file->path));
+        assert_non_null(strstr(tmp->env.message, tmp->path));
     }
     assert_true(refused > 500);
     free(text);
@@ -158,10 +122,7 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, open_file, close_file),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test_setup_teardown(test_too_much_local_memory, open_file,
-                                        close_file),
-        cmocka_unit_test_setup_teardown(test_damage, open_file, close_file)};
-    return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_too_much_local_memory), cmocka_unit_test(test_damage)};
+    return cmocka_run_group_tests_name("tuning", tests, tmp_setup, tmp_teardown);
 }

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from material import (DONE, SOURCE, Report, digests, done, expect_same, folder, names, run,
+from material import (DONE, SOURCE, Report, caches_in, digests, done, expect_same, folder, names, run,
                       small_latent)
 
 
@@ -56,9 +56,6 @@ DAMAGES = [
 
 def main():
     report = Report()
-    # PoCL has a cache of its own, which stays warm here: POCL_CACHE_DIR goes before XDG_CACHE_HOME.
-    pocl = os.environ.get("POCL_CACHE_DIR") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pocl/kcache")
     with folder() as where:
         latent = small_latent(where / "latent.safetensors", 12)
         home = where / "home"
@@ -67,7 +64,7 @@ def main():
         out.mkdir()
 
         def decode(*options, check=True, **environment):
-            variables = {"XDG_CACHE_HOME": str(home), "POCL_CACHE_DIR": pocl, **environment}
+            variables = {**caches_in(home), **environment}
             result = run("decode", latent, *[part for n in ("a.ply", "a.png")
                                              for part in ("-o", out / n)],
                          "--size", "64", "-v", "-v", *options, env=variables)

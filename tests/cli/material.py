@@ -46,6 +46,13 @@ def done(*arguments, **options):
     return result
 
 
+def caches_in(where):
+    """Variables that put the user's caches into `where`, but for PoCL's, which stays warm."""
+    pocl = os.environ.get("POCL_CACHE_DIR") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pocl/kcache")
+    return {"XDG_CACHE_HOME": str(where), "POCL_CACHE_DIR": pocl}
+
+
 # ---- what a run left ----
 
 def names(path):

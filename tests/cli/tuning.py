@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Tables of shapes: found by `bench --tune`, stored, read again, damaged; and they change no result."""
 import json
-import os
 import re
-from material import (DONE, FAILED, INPUT, USAGE, Report, digests, done, errors, expect_same, folder,
+from material import (DONE, FAILED, INPUT, USAGE, Report, caches_in, digests, done, errors, expect_same, folder,
                       names, one_message, run, small_latent)
 
 HEAD = "Tessella tuning 1"
@@ -89,12 +88,9 @@ def check_damages(report, where, table, decode):
 
 def main():
     report = Report()
-    # PoCL's own cache stays where it is.
-    pocl = os.environ.get("POCL_CACHE_DIR") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pocl/kcache")
     with folder() as where:
         latent = small_latent(where / "latent.safetensors", 12)
-        home = {"XDG_CACHE_HOME": str(where / "home"), "POCL_CACHE_DIR": pocl}
+        home = caches_in(where / "home")
         table = {}
 
         def decode(source, *options, outputs=("a.ply",), out="out", **environment):
@@ -152,7 +148,7 @@ def main():
                             ("-o", where / "t.tuning"), ("--tune", "--samples", "33")):
                 assert run("bench", *options, count=False).status == USAGE, options
             result = run("bench", "--tune", "--tiny", "--samples", "1", count=False,
-                         env={"XDG_CACHE_HOME": str(latent), "POCL_CACHE_DIR": pocl})
+                         env=caches_in(latent))
             assert result.status == FAILED, result
     report.finish()
 
