@@ -877,12 +877,13 @@ struct tess_bench_stage {
     uint64_t peak_bytes;
 };
 
-// What one asset takes, from a picture to a mesh and splats.
+// What one asset takes, from a picture to a mesh and splats; then what clean-up and a
+// texture take, of a mesh and splats that are drawn by formula, in as many voxels.
 struct tess_bench_asset {
     char model[80]; // the last part of its directory; "": no asset was measured
     uint64_t voxels;
     uint32_t structure_steps, latent_steps;
-    double seconds; // plans and host included
+    double seconds; // up to the decoded asset, plans and host included
     uint64_t peak_bytes;
     struct tess_bench_stage stages[TESS_BENCH_STAGES];
     size_t stage_count;

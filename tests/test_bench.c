@@ -1,5 +1,5 @@
-// What benchmarks count, against counting one by one; medians, and operators that do not
-// fit. No OpenCL is needed.
+// What benchmarks count, against counting one by one; medians, operators that do not fit,
+// and the object that is finished. No OpenCL is needed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,11 +7,13 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/measure.h"
+#include "bench/object.h"
 #include "op/neighbour.h"
 
 static struct tess_context *open_context(void)
@@ -191,6 +193,55 @@ static void test_a_note_where_nothing_fits(void **state)
     tess_context_destroy(&ctx);
 }
 
+// As decoded meshes are: an outer and an inner wall, each a closed torus.
+static void test_an_object_is_a_hollow_ring(void **state)
+{
+    (void)state;
+    struct tess_context *ctx = open_context();
+    struct tess_asset *asset = NULL;
+    struct tess_mesh_info info;
+    assert_int_equal(tess_bench_object(&asset, ctx, 1600, 32), TESS_OK);
+    assert_int_equal(tess_asset_mesh_info(&info, asset, ctx, false), TESS_OK);
+    assert_int_equal(info.components, 2);
+    assert_int_equal(info.boundary_edges, 0);
+    assert_int_equal(info.non_manifold_edges, 0);
+    assert_int_equal(info.inconsistent_edges, 0);
+    assert_int_equal(info.vertices, info.faces / 2); // V - E + F = 0 and 3 F = 2 E
+    assert_true(info.faces > 60000 && info.faces < 90000);
+    // Of a wall 0.6 voxels thick, with two sides.
+    assert_true(fabs(info.volume / (0.5 * info.area * 0.6 / 32) - 1) < 0.05);
+    assert_int_equal(asset->splats.count % TESS_BENCH_SPLATS, 0);
+    for (size_t i = 0; i < 3 * asset->splats.count; i++)
+        assert_true(asset->splats.positions[i] >= -0.5f &&
+                    asset->splats.positions[i] <= 0.5f);
+    tess_asset_destroy(&asset);
+    tess_context_destroy(&ctx);
+}
+
+static void test_objects_have_as_many_voxels(void **state)
+{
+    (void)state;
+    struct tess_context *ctx = open_context();
+    static const struct {
+        size_t voxels;
+        uint32_t resolution;
+        double low, high; // of the voxels that were asked for
+    } cases[] = {{10240, 64, 0.95, 1.05}, {1600, 32, 0.95, 1.05}, {100, 32, 0.9, 1.1},
+                 {1, 64, 1, 8},           {1, 1, 1, 1},           {4096, 16, 0.05, 0.3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tess_asset *asset = NULL;
+        assert_int_equal(
+            tess_bench_object(&asset, ctx, cases[i].voxels, cases[i].resolution),
+            TESS_OK);
+        double share =
+            (double)asset->splats.count / (double)(TESS_BENCH_SPLATS * cases[i].voxels);
+        assert_true(asset->mesh.faces > 0);
+        assert_true(share >= cases[i].low && share <= cases[i].high);
+        tess_asset_destroy(&asset);
+    }
+    tess_context_destroy(&ctx);
+}
+
 static void test_bad_parameters(void **state)
 {
     (void)state;
@@ -214,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_convolutions_count_neighbours_that_exist),
         cmocka_unit_test(test_medians_of_rows_that_fit),
         cmocka_unit_test(test_a_note_where_nothing_fits),
+        cmocka_unit_test(test_an_object_is_a_hollow_ring),
+        cmocka_unit_test(test_objects_have_as_many_voxels),
         cmocka_unit_test(test_bad_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

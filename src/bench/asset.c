@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "bench/measure.h"
+#include "bench/object.h"
 #include "io/latent.h"
 
 #define PICTURE_SIZE    512
@@ -22,6 +23,7 @@ struct asset_run {
     const struct tess_bench_params *params;
     struct tess_image *input; // prepared
     size_t voxels;
+    uint32_t resolution; // of voxels along an axis
 };
 
 // ---- the picture ----
@@ -78,17 +80,41 @@ static enum tess_status generate(struct asset_run *run,
     return status;
 }
 
-// Every network but those of the structure, for a few voxels. Its reports are forgotten.
-static enum tess_status warm_up(struct asset_run *run, uint32_t side)
+// What becomes of a decoded asset by default. Its shape is an object's, since that is
+// what it costs to clean up noise that random weights make which nobody waits for.
+static enum tess_status finish(struct asset_run *run, size_t voxels, bool brief)
 {
+    struct tess_clean_params cleaning = {0};
+    struct tess_bake_params baking = {0};
+    struct tess_asset *asset = NULL, *clean = NULL, *textured = NULL;
+    if (brief) {
+        cleaning = (struct tess_clean_params){.views = 16, .view_size = 128};
+        baking = (struct tess_bake_params){.size = 256, .views = 8, .view_size = 128};
+    }
+    TESS_TRY(tess_bench_object(&asset, run->ctx, voxels, run->resolution));
+    enum tess_status status = tess_asset_clean(&clean, run->ctx, asset, &cleaning);
+    if (!status)
+        status = tess_asset_bake(&textured, run->ctx, clean, asset, &baking);
+    tess_asset_destroy(&asset);
+    tess_asset_destroy(&clean);
+    tess_asset_destroy(&textured);
+    return status;
+}
+
+// All but the networks of the structure, for a few voxels. Its reports are forgotten.
+static enum tess_status warm_up(struct asset_run *run)
+{
+    uint32_t side = run->resolution;
     size_t stages = run->ctx->stage_count, room = (size_t)side * side * side;
+    size_t voxels = room < WARM_VOXELS ? room : WARM_VOXELS;
     struct tess_latent *shell = NULL;
-    TESS_TRY(tess_latent_shell(&shell, &run->ctx->env,
-                               room < WARM_VOXELS ? room : WARM_VOXELS, side, 1));
+    TESS_TRY(tess_latent_shell(&shell, &run->ctx->env, voxels, side, 1));
     enum tess_status status = generate(
         run, &(struct tess_generate_params){
                  .seed = SEED, .latent = {.steps = 1}, .structure_coords = shell});
     tess_latent_free(&shell);
+    if (!status)
+        status = finish(run, voxels, true);
     run->ctx->stage_count = stages;
     // What the encoder made is remembered; it is to run once more.
     struct tess_condition_memory *memory = &run->params->model->condition;
@@ -134,13 +160,14 @@ static enum tess_status measure(struct tess_bench_asset *out, struct asset_run *
     const struct tess_flow *flow;
     TESS_TRY(tess_model_flow(&flow, params->model, run->ctx, true));
     uint32_t side = (uint32_t)tess_flow_config(flow)->resolution;
+    run->resolution = side;
     // As many as objects have on a grid of this size, the square of the side by its area.
     run->voxels = params->voxels ? params->voxels
                                  : (size_t)side * side * PUBLISHED_SHELL /
                                        ((size_t)PUBLISHED_SIDE * PUBLISHED_SIDE);
     run->voxels = run->voxels ? run->voxels : 1;
     TESS_TRY(make_input(run));
-    TESS_TRY(warm_up(run, side));
+    TESS_TRY(warm_up(run));
     size_t first = run->ctx->stage_count;
     double start = tess_seconds_now();
     TESS_TRY(generate(run, &(struct tess_generate_params){
@@ -149,6 +176,7 @@ static enum tess_status measure(struct tess_bench_asset *out, struct asset_run *
                                .latent = {.steps = params->latent_steps},
                                .voxels = run->voxels}));
     out->seconds = tess_seconds_now() - start;
+    TESS_TRY(finish(run, run->voxels, params->form == TESS_BENCH_TINY));
     tell_stages(out, run->ctx, first);
     tell_model(out, run);
     return TESS_OK;

@@ -54,6 +54,31 @@ static void print_rate(FILE *to, const struct tess_bench_rate *rate)
                 tess_bench_rate_text(speed, sizeof speed, rate->rate, rate->unit));
 }
 
+// Seconds of those of an asset's stages that are among `names`, which end with NULL.
+static double seconds_of(const struct tess_bench_asset *asset, const char *const *names)
+{
+    double seconds = 0;
+    for (; *names; names++)
+        for (size_t i = 0; i < asset->stage_count; i++)
+            if (strcmp(asset->stages[i].name, *names) == 0)
+                seconds += asset->stages[i].seconds;
+    return seconds;
+}
+
+// What follows decoding against the decoders; files of older versions do not have it.
+static void print_finishing(FILE *to, const struct tess_bench_asset *asset)
+{
+    static const char *const decoders[] = {"gaussian decoder", "mesh decoder", NULL};
+    static const char *const finishing[] = {
+        "visibility", "clean-up", "unwrapping", "texture views", "texture baking", NULL};
+    double decoding = seconds_of(asset, decoders), rest = seconds_of(asset, finishing);
+    if (decoding > 0 && rest > 0)
+        fprintf(to,
+                "\nfinishing %.3f s: clean-up, unwrapping, baking; decoders %.3f s; "
+                "%.2f of them\n",
+                rest, decoding, rest / decoding);
+}
+
 static void print_stages(FILE *to, const struct tess_bench_result *result)
 {
     fprintf(to, "\nasset    ");
@@ -70,6 +95,7 @@ static void print_stages(FILE *to, const struct tess_bench_result *result)
             fprintf(to, " %16s", tess_bench_rate_text(rate, sizeof rate, speed, "FLOP"));
         fprintf(to, "\n");
     }
+    print_finishing(to, &result->asset);
 }
 
 static void print_one(FILE *to, const struct tess_bench *bench)

@@ -22,6 +22,7 @@ STAGE = {"name": str, "seconds": float, "kernel_seconds": (int, float), "flop": 
          "peak_bytes": int}
 STAGES = ["image encoder", "structure flow", "structure decoder", "latent flow",
           "gaussian decoder", "mesh decoder", "mesh extraction"]
+FINISHING = ["visibility", "clean-up", "unwrapping", "texture views", "texture baking"]
 DEVICE_FIELDS = {"name": str, "vendor": str, "platform": str, "version": str, "driver": str,
                  "type": str, "compute_units": int, "clock_mhz": int, "memory_bytes": int,
                  "local_memory_bytes": int, "host_memory": bool, "fp16": bool}
@@ -76,13 +77,25 @@ def check_numbers(result):
 
 
 def check_asset(asset):
-    assert [stage["name"] for stage in asset["stages"]] == STAGES, asset
+    assert [stage["name"] for stage in asset["stages"]] == STAGES + FINISHING, asset
     assert (asset["model"], asset["voxels"]) == ("model", 40), asset
     assert (asset["structure_steps"], asset["latent_steps"]) == (1, 2), asset
     assert asset["peak_bytes"] == max(stage["peak_bytes"] for stage in asset["stages"]), asset
-    assert 0 < sum(stage["seconds"] for stage in asset["stages"]) <= asset["seconds"], asset
-    for stage in asset["stages"][:-1]:
+    made, finished = asset["stages"][:len(STAGES)], asset["stages"][len(STAGES):]
+    assert 0 < sum(stage["seconds"] for stage in made) <= asset["seconds"], asset
+    for stage in made[:-1]:
         assert stage["flop"] > 0 and stage["seconds"] > 0 and stage["kernel_seconds"] > 0, stage
+    assert all(stage["seconds"] > 0 for stage in finished), asset
+
+
+def check_finishing(table, asset):
+    """The line that holds clean-up, unwrapping and baking against the decoders."""
+    seconds = {stage["name"]: stage["seconds"] for stage in asset["stages"]}
+    finishing = sum(seconds[name] for name in FINISHING)
+    decoders = seconds["gaussian decoder"] + seconds["mesh decoder"]
+    line = (f"finishing {finishing:.3f} s: clean-up, unwrapping, baking; decoders {decoders:.3f} s; "
+            f"{finishing / decoders:.2f} of them")
+    assert line in table.splitlines(), (line, table)
 
 
 def compare(*arguments):
@@ -144,7 +157,7 @@ def check_compare(report, where, path, result):
         assert products[0][-1] == "-" and products[2][3] == "-" and products[1][-1] == "-", told
         assert told.out.count("asset of model, 40 voxels, 1 and 2 steps") == 2, told.out
         width, height, white = white_share(where / "two.png")
-        assert (width, height) == (1480, 1458) and 0.7 < white < 0.99, (width, height, white)
+        assert (width, height) == (1480, 1768) and 0.7 < white < 0.99, (width, height, white)
     with report.check("one file: what was told when it was measured"):
         told = compare(path)
         assert told.status == DONE and "roofs    bandwidth" in told.out, told
@@ -181,7 +194,7 @@ def main():
             assert "matrix product" in told.out and " of multiply-add" in told.out, told.out
         with report.check("a picture: as wide as it should be, not empty"):
             width, height, white = white_share(picture)
-            assert (width, height) == (1480, 1150) and 0.7 < white < 0.99, (width, height, white)
+            assert (width, height) == (1480, 1340) and 0.7 < white < 0.99, (width, height, white)
             picture.unlink()
         with report.check("the documented fields"):
             check_fields(result)
@@ -189,6 +202,7 @@ def main():
             check_numbers(result)
         with report.check("an asset, stage by stage"):
             check_asset(result["asset"])
+            check_finishing(told.out, result["asset"])
         with report.check("a model that is not there"):
             told = run("bench", "--tiny", "--samples", "1", "--model", where / "none", count=False)
             assert told.status == INPUT and not told.out, told
