@@ -237,6 +237,33 @@ static void test_splats(void **state)
     }
 }
 
+// Long thin splats at all angles, whose ends leave the columns of a tile in few rows, and
+// flat ones that are large.
+static void test_splats_thin(void **state)
+{
+    (void)state;
+    static const double lengths[] = {0.02, 0.2, 2};
+    for (size_t v = 0; v < 2; v++) {
+        struct setting *s = open_setting(variants[v]);
+        random_state = 11;
+        for (size_t i = 0; i < (tiny() ? 1 : 3); i++) {
+            struct tess_splats splats = make_splats(tiny() ? 20 : 150, 1e-4, 2e-4);
+            for (size_t k = 0; k < splats.count; k++)
+                for (size_t axis = 0; axis < 1 + k % 2; axis++)
+                    splats.scales[3 * k + axis] = (float)lengths[i];
+            uint32_t size = tiny() ? 33 : 120;
+            struct tess_camera camera = {1, 0.5f, 0, 0};
+            struct tess_picture picture = draw_splats(s, &splats, &camera, size, 1);
+            double *reference = reference_splats(&splats, &camera, size, 1);
+            compare_blended(&picture, reference);
+            free(reference);
+            tess_picture_clear(&picture);
+            tess_splats_clear(&splats);
+        }
+        close_setting(s);
+    }
+}
+
 static void test_splats_invisible(void **state)
 {
     (void)state;
@@ -437,10 +464,11 @@ int main(int argc, char **argv)
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_camera),           cmocka_unit_test(test_splats),
-        cmocka_unit_test(test_splats_invisible), cmocka_unit_test(test_splats_bright),
-        cmocka_unit_test(test_splats_depth),     cmocka_unit_test(test_splats_budgets),
-        cmocka_unit_test(test_limits),           cmocka_unit_test(test_sheet),
+        cmocka_unit_test(test_camera),         cmocka_unit_test(test_splats),
+        cmocka_unit_test(test_splats_thin),    cmocka_unit_test(test_splats_invisible),
+        cmocka_unit_test(test_splats_bright),  cmocka_unit_test(test_splats_depth),
+        cmocka_unit_test(test_splats_budgets), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_sheet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

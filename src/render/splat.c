@@ -1,14 +1,13 @@
-// Splats: projection on the device, depth order and boxes on the host, blending on the
+// Splats: projection and boxes on the device, depth order on the host, blending on the
 // device.
 //
 // In the original a splat is blended in all tiles that the square of 3 standard
 // deviations of its longer axis touches. Most of that square is too transparent to count
-// (alpha below 1/255): splats are listed only in those of these tiles that they can
-// reach, which gives the same picture.
+// (alpha below 1/255): boxes have only those of these tiles that it can reach, which
+// gives the same picture. cl/splat.cl has the records.
 #include "render/splat.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +15,11 @@
 #include "render/camera.h"
 #include "render/tiles.h"
 
-#define LANES  64 // of project_splats
-#define RECORD 12
-enum { X, Y, A, B, C, OPACITY, RED, GREEN, BLUE, DEPTH, RADIUS };
-#define ROWS          DEPTH // what blending reads there
-#define CAMERA_FLOATS 15 // rotation, translation, focal length, tangent, samples per axis
+#define LANES     64 // of project_splats
+#define RECORD    12
+#define PROJECTED 16 // a record, then:
+enum { DEPTH = RECORD, COLUMNS, ROWS };
+#define CAMERA_FLOATS 17 // rotation, translation, focal length, tangent, samples; depth
 
 #define RADIX_BITS 11
 #define RADIX      (1u << RADIX_BITS)
@@ -28,13 +27,12 @@ enum { X, Y, A, B, C, OPACITY, RED, GREEN, BLUE, DEPTH, RADIUS };
 struct job {
     const struct tess_splats *splats; // arrays may be NULL for a plan
     float camera[CAMERA_FLOATS];
-    struct tess_mat on_device;   // the camera
-    float (*projected)[RECORD];  // [count]
-    uint32_t *order;             // of the visible ones, front to back
-    struct tess_tile_box *boxes; // in this order
+    struct tess_mat on_device;        // the camera
+    uint32_t (*projected)[PROJECTED]; // [count], bits of floats and boxes
+    uint32_t *order;                  // of the visible ones, front to back
+    struct tess_tile_box *boxes;      // in this order
     size_t visible;
     bool shows_depth;
-    double front, slope; // of tess_camera_depth()
 };
 
 // ---- projection ----
@@ -65,20 +63,22 @@ static enum tess_status project_tile(struct tess_stage *stage, void *user,
     TESS_TRY(upload(&rotations, stage, splats->rotations, 4, tile));
     TESS_TRY(upload(&opacities, stage, splats->opacities, 1, tile));
     TESS_TRY(upload(&colours, stage, splats->colours, 3, tile));
-    TESS_TRY(tess_mat_take(&out, stage, tile.rows, RECORD, TESS_F32, "projected splats"));
+    TESS_TRY(
+        tess_mat_take(&out, stage, tile.rows, PROJECTED, TESS_F32, "projected splats"));
     size_t padded = (tile.rows + LANES - 1) / LANES * LANES;
-    TESS_TRY(tess_launch(
-        tess_stage_device(stage),
-        &(struct tess_launch){
-            .file = "splat",
-            .kernel = "project_splats",
-            .global = {padded},
-            .local = {LANES, 1, 1},
-            .flop = 200.0 * (double)padded,
-            .args = {TESS_SLICE(out.data), TESS_SLICE(positions.data),
-                     TESS_SLICE(scales.data), TESS_SLICE(rotations.data),
-                     TESS_SLICE(opacities.data), TESS_SLICE(colours.data),
-                     TESS_SLICE(job->on_device.data), TESS_U32ARG(tile.rows)}}));
+    TESS_TRY(
+        tess_launch(tess_stage_device(stage),
+                    &(struct tess_launch){
+                        .file = "splat",
+                        .kernel = "project_splats",
+                        .global = {padded},
+                        .local = {LANES, 1, 1},
+                        .flop = 200.0 * (double)padded,
+                        .args = {TESS_SLICE(out.data), TESS_SLICE(positions.data),
+                                 TESS_SLICE(scales.data), TESS_SLICE(rotations.data),
+                                 TESS_SLICE(opacities.data), TESS_SLICE(colours.data),
+                                 TESS_SLICE(job->on_device.data), TESS_U32ARG(tile.rows),
+                                 TESS_U32ARG(job->shows_depth)}}));
     return tess_mat_deliver(stage, out, tile.row0, keep_projected, job);
 }
 
@@ -109,56 +109,13 @@ static void set_camera(struct job *job, const struct tess_camera *camera,
     job->camera[12] = (float)(view.focal * samples);
     job->camera[13] = (float)view.tangent;
     job->camera[14] = (float)samples;
-    tess_camera_depth(&job->front, &job->slope, &view);
+    double front, slope;
+    tess_camera_depth(&front, &slope, &view);
+    job->camera[15] = (float)front;
+    job->camera[16] = (float)slope;
 }
 
-// ---- boxes and order ----
-
-// The offsets at which -(A x x + C y y) / 2 - B x y = -level has its extremes, or
-// infinity.
-static void reach(double *x, double *y, const float *splat, double level)
-{
-    double a = splat[A], b = splat[B], c = splat[C], det = a * c - b * b;
-    bool ellipse = det > 0 && a > 0 && c > 0;
-    *x = ellipse ? sqrt(2 * level * c / det) : INFINITY;
-    *y = ellipse ? sqrt(2 * level * a / det) : INFINITY;
-}
-
-static uint16_t clamp_tile(double tile, uint32_t across)
-{
-    return (uint16_t)(tile < 0 ? 0 : tile > across ? across : tile);
-}
-
-// The tiles of a splat. Leaves in it how many rows it reaches. False: it leaves no trace.
-static bool find_box(struct tess_tile_box *out, float *splat, uint32_t across)
-{
-    // Beyond where opacity * e^exponent is 1/255. The exponent is rounded when it is
-    // computed, so the level gets 1% and the distances a sample more.
-    double level = log(255.0 * splat[OPACITY]) * 1.01 + 0.01;
-    if (!(splat[RADIUS] > 0) || !(level > 0))
-        return false;
-    double x, y;
-    reach(&x, &y, splat, level);
-    x = x * 1.01 + 1;
-    y = y * 1.01 + 1;
-    // The rule's own tiles, in its arithmetic.
-    float r = splat[RADIUS];
-    struct tess_tile_box rule = {
-        clamp_tile((splat[X] - r) / TESS_TILE, across),
-        clamp_tile((splat[Y] - r) / TESS_TILE, across),
-        clamp_tile((splat[X] + r + (TESS_TILE - 1)) / TESS_TILE, across),
-        clamp_tile((splat[Y] + r + (TESS_TILE - 1)) / TESS_TILE, across)};
-    struct tess_tile_box reached = {clamp_tile((splat[X] - x) / TESS_TILE, across),
-                                    clamp_tile((splat[Y] - y) / TESS_TILE, across),
-                                    clamp_tile((splat[X] + x) / TESS_TILE + 1, across),
-                                    clamp_tile((splat[Y] + y) / TESS_TILE + 1, across)};
-    out->x0 = rule.x0 > reached.x0 ? rule.x0 : reached.x0;
-    out->y0 = rule.y0 > reached.y0 ? rule.y0 : reached.y0;
-    out->x1 = rule.x1 < reached.x1 ? rule.x1 : reached.x1;
-    out->y1 = rule.y1 < reached.y1 ? rule.y1 : reached.y1;
-    splat[ROWS] = (float)fmin(y, 1e9);
-    return out->x0 < out->x1 && out->y0 < out->y1;
-}
+// ---- order ----
 
 // Sort `order` by keys[order[i]], stably. `spare` has the same size; keys have 32 bits.
 static void sort_by_key(uint32_t *order, uint32_t *spare, const uint32_t *keys,
@@ -176,15 +133,21 @@ static void sort_by_key(uint32_t *order, uint32_t *spare, const uint32_t *keys,
     }
 }
 
-static enum tess_status arrange(struct job *job, struct tess_env *env, uint32_t across)
+static struct tess_tile_box box_of(const uint32_t projected[PROJECTED])
+{
+    uint32_t columns = projected[COLUMNS], rows = projected[ROWS];
+    return (struct tess_tile_box){.x0 = (uint16_t)columns,
+                                  .y0 = (uint16_t)rows,
+                                  .x1 = (uint16_t)(columns >> 16),
+                                  .y1 = (uint16_t)(rows >> 16)};
+}
+
+static enum tess_status arrange(struct job *job, struct tess_env *env)
 {
     size_t count = job->splats->count;
-    struct tess_tile_box *boxes = NULL; // of splats by number
     uint32_t *keys = NULL, *spare = NULL;
     enum tess_status status =
-        tess_alloc(&boxes, env, count, sizeof *boxes, "boxes of splats");
-    if (!status)
-        status = tess_alloc(&keys, env, count, sizeof *keys, "depths of splats");
+        tess_alloc(&keys, env, count, sizeof *keys, "depths of splats");
     if (!status)
         status = tess_alloc(&spare, env, count, sizeof *spare, "depths of splats");
     if (!status)
@@ -195,20 +158,15 @@ static enum tess_status arrange(struct job *job, struct tess_env *env, uint32_t 
             tess_alloc(&job->boxes, env, count, sizeof *job->boxes, "boxes of splats");
     if (!status) {
         for (size_t i = 0; i < count; i++) {
-            float *splat = job->projected[i];
             // Depths are positive: as whole numbers their bits have the same order.
-            memcpy(&keys[i], &splat[DEPTH], sizeof keys[i]);
-            if (job->shows_depth)
-                splat[RED] = splat[GREEN] = splat[BLUE] = (float)fmin(
-                    fmax(job->front - job->slope * (double)splat[DEPTH], 0), 1);
-            if (find_box(&boxes[i], splat, across))
+            keys[i] = job->projected[i][DEPTH];
+            if (job->projected[i][COLUMNS])
                 job->order[job->visible++] = (uint32_t)i;
         }
         sort_by_key(job->order, spare, keys, job->visible);
         for (size_t i = 0; i < job->visible; i++)
-            job->boxes[i] = boxes[job->order[i]];
+            job->boxes[i] = box_of(job->projected[job->order[i]]);
     }
-    free(boxes);
     free(keys);
     free(spare);
     return status;
@@ -217,7 +175,7 @@ static enum tess_status arrange(struct job *job, struct tess_env *env, uint32_t 
 static void record(void *user, size_t index, union tess_word *out)
 {
     const struct job *job = user;
-    memcpy(out, job->projected[job->order[index]], sizeof *job->projected);
+    memcpy(out, job->projected[job->order[index]], RECORD * sizeof *out);
 }
 
 static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t supersampling)
@@ -253,7 +211,7 @@ enum tess_status tess_render_splats(struct tess_picture *out,
     enum tess_status status =
         tess_stage_run(&reports[0], dev, budget, "splat projection", project, &job);
     if (!status)
-        status = arrange(&job, env, tess_tiles_across(size, supersampling));
+        status = arrange(&job, env);
     if (!status) {
         struct tess_tiles tiles = describe(&job, size, supersampling);
         status = tess_tiles_run(out, &reports[1], dev, budget, &tiles);
