@@ -271,7 +271,7 @@ static int check_inputs(struct cli *cli, const struct cli_command *command, int 
         cli->inputs[cli->input_count++] = argv[optind + (int)i];
     if (command->needs_output && cli->output_count == 0)
         return cli_usage(cli, "%s: expected an output, -o FILE", cli->command);
-    return -1;
+    return cli_check_outputs(cli);
 }
 
 // `bench` writes --json into a file, the other commands print it.

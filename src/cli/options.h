@@ -114,6 +114,9 @@ bool cli_parse_texture(struct cli *cli, int option, const char *text);
 bool cli_parse_bench(struct cli *cli, int option, const char *text);
 // How outputs are written, OPTION_UP to OPTION_UNLIT.
 bool cli_parse_output(struct cli *cli, int option, const char *text);
+// -1, or the exit status if two outputs, --report and --save-input included, are one
+// file.
+int cli_check_outputs(const struct cli *cli);
 // The options of the samplers, OPTION_STEPS to OPTION_SAMPLING_END.
 bool cli_parse_sampling(struct cli *cli, int option, const char *text);
 

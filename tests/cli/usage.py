@@ -75,6 +75,11 @@ MISTAKES = {
     "a channel of a mesh": ["clean", "a.glb", "-o", "b.glb", "--channel", "normal"],
     "steps of a latent": ["decode", LATENT, "-o", "a.glb", "--steps", "3"],
     "a size of a picture in space": ["render", "a.glb", "-o", "b.png", "--scale", "2"],
+    "an output twice": ["decode", LATENT, "-o", "a.glb", "-o", "b.glb", "-o", "./a.glb"],
+    "an output that is the report": ["decode", LATENT, "-o", "a.glb", "--report", "../usage/a.glb"],
+    "an output that is the input's copy": ["generate", "a.png", "--save-input", "b.png", "-o",
+                                           "b.png"],
+    "a conversion twice": ["convert", "a.ply", "-o", "b.spz", "-o", "b.spz"],
     "info into a file": ["info", "a.glb", "-o", "b.glb"],
 }
 
@@ -112,6 +117,29 @@ def check_values(report):
                 low, high = map(float, range_.groups())
                 for value in (low - max(0.01 * abs(low), 1e-12), high + 0.01 * abs(high), "nan", ""):
                     assert "expected" in told(command, option, value), (option, value)
+
+
+def check_names(report, where):
+    """The same name in two directories is two files; through a link it is one."""
+    (where / "one").mkdir()
+    (where / "two").mkdir()
+    (where / "link").symlink_to("one")
+
+    def plan(*outputs):
+        options = [word for path in outputs for word in ("-o", path)]
+        return run("plan", "--described", "--voxels", "20", "--model", MODEL, *options, cwd=where,
+                   env=NO_DEVICE, count=False)
+    with report.check("outputs of one name in two directories"):
+        assert plan("one/a.glb", "two/a.glb", "a.glb").status == DONE, plan("one/a.glb", "two/a.glb")
+    with report.check("one output by two names"):
+        for names in (("one/a.glb", "link/a.glb"), ("none/a.glb", "none/a.glb"), ("a.ply", ".//a.ply"),
+                      ("two/a.glb", where / "two/a.glb")):
+            result = plan(*names)
+            assert result.status == USAGE, result
+            assert f"'{names[0]}' and '{names[1]}' are the same file" in result.err, result
+    (where / "link").unlink()
+    (where / "one").rmdir()
+    (where / "two").rmdir()
 
 
 def check_outputs(report, where):
@@ -241,6 +269,7 @@ def main():
                 result = subprocess.run([program(), "model", MODEL], stdout=full,
                                         stderr=subprocess.PIPE, text=True)
             assert result.returncode == FAILED and "standard output" in result.stderr, result
+        check_names(report, where)
         check_outputs(report, where)
     report.finish()
 
