@@ -8,17 +8,19 @@
 // launches: `first` starts, `last` finishes, and in between out holds sums and state
 // [rows][H] (maximum, total). Keys are taken in blocks of 64 from a run's first one, and
 // launches have to cut between blocks, so sums do not depend on how rows are tiled.
-// Defines: D.
+// Defines: D; QUERIES, a multiple of 64, that a work-item (CPU) or a group (GPU) takes;
+// on CPUs ROWS and COLUMNS, the results in registers; on GPUs DEPTH, the terms of sums
+// that are brought at a time (rt/tuning.h). A query's sums are one chain each over
+// channels or keys, so they depend on none of these.
 #include "common.clh"
 
 #define BLOCK    64
+#define UNIT     64 // queries of a unit at most
+#define MERGED   (QUERIES / UNIT)
 #define NEGATIVE -3.0e38f
 
 #if TESS_CPU
 
-#define MERGED     4             // units that a work-item takes
-#define QUERIES    (MERGED * 64) // of them
-#define GROUP      8             // queries in registers
 #define WIDE_BLOCK (BLOCK / 16)
 #define WIDE       ((D + 15) / 16)
 
@@ -86,36 +88,14 @@ static inline void load_values(private float16 *values, global const float *from
             values[i * WIDE + j] = load_columns(from + i * row_stride, j);
 }
 
+#if ROWS == 8
 #define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#else
+#define EACH_QUERY(X) X(0) X(1) X(2) X(3)
+#endif
 
-// sums[q][0 .. 31] += left[q][k] right[k][0 .. 31] over `count` k, for 8 q. Strides are
-// of left in floats, else in vectors.
-static inline void add_products(private float16 *sums, u32 sum_stride,
-                                private const float *left, u32 left_stride,
-                                private const float16 *right, u32 right_stride, u32 count)
-{
-#define START(q) float16 a##q = sums[q * sum_stride], b##q = sums[q * sum_stride + 1];
-    EACH_QUERY(START)
-#undef START
-    for (u32 k = 0; k < count; k++) {
-        const float16 v = right[k * right_stride], w = right[k * right_stride + 1];
-#define STEP(q)                                                                          \
-    {                                                                                    \
-        const float16 x = left[q * left_stride + k];                                     \
-        a##q = fma(x, v, a##q);                                                          \
-        b##q = fma(x, w, b##q);                                                          \
-    }
-        EACH_QUERY(STEP)
-#undef STEP
-    }
-#define FINISH(q)                                                                        \
-    sums[q * sum_stride] = a##q;                                                         \
-    sums[q * sum_stride + 1] = b##q;
-    EACH_QUERY(FINISH)
-#undef FINISH
-}
-
-// The same for 16 columns.
+// sums[q][0 .. 15] += left[q][k] right[k][0 .. 15] over `count` k, for ROWS q. Strides
+// are of left in floats, else in vectors.
 static inline void add_half_products(private float16 *sums, u32 sum_stride,
                                      private const float *left, u32 left_stride,
                                      private const float16 *right, u32 right_stride,
@@ -135,12 +115,44 @@ static inline void add_half_products(private float16 *sums, u32 sum_stride,
 #undef FINISH
 }
 
-// Turn 8 rows of scores into weights; scales are what earlier sums are multiplied by.
+// The same for 32 columns.
+static inline void add_products(private float16 *sums, u32 sum_stride,
+                                private const float *left, u32 left_stride,
+                                private const float16 *right, u32 right_stride, u32 count)
+{
+#if COLUMNS == 32
+#define START(q) float16 a##q = sums[q * sum_stride], b##q = sums[q * sum_stride + 1];
+    EACH_QUERY(START)
+#undef START
+    for (u32 k = 0; k < count; k++) {
+        const float16 v = right[k * right_stride], w = right[k * right_stride + 1];
+#define STEP(q)                                                                          \
+    {                                                                                    \
+        const float16 x = left[q * left_stride + k];                                     \
+        a##q = fma(x, v, a##q);                                                          \
+        b##q = fma(x, w, b##q);                                                          \
+    }
+        EACH_QUERY(STEP)
+#undef STEP
+    }
+#define FINISH(q)                                                                        \
+    sums[q * sum_stride] = a##q;                                                         \
+    sums[q * sum_stride + 1] = b##q;
+    EACH_QUERY(FINISH)
+#undef FINISH
+#else
+    for (u32 i = 0; i < 2; i++)
+        add_half_products(sums + i, sum_stride, left, left_stride, right + i,
+                          right_stride, count);
+#endif
+}
+
+// Turn ROWS rows of scores into weights; scales are what earlier sums are multiplied by.
 static inline void weigh(private float16 *scores, u32 keys, private float *top,
                          private float *total, private float *scales)
 {
-    float next[GROUP];
-    for (u32 q = 0; q < GROUP; q++) {
+    float next[ROWS];
+    for (u32 q = 0; q < ROWS; q++) {
       private
         const float16 *s = scores + q * WIDE_BLOCK;
         for (u32 i = keys; i < BLOCK; i++)
@@ -149,7 +161,7 @@ static inline void weigh(private float16 *scores, u32 keys, private float *top,
         scales[q] = tess_exp_float(top[q] - next[q]);
         top[q] = next[q];
     }
-    for (u32 q = 0; q < GROUP; q++) {
+    for (u32 q = 0; q < ROWS; q++) {
       private
         float16 *s = scores + q * WIDE_BLOCK;
         for (u32 i = 0; i < WIDE_BLOCK; i++)
@@ -172,14 +184,14 @@ static inline void attend(const private struct attention *a, uint4 unit)
 {
     const u32 head = a->head, H = a->H, C = H * D;
     const u32 row0 = unit.s0 - a->query0, count = unit.s1;
-    const u32 filled = (count + GROUP - 1) / GROUP * GROUP;
+    const u32 filled = (count + ROWS - 1) / ROWS * ROWS;
     // The keys of the run that are here.
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
     float queries[QUERIES * D], top[QUERIES], total[QUERIES];
-    float scales[GROUP];
+    float scales[ROWS];
     float16 sums[QUERIES * WIDE], values[BLOCK * WIDE], block[D * WIDE_BLOCK];
-    float16 scores[GROUP * WIDE_BLOCK];
+    float16 scores[ROWS * WIDE_BLOCK];
     for (u32 i = 0; i < filled; i++) {
         const size_t row = row0 + min(i, count - 1);
         global const float *query = a->q + row * a->q_stride + a->q_col + head * D;
@@ -199,8 +211,8 @@ static inline void attend(const private struct attention *a, uint4 unit)
         global const float *from = a->kv + (size_t)k * a->kv_stride + head * D;
         load_keys(block, from + a->k_col, a->kv_stride, here);
         load_values(values, from + a->v_col, a->kv_stride, here);
-        for (u32 g = 0; g < filled; g += GROUP) {
-            for (u32 i = 0; i < GROUP * WIDE_BLOCK; i++)
+        for (u32 g = 0; g < filled; g += ROWS) {
+            for (u32 i = 0; i < ROWS * WIDE_BLOCK; i++)
                 scores[i] = 0;
             add_products(scores, WIDE_BLOCK, queries + g * D, D, block, WIDE_BLOCK, D);
             if (here > 32)
@@ -209,7 +221,7 @@ static inline void attend(const private struct attention *a, uint4 unit)
             weigh(scores, here, top + g, total + g, scales);
           private
             const float *weights = (private const float *)scores;
-            for (u32 i = 0; i < GROUP * WIDE; i++)
+            for (u32 i = 0; i < ROWS * WIDE; i++)
                 sums[g * WIDE + i] *= scales[i / WIDE];
             u32 j = 0;
             for (; j + 1 < WIDE; j += 2)
@@ -262,37 +274,81 @@ attention(global float *out, global const float *q, global const float *kv,
 
 #else
 
-// A group of 16 x 16 work-items takes 64 queries of a head. Scores of a block of keys,
-// and sums of 64 channels, are products with 64 x 64 results, 4 x 4 in each work-item's
-// registers, through local memory 16 deep. There is no loop that indexes registers, and
-// no array of a work-item, which compilers for GPUs would keep in memory.
+// A group of 16 x 16 work-items takes 64 or 128 queries of a head. Scores of a block of
+// keys, and sums of 64 channels, are products with 64 x 64 results, 4 x 4 in each
+// work-item's registers, or two of these, through local memory 16 or 32 deep. There is no
+// loop that indexes registers, and no array of a work-item, which compilers for GPUs
+// would keep in memory.
 //
 // Mesa's llvmpipe leaves every loop once a work-item has been through 65,535 iterations,
 // and says nothing: LP_MAX_TGSI_LOOP_ITERATIONS in
 // src/gallium/auxiliary/gallivm/lp_limits.h. A block of keys takes at most 150 for 64
 // channels.
-#define QUERIES  64
 #define CHANNELS 64 // of the result that are made at a time
-#define DEPTH    16
-#define STRIDE   (BLOCK + 4) // of local tiles; the 4 keep writes out of each other's banks
+#define PART     16 // sums end at a multiple of this many terms, the last ones zeros
+// Of local tiles; the 4 keep writes out of each other's banks.
+#define A_STRIDE (QUERIES + 4)
+#define B_STRIDE (BLOCK + 4)
 
-// Results of a work-item: those of a query or key, or vectors over queries.
+#if QUERIES == 128
+#define IF_128(X) X
+#else
+#define IF_128(X)
+#endif
+#if DEPTH == 32
+#define EACH_PART(X) X(0) X(1)
+#else
+#define EACH_PART(X) X(0)
+#endif
+
+// Results of a work-item for 64 queries: those of a query or key, or vectors over
+// queries.
 struct results {
     float4 r0, r1, r2, r3;
 };
 
-// s += a b^T, of 4 rows i of tile a [DEPTH][STRIDE] and 4 rows j of b. Compilers that
-// unroll more take so many registers for it that few groups fit.
-static inline void add_products(struct results *s, local const float *a, u32 i,
-                                local const float *b, u32 j)
+// For all queries of the group.
+struct all_results {
+    struct results low;
+    IF_128(struct results high;)
+};
+
+static inline void clear(struct results *s)
+{
+    s->r0 = s->r1 = s->r2 = s->r3 = 0;
+}
+
+// s += x y^T
+static inline void add_outer(struct results *s, float4 x, float4 y)
+{
+    s->r0 = fma((float4)x.s0, y, s->r0);
+    s->r1 = fma((float4)x.s1, y, s->r1);
+    s->r2 = fma((float4)x.s2, y, s->r2);
+    s->r3 = fma((float4)x.s3, y, s->r3);
+}
+
+// A result for each of keys 4 lx on, of tile b, over queries 4 ly on of tile a. Compilers
+// that unroll more take so many registers for it that few groups fit.
+static inline void add_to_scores(struct all_results *s, local const float *a,
+                                 local const float *b, u32 lx, u32 ly)
 {
 #pragma unroll 4
-    for (u32 k = 0; k < DEPTH; k++) {
-        const float4 x = vload4(i, a + k * STRIDE), y = vload4(j, b + k * STRIDE);
-        s->r0 = fma((float4)x.s0, y, s->r0);
-        s->r1 = fma((float4)x.s1, y, s->r1);
-        s->r2 = fma((float4)x.s2, y, s->r2);
-        s->r3 = fma((float4)x.s3, y, s->r3);
+    for (u32 k = 0; k < PART; k++) {
+        const float4 x = vload4(lx, b + k * B_STRIDE);
+        add_outer(&s->low, x, vload4(ly, a + k * A_STRIDE));
+        IF_128(add_outer(&s->high, x, vload4(ly + 16, a + k * A_STRIDE));)
+    }
+}
+
+// A result for each of queries 4 ly on, of tile a, over channels 4 lx on of tile b.
+static inline void add_to_sums(struct all_results *s, local const float *a,
+                               local const float *b, u32 lx, u32 ly)
+{
+#pragma unroll 4
+    for (u32 k = 0; k < PART; k++) {
+        const float4 y = vload4(lx, b + k * B_STRIDE);
+        add_outer(&s->low, vload4(ly, a + k * A_STRIDE), y);
+        IF_128(add_outer(&s->high, vload4(ly + 16, a + k * A_STRIDE), y);)
     }
 }
 
@@ -320,34 +376,52 @@ static inline float sum4(float4 x)
     return (x.s0 + x.s1) + (x.s2 + x.s3);
 }
 
-// Write 4 values of a row, columns [column, column + 4), into a tile [column][row].
-static inline void put_transposed(local float *tile, u32 column, u32 row, float4 x)
+// Write 4 values of a row into a tile of columns, `stride` apart, the first being `to`.
+static inline void put_transposed(local float *to, u32 stride, float4 x)
 {
-    local float *to = tile + column * STRIDE + row;
     to[0] = x.s0;
-    to[STRIDE] = x.s1;
-    to[2 * STRIDE] = x.s2;
-    to[3 * STRIDE] = x.s3;
+    to[stride] = x.s1;
+    to[2 * stride] = x.s2;
+    to[3 * stride] = x.s3;
 }
 
-// Scores of 64 queries and 64 keys, of which a work-item has those of queries 4 ly and
+// Scores of the queries and 64 keys, of which a work-item has those of queries 4 ly and
 // keys 4 lx on: a result for each key, over the queries. `query` and `key` are channels
 // item % 4 * 4 of those numbered item / 4.
-static inline struct results make_scores(local float *tile_a, local float *tile_b,
-                                         global const float *query, bool has_query,
-                                         global const float *key, bool has_key,
-                                         float scale, u32 lx, u32 ly)
+static inline struct all_results make_scores(local float *tile_a, local float *tile_b,
+                                             global const float *query, size_t q_stride,
+                                             u32 count, global const float *key,
+                                             bool has_key, float scale, u32 lx, u32 ly)
 {
     const u32 item = ly * 16 + lx, row = item / 4, channel = item % 4 * 4;
-    struct results scores = {0, 0, 0, 0};
+    local float *to_a = tile_a + channel * A_STRIDE + row,
+                *to_b = tile_b + channel * B_STRIDE + row;
+    struct all_results scores;
+    clear(&scores.low);
+    IF_128(clear(&scores.high);)
     for (u32 d = 0; d < D; d += DEPTH) {
-        const float4 x = load_channels(query + d, d + channel, has_query) * scale;
-        const float4 y = load_channels(key + d, d + channel, has_key);
+#define LOAD(p)                                                                          \
+    const u32 d##p = d + p * PART;                                                       \
+    const float4 x##p = load_channels(query + d##p, d##p + channel, row < count);        \
+    IF_128(const float4 z##p = load_channels(query + UNIT * q_stride + d##p,             \
+                                             d##p + channel, row + UNIT < count);)       \
+    const float4 y##p = load_channels(key + d##p, d##p + channel, has_key);
+        EACH_PART(LOAD)
         barrier(CLK_LOCAL_MEM_FENCE);
-        put_transposed(tile_a, channel, row, x);
-        put_transposed(tile_b, channel, row, y);
+#define PUT(p)                                                                           \
+    put_transposed(to_a + p * PART * A_STRIDE, A_STRIDE, x##p * scale);                  \
+    IF_128(put_transposed(to_a + p * PART * A_STRIDE + UNIT, A_STRIDE, z##p * scale);)   \
+    put_transposed(to_b + p * PART * B_STRIDE, B_STRIDE, y##p);
+        EACH_PART(PUT)
         barrier(CLK_LOCAL_MEM_FENCE);
-        add_products(&scores, tile_b, lx, tile_a, ly);
+#define ADD(p)                                                                           \
+    if (d##p < D)                                                                        \
+        add_to_scores(&scores, tile_a + p * PART * A_STRIDE,                             \
+                      tile_b + p * PART * B_STRIDE, lx, ly);
+        EACH_PART(ADD)
+#undef LOAD
+#undef PUT
+#undef ADD
     }
     return scores;
 }
@@ -364,21 +438,23 @@ static inline void put_lanes(local float *lanes, u32 lx, u32 ly, float4 x)
 
 // Scores turned into weights, of keys beyond `here` into zeros. Returns what earlier sums
 // are multiplied by. `tops` are the largest scores so far; the sums of the weights are
-// left in `quarters` [query][4].
-static inline float4 weigh(struct results *s, local float *tops, local float *lanes,
-                           local float *quarters, u32 lx, u32 ly, u32 here)
+// left in `quarters` [query][4]. The queries are those from 4 `place` on: ly, or 16
+// further. Inlined, because PoCL 3.1 makes nonsense of a barrier in a function that it
+// calls.
+TESS_INLINE float4 weigh(struct results *s, local float *tops, local float *lanes,
+                         local float *quarters, u32 lx, u32 ly, u32 place, u32 here)
 {
-    const u32 key = 4 * lx, item = ly * 16 + lx;
+    const u32 key = 4 * lx, item = ly * 16 + lx, quarter = place * 16 + lx;
     s->r0 = key < here ? s->r0 : (float4)NEGATIVE;
     s->r1 = key + 1 < here ? s->r1 : (float4)NEGATIVE;
     s->r2 = key + 2 < here ? s->r2 : (float4)NEGATIVE;
     s->r3 = key + 3 < here ? s->r3 : (float4)NEGATIVE;
     put_lanes(lanes, lx, ly, fmax(fmax(s->r0, s->r1), fmax(s->r2, s->r3)));
     barrier(CLK_LOCAL_MEM_FENCE);
-    quarters[item] = max4(vload4(item, lanes));
+    quarters[quarter] = max4(vload4(item, lanes));
     barrier(CLK_LOCAL_MEM_FENCE);
-    local const float *mine = quarters + ly * 16;
-    const float4 top = vload4(ly, tops);
+    local const float *mine = quarters + place * 16;
+    const float4 top = vload4(place, tops);
     const float4 most = (float4)(max4(vload4(0, mine)), max4(vload4(1, mine)),
                                  max4(vload4(2, mine)), max4(vload4(3, mine)));
     const float4 next = fmax(top, most);
@@ -388,44 +464,62 @@ static inline float4 weigh(struct results *s, local float *tops, local float *la
     s->r3 = tess_exp_float4(s->r3 - next);
     put_lanes(lanes, lx, ly, (s->r0 + s->r1) + (s->r2 + s->r3));
     barrier(CLK_LOCAL_MEM_FENCE);
-    quarters[item] = sum4(vload4(item, lanes));
+    quarters[quarter] = sum4(vload4(item, lanes));
     if (lx == 0)
-        vstore4(next, ly, tops);
+        vstore4(next, place, tops);
     return tess_exp_float4(top - next);
+}
+
+// The weights of 4 keys, for 64 queries, into a tile of keys.
+static inline void put_weights(local float *to, const struct results *weights, u32 ly)
+{
+    vstore4(weights->r0, ly, to);
+    vstore4(weights->r1, ly, to + A_STRIDE);
+    vstore4(weights->r2, ly, to + 2 * A_STRIDE);
+    vstore4(weights->r3, ly, to + 3 * A_STRIDE);
 }
 
 // sums += weights values, of the `here` rows from `value` on: a result for each of
 // queries 4 ly on, over the channels 4 lx on of those that are made. `channel` is the
 // first of these in the head. `value` is that channel of row ly.
-static inline void add_values(struct results *sums, const struct results *weights,
+static inline void add_values(struct all_results *sums, const struct all_results *weights,
                               local float *tile_a, local float *tile_b,
                               global const float *value, size_t stride, u32 channel,
                               u32 lx, u32 ly, u32 here)
 {
     for (u32 j = 0; j < here; j += DEPTH) {
-        const float4 x = load_channels(value + j * stride, channel, j + ly < here);
+#define LOAD(p)                                                                          \
+    const u32 j##p = j + p * PART;                                                       \
+    const float4 x##p = load_channels(value + j##p * stride, channel, j##p + ly < here);
+        EACH_PART(LOAD)
         barrier(CLK_LOCAL_MEM_FENCE);
         if (4 * lx / DEPTH == j / DEPTH) { // it has the weights of these keys
-            local float *to = tile_a + 4 * lx % DEPTH * STRIDE;
-            vstore4(weights->r0, ly, to);
-            vstore4(weights->r1, ly, to + STRIDE);
-            vstore4(weights->r2, ly, to + 2 * STRIDE);
-            vstore4(weights->r3, ly, to + 3 * STRIDE);
+            local float *to = tile_a + 4 * lx % DEPTH * A_STRIDE;
+            put_weights(to, &weights->low, ly);
+            IF_128(put_weights(to + UNIT, &weights->high, ly);)
         }
-        vstore4(x, lx, tile_b + ly * STRIDE);
+#define PUT(p) vstore4(x##p, lx, tile_b + (p * PART + ly) * B_STRIDE);
+        EACH_PART(PUT)
         barrier(CLK_LOCAL_MEM_FENCE);
-        add_products(sums, tile_a, ly, tile_b, lx);
+#define ADD(p)                                                                           \
+    if (j##p < here)                                                                     \
+        add_to_sums(sums, tile_a + p * PART * A_STRIDE, tile_b + p * PART * B_STRIDE,    \
+                    lx, ly);
+        EACH_PART(ADD)
+#undef LOAD
+#undef PUT
+#undef ADD
     }
 }
 
-// totals = totals shrink + the sums of the weights, of queries 4 ly on.
+// totals = totals shrink + the sums of the weights, of queries 4 `place` on.
 static inline void add_totals(local float *totals, float4 shrink,
-                              local const float *quarters, u32 ly)
+                              local const float *quarters, u32 place)
 {
-    local const float *mine = quarters + ly * 16;
+    local const float *mine = quarters + place * 16;
     const float4 more = (float4)(sum4(vload4(0, mine)), sum4(vload4(1, mine)),
                                  sum4(vload4(2, mine)), sum4(vload4(3, mine)));
-    vstore4(fma(vload4(ly, totals), shrink, more), ly, totals);
+    vstore4(fma(vload4(place, totals), shrink, more), place, totals);
 }
 
 static inline void start_queries(local float *tops, local float *totals,
@@ -460,7 +554,16 @@ static inline void store_sums(global float *to, size_t C, u32 channel, u32 row, 
     store_channels(to + 3 * C, channel, row + 3 < count, sums->r3 / total.s3);
 }
 
-// Work-items: (units * 16, 16 H), groups of 16 x 16.
+static inline void shrink_sums(struct results *sums, float4 shrink)
+{
+    sums->r0 *= shrink.s0;
+    sums->r1 *= shrink.s1;
+    sums->r2 *= shrink.s2;
+    sums->r3 *= shrink.s3;
+}
+
+// With 128 queries, all units of a launch are of one run. Work-items: (16 for each MERGED
+// units, 16 H), groups of 16 x 16.
 kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 attention(global float *out, global const float *q, global const float *kv,
           global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
@@ -469,17 +572,20 @@ attention(global float *out, global const float *q, global const float *kv,
 {
     // Queries [d][query] and keys [d][key]; later weights [key][query] and values
     // [key][channel].
-    local float tile_a[DEPTH * STRIDE] __attribute__((aligned(16)));
-    local float tile_b[DEPTH * STRIDE] __attribute__((aligned(16)));
-    local float lanes[QUERIES * 16] __attribute__((aligned(16)));
+    local float tile_a[DEPTH * A_STRIDE] __attribute__((aligned(16)));
+    local float tile_b[DEPTH * B_STRIDE] __attribute__((aligned(16)));
+    local float lanes[UNIT * 16] __attribute__((aligned(16)));
     local float quarters[QUERIES * 4] __attribute__((aligned(16)));
     // The largest score of each query, and the sum of its weights.
     local float tops[QUERIES] __attribute__((aligned(16)));
     local float totals[QUERIES] __attribute__((aligned(16)));
     const u32 lx = get_local_id(0), ly = get_local_id(1), item = ly * 16 + lx;
     const u32 head = get_global_id(1) / 16, C = H * D;
-    const uint4 unit = units[unit0 + get_global_id(0) / 16];
-    const u32 row0 = unit.s0 - query0, count = unit.s1;
+    const u32 place = get_global_id(0) / 16 * MERGED;
+    const uint4 unit = units[unit0 + place];
+    const u32 row0 = unit.s0 - query0;
+    u32 count = unit.s1;
+    IF_128(if (place + 1 < unit_count) count += units[unit0 + place + 1].s1;)
     const u32 start = max(unit.s2, key0) - key0;
     const u32 end = min(unit.s2 + unit.s3, key0 + key_rows) - key0;
     // What this item brings to scores: 4 channels of a query and of a key.
@@ -493,31 +599,42 @@ attention(global float *out, global const float *q, global const float *kv,
     for (u32 column = 0; column < max((u32)D, last); column += CHANNELS) {
         const u32 channel = column + 4 * lx;
         global float *to = out + (size_t)(row0 + 4 * ly) * C + head * D + channel;
-        struct results sums = load_sums(to, C, channel, 4 * ly, first ? 0 : count);
+        struct all_results sums;
+        sums.low = load_sums(to, C, channel, 4 * ly, first ? 0 : count);
+        IF_128(sums.high = load_sums(to + UNIT * (size_t)C, C, channel, UNIT + 4 * ly,
+                                     first ? 0 : count);)
         barrier(CLK_LOCAL_MEM_FENCE);
         if (item < QUERIES)
             start_queries(tops, totals, states, item, first || item >= count);
         for (u32 k = start; k < end; k += BLOCK) {
             const u32 here = min(end - k, (u32)BLOCK);
             global const float *rows = kv + (size_t)k * kv_stride + head * D;
-            struct results scores =
-                make_scores(tile_a, tile_b, query, a_row < count,
+            struct all_results scores =
+                make_scores(tile_a, tile_b, query, q_stride, count,
                             rows + (size_t)a_row * kv_stride + k_col + a_d, a_row < here,
                             scale, lx, ly);
-            const float4 shrink = weigh(&scores, tops, lanes, quarters, lx, ly, here);
-            sums.r0 *= shrink.s0;
-            sums.r1 *= shrink.s1;
-            sums.r2 *= shrink.s2;
-            sums.r3 *= shrink.s3;
+            const float4 shrink =
+                weigh(&scores.low, tops, lanes, quarters, lx, ly, ly, here);
+            shrink_sums(&sums.low, shrink);
+#if QUERIES == 128
+            barrier(CLK_LOCAL_MEM_FENCE);
+            const float4 shrink_high =
+                weigh(&scores.high, tops, lanes, quarters, lx, ly, ly + 16, here);
+            shrink_sums(&sums.high, shrink_high);
+#endif
             add_values(&sums, &scores, tile_a, tile_b,
                        rows + (size_t)ly * kv_stride + v_col + channel, kv_stride,
                        channel, lx, ly, here);
-            if (lx == 0)
+            if (lx == 0) {
                 add_totals(totals, shrink, quarters, ly);
+                IF_128(add_totals(totals, shrink_high, quarters, ly + 16);)
+            }
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        store_sums(to, C, channel, 4 * ly, count, &sums,
+        store_sums(to, C, channel, 4 * ly, count, &sums.low,
                    last ? vload4(ly, totals) : (float4)1.0f);
+        IF_128(store_sums(to + UNIT * (size_t)C, C, channel, UNIT + 4 * ly, count,
+                          &sums.high, last ? vload4(ly + 16, totals) : (float4)1.0f);)
     }
     if (!last && item < count)
         *states = (float2)(tops[item], totals[item]);

@@ -5,6 +5,7 @@
 #include "ops_common.h"
 
 #include "op/attention.h"
+#include "rt/tuning.h"
 
 #define TOLERANCE 2e-6
 
@@ -14,6 +15,7 @@ struct attention {
     const struct tess_attention_unit *units;
     size_t unit_count;
     size_t split; // units of a call; runs must not be cut apart
+    bool one_run;
     float *out;
     int repeat;
 };
@@ -50,6 +52,7 @@ static enum tess_status run_attention(struct tess_stage *stage, void *user)
                                                        .key0 = row0,
                                                        .heads = a->heads,
                                                        .head_channels = a->D,
+                                                       .many_runs = !a->one_run,
                                                        .pairs = 0}));
         ops_download(stage, out, a->out + row0 * C);
         tess_arena_release(tess_stage_arena(stage), mark);
@@ -118,8 +121,8 @@ static void check_runs(enum tess_variant variant, const size_t *lengths, size_t 
 {
     struct ops *ops = ops_open(variant);
     struct attention a = {.heads = heads, .D = D};
-    struct tess_attention_unit *units = make_units(&a.unit_count, &a.rows, lengths, runs,
-                                                   tess_attention_queries(ops->dev));
+    struct tess_attention_unit *units =
+        make_units(&a.unit_count, &a.rows, lengths, runs, TESS_ATTENTION_QUERIES);
     size_t C = heads * D;
     float *qkv = ops_floats(a.rows * 3 * C, D);
     for (size_t i = 0; i < a.rows * 3 * C; i++)
@@ -213,7 +216,7 @@ static void keys_in_parts(enum tess_variant variant)
     size_t rows, length = ops_tiny() ? 70 : 300;
     struct parts p = {.part = length};
     struct tess_attention_unit *units =
-        make_units(&p.unit_count, &rows, &length, 1, tess_attention_queries(ops->dev));
+        make_units(&p.unit_count, &rows, &length, 1, TESS_ATTENTION_QUERIES);
     float *qkv = ops_floats(rows * 96, 8);
     p.rows = rows;
     p.qkv = qkv;
@@ -249,9 +252,9 @@ static void many_keys(enum tess_variant variant)
 {
     struct ops *ops = ops_open(variant);
     size_t length = ops_tiny() ? 100 : 1024;
-    struct attention a = {.heads = 1, .D = 64, .split = 1};
+    struct attention a = {.heads = 1, .D = 64, .split = 1, .one_run = true};
     struct tess_attention_unit *units =
-        make_units(&a.unit_count, &a.rows, &length, 1, tess_attention_queries(ops->dev));
+        make_units(&a.unit_count, &a.rows, &length, 1, TESS_ATTENTION_QUERIES);
     a.unit_count = 1;
     if (ops_tiny())
         units->queries = 8;
@@ -270,6 +273,82 @@ static void many_keys(enum tess_variant variant)
 }
 OPS_TEST(many_keys)
 
+// Shapes of kernels leave the bytes as they are: of windows, and of one run whose keys
+// come in parts. Heads are less than the deepest tile, and the last group is not full.
+struct shapes {
+    struct attention windows;
+    struct parts parts;
+    float *wanted[2]; // of the program's own shapes
+};
+
+static void expect_same_bytes(struct ops *ops, struct shapes *s,
+                              const struct tess_tuning *tuning)
+{
+    size_t sizes[] = {s->windows.rows * 32 * sizeof(float),
+                      s->parts.rows * 32 * sizeof(float)};
+    tess_device_set_tuning(ops->dev, tuning);
+    ops_run(ops, run_attention, &s->windows);
+    ops_run(ops, run_parts, &s->parts);
+    if (s->wanted[0]) {
+        assert_memory_equal(s->windows.out, s->wanted[0], sizes[0]);
+        assert_memory_equal(s->parts.out, s->wanted[1], sizes[1]);
+        return;
+    }
+    const float *made[] = {s->windows.out, s->parts.out};
+    for (int i = 0; i < 2; i++) {
+        s->wanted[i] = malloc(sizes[i]);
+        memcpy(s->wanted[i], made[i], sizes[i]);
+    }
+}
+
+static void try_shapes(struct ops *ops, struct shapes *s, enum tess_variant variant)
+{
+    const struct tess_tuning own = *tess_device_tuning(ops->dev);
+    struct tess_tuning least = own, most = own;
+    for (int p = TESS_TUNED_ATTENTION_QUERIES; p <= TESS_TUNED_ATTENTION_DEPTH; p++) {
+        const uint32_t *values = tess_tuned_values((enum tess_tuned)p, variant);
+        for (int i = 0; values[i]; i++) {
+            least.values[p] = values[0];
+            most.values[p] = values[i];
+        }
+    }
+    expect_same_bytes(ops, s, &own);
+    if (memcmp(&least, &own, sizeof own) != 0)
+        expect_same_bytes(ops, s, &least);
+    expect_same_bytes(ops, s, &most);
+}
+
+static void shapes(enum tess_variant variant)
+{
+    struct ops *ops = ops_open(variant);
+    static const size_t lengths[] = {1, 70, 9, 130};
+    size_t length = ops_tiny() ? 70 : 300, rows;
+    struct shapes s = {.windows = {.heads = 2, .D = 16, .split = 4},
+                       .parts = {.part = ops_tiny() ? 64 : 128}};
+    struct tess_attention_unit *windows =
+        make_units(&s.windows.unit_count, &s.windows.rows, lengths, ops_tiny() ? 2 : 4,
+                   TESS_ATTENTION_QUERIES);
+    struct tess_attention_unit *units =
+        make_units(&s.parts.unit_count, &rows, &length, 1, TESS_ATTENTION_QUERIES);
+    float *qkv = ops_floats(300 * 96, 10);
+    s.windows.units = windows;
+    s.parts.units = units;
+    s.parts.rows = rows;
+    s.windows.qkv = s.parts.qkv = qkv;
+    s.windows.out = malloc(s.windows.rows * 32 * sizeof(float));
+    s.parts.out = malloc(rows * 32 * sizeof(float));
+    try_shapes(ops, &s, variant);
+    for (int i = 0; i < 2; i++)
+        free(s.wanted[i]);
+    free(s.windows.out);
+    free(s.parts.out);
+    free(qkv);
+    free(windows);
+    free(units);
+    ops_close(ops);
+}
+OPS_TEST(shapes)
+
 static void bench(void)
 {
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
@@ -279,9 +358,10 @@ static void bench(void)
         size_t lengths[256], count = runs[i][0];
         for (size_t r = 0; r < count; r++)
             lengths[r] = runs[i][1] + (count > 1 ? r : 0);
-        struct attention a = {.heads = 12, .D = 64, .split = count, .repeat = 3};
-        struct tess_attention_unit *units = make_units(
-            &a.unit_count, &a.rows, lengths, count, tess_attention_queries(ops->dev));
+        struct attention a = {
+            .heads = 12, .D = 64, .split = count, .one_run = count == 1, .repeat = 3};
+        struct tess_attention_unit *units =
+            make_units(&a.unit_count, &a.rows, lengths, count, TESS_ATTENTION_QUERIES);
         float *qkv = ops_floats(a.rows * 3 * 768, 1);
         double pairs = 0;
         for (size_t r = 0; r < count; r++)
@@ -303,6 +383,6 @@ static void bench(void)
 
 static const struct CMUnitTest tests[] = {
     OPS_BOTH(windows),      OPS_BOTH(odd_heads), OPS_BOTH(keys_in_parts),
-    OPS_BOTH(large_scores), OPS_BOTH(many_keys),
+    OPS_BOTH(large_scores), OPS_BOTH(many_keys), OPS_BOTH(shapes),
 };
 OPS_MAIN(tests, bench)

@@ -65,7 +65,10 @@ static void test_defaults(void **state)
                     tess_tuned_values((enum tess_tuned)p, variants[v]);
                 while (*values && *values != tuning.values[p])
                     values++;
-                assert_true(*values);
+                // 0 is the end of the values, and that of a parameter without any.
+                assert_int_equal(*values, tuning.values[p]);
+                assert_true(*values ||
+                            !*tess_tuned_values((enum tess_tuned)p, variants[v]));
             }
         }
 }

@@ -104,7 +104,7 @@ static enum tess_status prepare_attention(struct tess_measure *measure)
     a->heads = measure->op->inputs;
     a->D = measure->op->outputs;
     a->C = a->heads * a->D;
-    a->step = tess_attention_queries(measure->ctx->device);
+    a->step = TESS_ATTENTION_QUERIES;
     a->unit_count = (N + a->step - 1) / a->step;
     TESS_TRY(tess_alloc(&a->units, &measure->ctx->env, a->unit_count, sizeof *a->units,
                         "units of attention"));

@@ -35,9 +35,8 @@ static enum tess_status make_windows(struct windowed *w, struct tess_measure *me
 {
     struct tess_voxels voxels = {0};
     TESS_TRY(tess_bench_shell(&voxels, &measure->ctx->env, measure->rows));
-    enum tess_status status =
-        tess_windows_create(&w->windows, &measure->ctx->env, &voxels, WINDOW, 0,
-                            tess_attention_queries(measure->ctx->device));
+    enum tess_status status = tess_windows_create(
+        &w->windows, &measure->ctx->env, &voxels, WINDOW, 0, TESS_ATTENTION_QUERIES);
     tess_voxels_clear(&voxels);
     return status;
 }
@@ -82,6 +81,7 @@ static enum tess_status attend(struct tess_stage *stage, void *user)
                                                .unit_count = w->windows.unit_count,
                                                .heads = w->heads,
                                                .head_channels = w->D,
+                                               .many_runs = true,
                                                .pairs = w->pairs});
 }
 

@@ -29,6 +29,8 @@ static const struct search searches[] = {
      TESS_TUNED_PRODUCT_ROWS, TESS_TUNED_PRODUCT_DEPTH},
     {tess_sparse_operators, &tess_sparse_operator_count, "sparse convolution",
      TESS_TUNED_CONVOLUTION_ROWS, TESS_TUNED_CONVOLUTION_DEPTH},
+    {tess_dense_operators, &tess_dense_operator_count, "attention",
+     TESS_TUNED_ATTENTION_QUERIES, TESS_TUNED_ATTENTION_DEPTH},
 };
 #define SEARCH_COUNT (sizeof searches / sizeof *searches)
 
@@ -179,8 +181,8 @@ static size_t count_values(enum tess_variant variant, bool brief)
     size_t count = 0;
     for (size_t s = 0; s < SEARCH_COUNT; s++)
         for (int p = (int)searches[s].first; p <= (int)searches[s].last; p++)
-            for (int i = 1; tess_tuned_values((enum tess_tuned)p, variant)[i]; i++)
-                count += !brief || i == 1;
+            for (int i = 0; tess_tuned_values((enum tess_tuned)p, variant)[i]; i++)
+                count += i == 1 || (i > 1 && !brief);
     return count;
 }
 

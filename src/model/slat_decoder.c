@@ -241,11 +241,10 @@ static enum tess_status prepare_job(struct tess_slat_job *job)
         tess_voxels_create(&job->voxels, env, job->latent->coords, job->latent->voxels));
     if (config->kind == TESS_SLAT_MESH)
         TESS_TRY(tess_voxels_find_neighbours(&job->voxels, env));
-    uint32_t queries = tess_attention_queries(job->dev);
     for (uint32_t parity = 0; parity < 2; parity++)
-        TESS_TRY(tess_windows_create(&job->windows[parity], env, &job->voxels,
-                                     config->window_size,
-                                     parity * (config->window_size / 2), queries));
+        TESS_TRY(tess_windows_create(
+            &job->windows[parity], env, &job->voxels, config->window_size,
+            parity * (config->window_size / 2), TESS_ATTENTION_QUERIES));
     return TESS_OK;
 }
 

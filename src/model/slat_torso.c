@@ -96,6 +96,7 @@ static enum tess_status attend(struct tess_stage *stage, const struct torso *tor
                                        .key0 = tile.row0,
                                        .heads = config->heads,
                                        .head_channels = config->channels / config->heads,
+                                       .many_runs = true,
                                        .pairs = pairs,
                                    }));
     TESS_TRY(tess_matmul(

@@ -27,7 +27,7 @@ struct run {
 static enum tess_status upload_units(struct tess_mat *out, struct tess_stage *stage,
                                      size_t queries, size_t keys)
 {
-    uint32_t step = tess_attention_queries(tess_stage_device(stage));
+    uint32_t step = TESS_ATTENTION_QUERIES;
     size_t count = (queries + step - 1) / step;
     struct tess_attention_unit *units = NULL;
     TESS_TRY(tess_mat_take(out, stage, count, 4, TESS_U32, "units of attention"));
@@ -159,7 +159,7 @@ static enum tess_status attend(struct tess_stage *stage, const struct tess_trans
                                struct tess_mat units, const struct source *source,
                                struct tess_tile tile)
 {
-    uint32_t step = tess_attention_queries(tess_stage_device(stage));
+    uint32_t step = TESS_ATTENTION_QUERIES;
     struct tess_mat state;
     TESS_TRY(
         tess_mat_take(&state, stage, tile.rows, 2 * t->heads, TESS_F32, "attention"));
@@ -289,7 +289,7 @@ static enum tess_status run_spans(struct run *run)
                              .user = run};
     TESS_TRY(tess_span_run(stage, &span));
     span.name = "transformer block";
-    span.row_align = tess_attention_queries(tess_stage_device(stage));
+    span.row_align = TESS_ATTENTION_QUERIES;
     span.run = block_span;
     return tess_span_run(stage, &span);
 }

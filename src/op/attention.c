@@ -4,32 +4,29 @@
 #include <math.h>
 #include <stdio.h>
 
-// Of a unit.
-#define CPU_QUERIES 64
-#define GPU_QUERIES 64
-#define CPU_MERGED  4  // units of a work-item
-#define GPU_GROUP   16 // in both dimensions; a group has the queries of a unit
+#include "rt/tuning.h"
 
-uint32_t tess_attention_queries(const struct tess_device *dev)
-{
-    return tess_device_variant(dev) == TESS_VARIANT_CPU ? CPU_QUERIES : GPU_QUERIES;
-}
+#define GPU_GROUP 16 // in both dimensions
 
 enum tess_status tess_attention(struct tess_stage *stage,
                                 const struct tess_attention_params *params)
 {
     struct tess_device *dev = tess_stage_device(stage);
-    bool cpu = tess_device_variant(dev) == TESS_VARIANT_CPU, whole = !params->state;
-    size_t group = cpu ? 1 : GPU_GROUP;
-    char defines[32];
-    snprintf(defines, sizeof defines, "-DD=%zu", params->head_channels);
+    const struct tess_tuning *tuning = tess_device_tuning(dev);
+    enum tess_variant variant = tess_device_variant(dev);
+    bool whole = !params->state;
+    uint32_t queries = tess_tuning_attention_queries(tuning, variant, params->many_runs);
+    size_t group = variant == TESS_VARIANT_CPU ? 1 : GPU_GROUP,
+           merged = queries / TESS_ATTENTION_QUERIES;
+    char shape[64], defines[96];
+    tess_tuning_attention_defines(shape, sizeof shape, tuning, variant, queries);
+    snprintf(defines, sizeof defines, "-DD=%zu %s", params->head_channels, shape);
     return tess_launch(
         dev, &(struct tess_launch){
                  .file = "attention",
                  .kernel = "attention",
                  .defines = defines,
-                 .global = {cpu ? (params->unit_count + CPU_MERGED - 1) / CPU_MERGED
-                                : params->unit_count * group,
+                 .global = {(params->unit_count + merged - 1) / merged * group,
                             params->heads * group},
                  .local = {group, group, 1},
                  .flop = 4.0 * params->pairs * (double)params->heads *

@@ -11,8 +11,8 @@ struct tess_attention_unit {
     uint32_t query0, queries, key0, keys;
 };
 
-// How many queries a unit has at most: the device's kernel decides.
-uint32_t tess_attention_queries(const struct tess_device *dev);
+// How many queries a unit has at most.
+#define TESS_ATTENTION_QUERIES 64
 
 // Keys may be given in parts: each is a call, and a part ends at a multiple of this many
 // keys from the run's first one.
@@ -27,6 +27,7 @@ struct tess_attention_params {
     size_t unit0, unit_count;     // those to do
     size_t query0, key0;          // the row numbers that q (and out) and kv start at
     size_t heads, head_channels;  // H, D
+    bool many_runs;               // else all units to do are of one run
     double pairs;                 // of queries and keys here, for counting FLOP
     const struct tess_mat *state; // [rows][2 H], between parts; NULL: all keys are here
     bool first, last;             // part, with a state

@@ -35,6 +35,15 @@ const struct tess_tuned_parameter tess_tuned_parameters[TESS_TUNED_COUNT] = {
     [TESS_TUNED_CONVOLUTION_DEPTH] = {"convolution.depth", .cpu = {16, 32, 64, 128, 256},
                                       .gpu = {8, 16, 32},
                                       .defaults = {128, 16, 16, 16, 16}},
+    [TESS_TUNED_ATTENTION_QUERIES] = {"attention.queries", .cpu = {64, 128, 256, 512},
+                                      .gpu = {64, 128},
+                                      .defaults = {256, 64, 64, 64, 64}},
+    [TESS_TUNED_ATTENTION_ROWS] = {"attention.rows", .cpu = {4, 8},
+                                   .defaults = {.cpu = 8}},
+    [TESS_TUNED_ATTENTION_COLUMNS] = {"attention.columns", .cpu = {16, 32},
+                                      .defaults = {.cpu = 32}},
+    [TESS_TUNED_ATTENTION_DEPTH] = {"attention.depth", .gpu = {16, 32},
+                                    .defaults = {0, 16, 16, 16, 16}},
 };
 
 const uint32_t *tess_tuned_values(enum tess_tuned parameter, enum tess_variant variant)
@@ -66,6 +75,18 @@ static size_t product_bytes(uint32_t rows, uint32_t panels, uint32_t depth)
     return sizeof(float) * depth * (rows + 4 + 32 * panels);
 }
 
+// As declared in cl/attention.cl: parts of two factors, what a query's 16 work-items
+// leave for each other, and four, one and one values of each query.
+static size_t attention_bytes(uint32_t queries, uint32_t depth)
+{
+    return sizeof(float) * (depth * (queries + 4 + 64 + 4) + 64 * 16 + queries * 6);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 size_t tess_tuning_local_bytes(const struct tess_tuning *tuning,
                                enum tess_variant variant)
 {
@@ -78,7 +99,8 @@ size_t tess_tuning_local_bytes(const struct tess_tuning *tuning,
            conv = product_bytes(v[TESS_TUNED_CONVOLUTION_ROWS],
                                 v[TESS_TUNED_CONVOLUTION_PANELS],
                                 v[TESS_TUNED_CONVOLUTION_DEPTH]);
-    return linear > conv ? linear : conv;
+    return larger(larger(linear, conv), attention_bytes(v[TESS_TUNED_ATTENTION_QUERIES],
+                                                        v[TESS_TUNED_ATTENTION_DEPTH]));
 }
 
 void tess_tuning_product_defines(char *text, size_t size,
@@ -87,6 +109,29 @@ void tess_tuning_product_defines(char *text, size_t size,
     const uint32_t *v = tuning->values + (convolution ? TESS_TUNED_CONVOLUTION_ROWS
                                                       : TESS_TUNED_PRODUCT_ROWS);
     snprintf(text, size, "-DROWS=%u -DPANELS=%u -DDEPTH=%u", v[0], v[1], v[2]);
+}
+
+void tess_tuning_attention_defines(char *text, size_t size,
+                                   const struct tess_tuning *tuning,
+                                   enum tess_variant variant, uint32_t queries)
+{
+    const uint32_t *v = tuning->values;
+    if (variant == TESS_VARIANT_CPU)
+        snprintf(text, size, "-DQUERIES=%u -DROWS=%u -DCOLUMNS=%u", queries,
+                 v[TESS_TUNED_ATTENTION_ROWS], v[TESS_TUNED_ATTENTION_COLUMNS]);
+    else
+        snprintf(text, size, "-DQUERIES=%u -DDEPTH=%u", queries,
+                 v[TESS_TUNED_ATTENTION_DEPTH]);
+}
+
+// On GPUs the queries of a group share its keys, so they have to be of one run; a short
+// one has hardly more than the 64 that fewer registers do.
+uint32_t tess_tuning_attention_queries(const struct tess_tuning *tuning,
+                                       enum tess_variant variant, bool many_runs)
+{
+    bool least = many_runs && variant == TESS_VARIANT_GPU;
+    return least ? *tess_tuned_values(TESS_TUNED_ATTENTION_QUERIES, variant)
+                 : tuning->values[TESS_TUNED_ATTENTION_QUERIES];
 }
 
 const struct tess_tuning *tess_device_tuning(const struct tess_device *dev)

@@ -15,6 +15,10 @@ enum tess_tuned {
     TESS_TUNED_CONVOLUTION_ROWS,
     TESS_TUNED_CONVOLUTION_PANELS,
     TESS_TUNED_CONVOLUTION_DEPTH,
+    TESS_TUNED_ATTENTION_QUERIES, // of a work-item (CPU) or a group (GPU)
+    TESS_TUNED_ATTENTION_ROWS,    // of results in registers (CPU)
+    TESS_TUNED_ATTENTION_COLUMNS, // the same along columns
+    TESS_TUNED_ATTENTION_DEPTH,   // terms of sums that are brought at a time (GPU)
     TESS_TUNED_COUNT
 };
 
@@ -26,6 +30,7 @@ struct tess_tuning {
 struct tess_tuned_parameter {
     const char *name;            // in files
     uint32_t cpu[8], gpu[8];     // what it may be, up to the first 0; none: no parameter
+                                 // of the variant, and 0 by default
     struct tess_tuned_defaults { // of families of devices
         uint32_t cpu, other, intel, amd, nvidia;
     } defaults;
@@ -44,6 +49,13 @@ size_t tess_tuning_local_bytes(const struct tess_tuning *tuning,
 // linear layers.
 void tess_tuning_product_defines(char *text, size_t size,
                                  const struct tess_tuning *tuning, bool convolution);
+// Those of cl/attention.cl; `queries`: tess_tuning_attention_queries().
+void tess_tuning_attention_defines(char *text, size_t size,
+                                   const struct tess_tuning *tuning,
+                                   enum tess_variant variant, uint32_t queries);
+// How many queries are taken together, of many short runs or of one.
+uint32_t tess_tuning_attention_queries(const struct tess_tuning *tuning,
+                                       enum tess_variant variant, bool many_runs);
 
 // ---- tables as text ----
 

@@ -188,8 +188,8 @@ static enum tess_status check_complete(const struct reader *r,
     if (bytes <= info->local_memory)
         return TESS_OK;
     return tess_fail(r->env, TESS_ERR_FILE,
-                     "%s: fields *.rows, *.panels and *.depth take %zu bytes of local "
-                     "memory, expected at most %llu",
+                     "%s: fields *.rows, *.panels, *.queries and *.depth take %zu "
+                     "bytes of local memory, expected at most %llu",
                      r->path, bytes, (unsigned long long)info->local_memory);
 }
 

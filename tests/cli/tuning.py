@@ -11,7 +11,9 @@ VALUES = {"element.columns": [8, 16, 32, 64, 128, 256],
           "product.rows": [8, 16, 32, 64, 128], "product.panels": [1, 2, 4, 8],
           "product.depth": [16, 32, 64, 128, 256],
           "convolution.rows": [8, 16, 32, 64, 128], "convolution.panels": [1, 2, 4, 8],
-          "convolution.depth": [16, 32, 64, 128, 256]}
+          "convolution.depth": [16, 32, 64, 128, 256],
+          "attention.queries": [64, 128, 256, 512], "attention.rows": [4, 8],
+          "attention.columns": [16, 32]}
 
 
 def read_table(text):
@@ -46,6 +48,7 @@ DAMAGES = [
     ({"element__columns": None}, "element.columns", "missing"),
     ({"driver": None}, "driver", "missing"),
     ({"product__size": 64}, "product.size", "expected"),
+    ({"attention__depth": 16}, "attention.depth", "expected"),
     ({"variant": "gpu"}, "variant", "'cpu'"),
 ]
 # Of the stored table only.
@@ -115,7 +118,7 @@ def main():
             assert read_table((where / "home/tessella" / stored).read_text()) == table
             assert set(table) == {"device", "platform", "version", "driver", "variant", *VALUES}, table
             assert all(int(table[name]) in values for name, values in VALUES.items()), table
-            for name in ("group norm, SiLU", "matrix product", "sparse convolution"):
+            for name in ("group norm, SiLU", "matrix product", "sparse convolution", "attention"):
                 assert re.search(rf"# {name}: [\d.]+ \S+/s; program's own table: ", told.out), told.out
         with report.check("it is used from then on, unless it is not to be"):
             decode("stored")

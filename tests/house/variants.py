@@ -26,6 +26,11 @@ def shape(rows, panels, depth):
 # Shapes of tiles (rt/tuning.c) by file and variant: the defaults of families of devices, which come
 # with every row above, then others, which come with the last row.
 SHAPES = {
+    ("attention", 0): ([("-DQUERIES=64", "-DDEPTH=16")],
+                       [("-DQUERIES=128", "-DDEPTH=16"), ("-DQUERIES=64", "-DDEPTH=32"),
+                        ("-DQUERIES=128", "-DDEPTH=32")]),
+    ("attention", 1): ([("-DQUERIES=256", "-DROWS=8", "-DCOLUMNS=32")],
+                       [("-DQUERIES=512", "-DROWS=4", "-DCOLUMNS=16")]),
     ("matmul", 0): ([shape(64, 2, 16), shape(128, 2, 16)], [shape(128, 4, 8), shape(64, 4, 32)]),
     ("matmul", 1): ([shape(64, 4, 128)], [shape(8, 1, 16), shape(128, 8, 256)]),
 }
