@@ -1,38 +1,40 @@
 // Triangles, in tiles of 16 x 16 samples: coverage in whole numbers, depth and attributes
-// by planes.
+// by planes. As pictures, and as words: what is seen at a sample is told by the nearest
+// triangle's number or depth.
 //
 // A triangle, 36 words: corners x0 x1 x2 y0 y1 y2 in 1/256 samples (int), in the order in
 // which the edge functions are positive inside; then planes (value at corner 0, slope in
 // x, slope in y) of 1/z, l1/z and l2/z, where l1 and l2 are the weights of the face's
-// second and third vertex; least and largest 1/z; the number of its face (float); colours
-// of the three vertices; their normals. Where numbers of faces are drawn, the record ends
-// with that.
+// second and third vertex; least and largest 1/z; an unused word; colours of the three
+// vertices; their normals. Words need 12: corners, the plane of 1/z, least and largest
+// 1/z, the number of its face (int).
 //
 // Edges have 26 bits and their products 52, so the edge functions at a tile's first
 // sample are 64 bits wide. From there to other samples they change by whole multiples of
 // 256 that have 32 bits: so the rest is done without the lowest 8 bits, and the start is
 // cut to a number that is only as large as its sign needs.
 //
-// The state of a sample is red (or the number of the face), green, blue, and 1/z of the
-// nearest triangle so far, 0 for none. Of triangles at the same depth the first one
+// The state of a sample is red (or the number of the face, int), green, blue, and 1/z of
+// the nearest triangle so far, 0 for none. Of triangles at the same depth the first one
 // stays.
 #include "common.clh"
 #include "tiles.clh"
 
 #define RECORD      36
-#define FACE_RECORD 18
+#define WORD_RECORD 12
 #define BATCH       64
 #define SUBSAMPLES  256
 #define FAR_START   (1 << 30)
+#define NOTHING     ~0u // as a number
 
-enum { PLANES = 6, LEAST = 15, MOST = 16, NUMBER = 17, COLOURS = 18, NORMALS = 27 };
+enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
+enum { WORD_PLANE = 6, WORD_LEAST = 9, WORD_MOST = 10, WORD_NUMBER = 11 };
 enum {
     CHANNEL_COLOUR,
     CHANNEL_FLAT,
     CHANNEL_NORMAL,
     CHANNEL_DEPTH,
-    CHANNEL_ALPHA, // as colours
-    CHANNEL_FACES
+    CHANNEL_ALPHA // as colours
 };
 
 #if TESS_CPU
@@ -71,13 +73,44 @@ static inline struct setup set_up(global const int *r, int tile_x, int tile_y)
     return t;
 }
 
-static inline ilanes is_inside(const struct setup *t, ilanes x, int y)
+#if TESS_CPU
+// The rows of a tile that a triangle may cover, *from to *to. False: none.
+static inline bool find_rows(int *from, int *to, global const int *r, int tile_y)
 {
-    const ilanes a = t->start[0] + t->dx[0] * y - t->dy[0] * x;
-    const ilanes b = t->start[1] + t->dx[1] * y - t->dy[1] * x;
-    const ilanes c = t->start[2] + t->dx[2] * y - t->dy[2] * x;
+    const int top = min(r[3], min(r[4], r[5])) - tile_y;
+    const int bottom = max(r[3], max(r[4], r[5])) - tile_y;
+    *from = max(0, (top + SUBSAMPLES - 1) >> 8);
+    *to = min(TILE - 1, bottom >> 8);
+    return *from <= *to;
+}
+
+// The edge functions along a row; t->dx is added from row to row.
+struct edges {
+    int16 a, b, c;
+};
+
+static inline struct edges edges_at(const struct setup *t, int16 x, int y)
+{
+    return (struct edges){t->start[0] + t->dx[0] * y - t->dy[0] * x,
+                          t->start[1] + t->dx[1] * y - t->dy[1] * x,
+                          t->start[2] + t->dx[2] * y - t->dy[2] * x};
+}
+
+static inline void next_row(struct edges *e, const struct setup *t)
+{
+    e->a += t->dx[0];
+    e->b += t->dx[1];
+    e->c += t->dx[2];
+}
+#else
+static inline bool is_inside(const struct setup *t, int x, int y)
+{
+    const int a = t->start[0] + t->dx[0] * y - t->dy[0] * x;
+    const int b = t->start[1] + t->dx[1] * y - t->dy[1] * x;
+    const int c = t->start[2] + t->dx[2] * y - t->dy[2] * x;
     return (a | b | c) >= 0;
 }
+#endif
 
 static inline lanes plane_at(global const float *plane, lanes x, float y)
 {
@@ -150,7 +183,6 @@ kernel void draw_triangles(global float *state, global const float *records,
     const size_t tile = (size_t)row * cols + col;
     global float *samples = state + tile * STATE;
     const u32 end = offsets[tile + 1];
-    const u32 words = channel == CHANNEL_FACES ? FACE_RECORD : RECORD;
     const float4 key = (float4)(key_x, key_y, key_z, 0.0f);
     const float4 head = (float4)(head_x, head_y, head_z, 0.0f);
     if (first)
@@ -160,18 +192,16 @@ kernel void draw_triangles(global float *state, global const float *records,
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
     for (u32 i = offsets[tile]; i < end; i++) {
-        global const float *r = records + (size_t)list[i] * words;
+        global const float *r = records + (size_t)list[i] * RECORD;
         global const int *corners = (global const int *)r;
-        const int top = min(corners[3], min(corners[4], corners[5])) - tile_y;
-        const int bottom = max(corners[3], max(corners[4], corners[5])) - tile_y;
-        const int from = max(0, (top + SUBSAMPLES - 1) >> 8),
-                  to = min(TILE - 1, bottom >> 8);
-        if (from > to)
+        int from, to;
+        if (!find_rows(&from, &to, corners, tile_y))
             continue;
         const struct setup t = set_up(corners, tile_x, tile_y);
         const float16 dx = t.x + CONVERT(x);
-        for (int y = from; y <= to; y++) {
-            const int16 inside = is_inside(&t, x, y);
+        struct edges e = edges_at(&t, x, from);
+        for (int y = from; y <= to; y++, next_row(&e, &t)) {
+            const int16 inside = (e.a | e.b | e.c) >= 0;
             if (!any(inside))
                 continue;
             const float dy = t.y + (float)y;
@@ -182,16 +212,12 @@ kernel void draw_triangles(global float *state, global const float *records,
             const int16 nearer = inside & (inverse_z > before);
             if (!any(nearer))
                 continue;
-            vstore16(select(before, inverse_z, nearer), 3, s);
-            if (channel == CHANNEL_FACES) {
-                vstore16(select(vload16(0, s), (float16)r[NUMBER], nearer), 0, s);
-                continue;
-            }
             float16 red, green, blue;
             look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
             vstore16(select(vload16(0, s), red, nearer), 0, s);
             vstore16(select(vload16(1, s), green, nearer), 1, s);
             vstore16(select(vload16(2, s), blue, nearer), 2, s);
+            vstore16(select(before, inverse_z, nearer), 3, s);
         }
     }
 }
@@ -220,14 +246,13 @@ draw_triangles(global float *state, global const float *records,
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
     const u32 end = offsets[tile + 1];
-    const u32 words = channel == CHANNEL_FACES ? FACE_RECORD : RECORD;
     for (u32 start = offsets[tile]; start < end; start += BATCH) {
         const u32 count = min((u32)BATCH, end - start);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (lane < count) {
             const u32 number = list[start + lane];
             numbers[lane] = number;
-            setups[lane] = set_up((global const int *)(records + (size_t)number * words),
+            setups[lane] = set_up((global const int *)(records + (size_t)number * RECORD),
                                   tile_x, tile_y);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -235,23 +260,155 @@ draw_triangles(global float *state, global const float *records,
             const struct setup t = setups[i];
             if (!is_inside(&t, (int)lx, (int)ly))
                 continue;
-            global const float *r = records + (size_t)numbers[i] * words;
+            global const float *r = records + (size_t)numbers[i] * RECORD;
             const float dx = t.x + (float)lx, dy = t.y + (float)ly;
             const float inverse_z =
                 clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
             if (inverse_z <= nearest)
                 continue;
             nearest = inverse_z;
-            if (channel == CHANNEL_FACES)
-                red = r[NUMBER];
-            else
-                look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
+            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
         }
     }
     s[0] = red;
     s[TILE] = green;
     s[2 * TILE] = blue;
     s[3 * TILE] = nearest;
+}
+#endif
+
+// Draw words: of each pixel, a sample wide, the number of the nearest triangle or its
+// 1/z, or nothing but a byte that is set at each number that is seen. `out`: pixels of
+// the band, width x rows, or bytes, zeros before. Work-items: as in src/render/tiles.h.
+#if TESS_CPU
+// A row of a tile that ends inside the picture or beyond it.
+static inline void put_row(global u32 *to, int16 words, int count)
+{
+    if (count >= TILE) {
+        vstore16(words, 0, (global int *)to);
+        return;
+    }
+    int lanes[TILE];
+    vstore16(words, 0, lanes);
+    for (int i = 0; i < count; i++)
+        to[i] = as_uint(lanes[i]);
+}
+
+static inline void mark_row(global uchar *marks, int16 numbers)
+{
+    int lanes[TILE];
+    vstore16(numbers, 0, lanes);
+    for (int i = 0; i < TILE; i++)
+        if (lanes[i] != -1)
+            marks[lanes[i]] = 1;
+}
+
+kernel void draw_words(global float *state, global const float *records,
+                       global const u32 *offsets, global const u32 *list, u32 cols,
+                       u32 tile_row0, u32 first, u32 last, global u32 *out, u32 width,
+                       u32 rows, u32 marks, u32 depths)
+{
+    const u32 col = get_global_id(0), row = get_global_id(1);
+    const size_t tile = (size_t)row * cols + col;
+    global float *samples = state + tile * STATE;
+    const u32 begin = offsets[tile], end = offsets[tile + 1];
+    float16 nearest[TILE];
+    int16 numbers[TILE];
+    if (marks && first && begin == end)
+        return;
+    for (u32 y = 0; y < TILE; y++) {
+        numbers[y] = first ? (int16)NOTHING : as_int16(vload16(4 * y, samples));
+        nearest[y] = first ? (float16)0.0f : vload16(4 * y + 3, samples);
+    }
+    const int16 x = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const int tile_x = (int)col * TILE * SUBSAMPLES;
+    const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
+    for (u32 i = begin; i < end; i++) {
+        global const float *r = records + (size_t)list[i] * WORD_RECORD;
+        global const int *corners = (global const int *)r;
+        int from, to;
+        if (!find_rows(&from, &to, corners, tile_y))
+            continue;
+        const struct setup t = set_up(corners, tile_x, tile_y);
+        const float16 dx = t.x + CONVERT(x);
+        const float16 least = r[WORD_LEAST], most = r[WORD_MOST];
+        const int16 number = corners[WORD_NUMBER];
+        struct edges e = edges_at(&t, x, from);
+        for (int y = from; y <= to; y++, next_row(&e, &t)) {
+            float16 inverse_z = plane_at(r + WORD_PLANE, dx, t.y + (float)y);
+            inverse_z = inverse_z < least ? least : inverse_z;
+            inverse_z = inverse_z > most ? most : inverse_z;
+            const int16 nearer = (e.a | e.b | e.c) >= 0 & inverse_z > nearest[y];
+            nearest[y] = nearer ? inverse_z : nearest[y];
+            numbers[y] = nearer ? number : numbers[y];
+        }
+    }
+    for (u32 y = 0; y < TILE; y++) {
+        const u32 pixel = row * TILE + y;
+        if (!last) {
+            vstore16(as_float16(numbers[y]), 4 * y, samples);
+            vstore16(nearest[y], 4 * y + 3, samples);
+        } else if (marks) {
+            mark_row((global uchar *)out, numbers[y]);
+        } else if (pixel < rows) {
+            put_row(out + (size_t)pixel * width + col * TILE,
+                    depths ? as_int16(nearest[y]) : numbers[y],
+                    (int)(width - col * TILE));
+        }
+    }
+}
+#else
+kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
+draw_words(global float *state, global const float *records, global const u32 *offsets,
+           global const u32 *list, u32 cols, u32 tile_row0, u32 first, u32 last,
+           global u32 *out, u32 width, u32 rows, u32 marks, u32 depths)
+{
+    local struct setup setups[BATCH];
+    local u32 places[BATCH];
+    const u32 lx = get_local_id(0), ly = get_local_id(1), lane = ly * TILE + lx;
+    const u32 col = get_global_id(0) / TILE, row = get_global_id(1) / TILE;
+    const size_t tile = (size_t)row * cols + col;
+    global float *s = state + tile * STATE + ly * 4 * TILE + lx;
+    u32 seen = first ? NOTHING : as_uint(s[0]);
+    float nearest = first ? 0.0f : s[3 * TILE];
+    const int tile_x = (int)col * TILE * SUBSAMPLES;
+    const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
+    const u32 end = offsets[tile + 1];
+    for (u32 start = offsets[tile]; start < end; start += BATCH) {
+        const u32 count = min((u32)BATCH, end - start);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < count) {
+            const u32 place = list[start + lane];
+            places[lane] = place;
+            setups[lane] =
+                set_up((global const int *)(records + (size_t)place * WORD_RECORD),
+                       tile_x, tile_y);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (u32 i = 0; i < count; i++) {
+            const struct setup t = setups[i];
+            if (!is_inside(&t, (int)lx, (int)ly))
+                continue;
+            global const float *r = records + (size_t)places[i] * WORD_RECORD;
+            const float inverse_z =
+                clamp(plane_at(r + WORD_PLANE, t.x + (float)lx, t.y + (float)ly),
+                      r[WORD_LEAST], r[WORD_MOST]);
+            if (inverse_z <= nearest)
+                continue;
+            nearest = inverse_z;
+            seen = as_uint(r[WORD_NUMBER]);
+        }
+    }
+    const u32 x = col * TILE + lx, y = row * TILE + ly;
+    if (!last) {
+        s[0] = as_float(seen);
+        s[3 * TILE] = nearest;
+    } else if (marks) {
+        if (seen != NOTHING)
+            ((global uchar *)out)[seen] = 1;
+    } else if (x < width && y < rows) {
+        out[(size_t)y * width + x] = depths ? as_uint(nearest) : seen;
+    }
 }
 #endif
 
@@ -278,48 +435,6 @@ resolve_triangles(global uchar4 *pixels, global const float *state, u32 cols, u3
         (uchar4)(convert_uchar_sat_rte(sum.x * scale),
                  convert_uchar_sat_rte(sum.y * scale),
                  convert_uchar_sat_rte(sum.z * scale), convert_uchar_sat_rte(share));
-}
-
-// Samples to 1/z of the nearest triangle, a float in each pixel's place; 0: none. One
-// sample a pixel.
-kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-resolve_depths(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
-               u32 supersampling)
-{
-    const u32 x = get_global_id(0), y = get_global_id(1);
-    if (x >= width)
-        return;
-    global const float *s = sample_at(state, cols, x, y);
-    pixels[(size_t)y * width + x] = as_uchar4(s[3 * TILE]);
-}
-
-// Samples to numbers of faces; all bits set: none. One sample a pixel.
-kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-resolve_faces(global uchar4 *pixels, global const float *state, u32 cols, u32 width,
-              u32 supersampling)
-{
-    const u32 x = get_global_id(0), y = get_global_id(1);
-    if (x >= width)
-        return;
-    global const float *s = sample_at(state, cols, x, y);
-    global int *to = (global int *)pixels + (size_t)y * width + x;
-#if TESS_CPU
-    // The first of 16 pixels does all of them.
-    if (x % TILE)
-        return;
-    const int16 ids =
-        select((int16)-1, convert_int16(vload16(0, s)), vload16(3, s) > 0.0f);
-    if (x + TILE <= width) {
-        vstore16(ids, 0, to);
-        return;
-    }
-    int lanes[TILE];
-    vstore16(ids, 0, lanes);
-    for (u32 i = 0; x + i < width; i++)
-        to[i] = lanes[i];
-#else
-    *to = s[3 * TILE] > 0.0f ? convert_int(s[0]) : -1;
-#endif
 }
 
 // Samples to two numbers in 0..1, which red and green are, as 16 bits each; all bits set:

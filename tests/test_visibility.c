@@ -1,4 +1,5 @@
 // Face numbers as pictures, and what views from all around see of a mesh.
+#include "mesh_shapes.h"
 #include "test_render.h"
 
 #include "render/mesh.h"
@@ -82,7 +83,7 @@ static void test_visibility(void **state)
         struct tess_stage_report report;
         float visibility[24], again[24];
         size_t views = tiny() ? 8 : 64;
-        uint32_t size = tiny() ? 32 : 96;
+        uint32_t size = tiny() ? 16 : 96;
         assert_int_equal(tess_mesh_visibility(visibility, &report, s->dev, &s->budget,
                                               &mesh, views, size),
                          TESS_OK);
@@ -96,6 +97,17 @@ static void test_visibility(void **state)
         // From radius 2 that is the cap above 0.3: a share of (1 - 0.15) / 2.
         assert_true(fabs(side - 0.425) < 0.05);
         assert_string_equal(report.name, "visibility");
+        // What is in a picture of numbers is seen.
+        struct tess_camera first = tess_sphere_camera(0, views);
+        uint32_t ids[96 * 96];
+        size_t pixels = 0;
+        draw_words(ids, s, &mesh, TESS_WORDS_FACES, &first, size);
+        for (size_t p = 0; p < (size_t)size * size; p++)
+            if (ids[p] != TESS_NO_WORD) {
+                assert_true(visibility[ids[p]] > 0);
+                pixels++;
+            }
+        assert_true(pixels > (size_t)size * size / 20);
         // The same in the smallest budget.
         assert_int_equal(tess_render_mesh_plan(&report, s->dev, &s->budget, size, 1),
                          TESS_OK);
@@ -105,6 +117,62 @@ static void test_visibility(void **state)
             TESS_OK);
         assert_true(report.peak_bytes <= s->budget.device_bytes);
         assert_memory_equal(visibility, again, sizeof again);
+        tess_mesh_clear(&mesh);
+        close_setting(s);
+    }
+}
+
+// Counts are those of pictures of face numbers, whether bands are read as marks (all of
+// this mesh's faces are less than the picture) or as words (more than the least band),
+// and with lists in several segments.
+static void test_marks(void **state)
+{
+    struct tmp *tmp = *state;
+    for (size_t i = 0; i < 2; i++) {
+        struct setting *s = open_setting(variants[i]);
+        size_t views = tiny() ? 1 : 7;
+        uint32_t size = tiny() ? 17 : 50;
+        struct tess_mesh mesh =
+            make_sphere(tmp, tiny() ? 23 : 48, tiny() ? 24 : 96, 0.5f);
+        size_t least_band = (size_t)4 * 16 * size, faces = mesh.faces;
+        assert_true(faces > least_band && faces <= (size_t)4 * size * size);
+        float *visibility = malloc(faces * sizeof *visibility);
+        float *wanted = calloc(faces, sizeof *wanted);
+        uint32_t *ids = malloc((size_t)size * size * sizeof *ids);
+        size_t *last = calloc(faces, sizeof *last), seen = 0;
+        for (size_t v = 0; v < views; v++) {
+            struct tess_camera camera = tess_sphere_camera(v, views);
+            draw_words(ids, s, &mesh, TESS_WORDS_FACES, &camera, size);
+            for (size_t p = 0; p < (size_t)size * size; p++)
+                if (ids[p] != TESS_NO_WORD && last[ids[p]] != v + 1) {
+                    last[ids[p]] = v + 1;
+                    wanted[ids[p]]++;
+                }
+        }
+        for (size_t f = 0; f < faces; f++) {
+            seen += wanted[f] > 0;
+            wanted[f] = (float)((double)wanted[f] / (double)views);
+        }
+        assert_true(seen > faces / 10 && seen < faces);
+        struct tess_stage_report report;
+        assert_int_equal(
+            tess_mesh_visibility_plan(&report, s->dev, &s->budget, views, size), TESS_OK);
+        const size_t budgets[] = {s->budget.device_bytes, report.floor_bytes};
+        for (size_t b = 0; b < 2; b++) {
+            s->budget.device_bytes = budgets[b];
+            assert_int_equal(tess_mesh_visibility(visibility, &report, s->dev, &s->budget,
+                                                  &mesh, views, size),
+                             TESS_OK);
+            assert_true(report.peak_bytes <= budgets[b]);
+            // Less than the words of a view comes back only where marks do.
+            assert_int_equal(report.counters.downloaded,
+                             views * (b ? (size_t)4 * size * size : faces));
+            assert_memory_equal(visibility, wanted, faces * sizeof *wanted);
+        }
+        free(visibility);
+        free(wanted);
+        free(ids);
+        free(last);
         tess_mesh_clear(&mesh);
         close_setting(s);
     }
@@ -122,10 +190,13 @@ static void test_cameras(void **state)
     }
 }
 
-int main(void)
+// An argument picks tests by a pattern, such as *_marks.
+int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_visibility),
-                                       cmocka_unit_test(test_cameras)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_visibility),
+        cmocka_unit_test(test_marks), cmocka_unit_test(test_cameras)};
+    return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

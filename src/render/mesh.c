@@ -14,16 +14,15 @@
 
 #include "base/alloc.h"
 #include "render/camera.h"
-#include "render/tiles.h"
 
 #define NEAR       0.01
 #define SUBSAMPLES 256
 #define GREY       0.8f
 // As in cl/raster.cl.
-#define RECORD        36
-#define FACE_RECORD   18
-#define CHANNEL_FACES 5 // beyond those of enum tess_channel
-enum { PLANES = 6, LEAST = 15, MOST = 16, NUMBER = 17, COLOURS = 18, NORMALS = 27 };
+#define RECORD      36
+#define WORD_RECORD 12
+enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
+enum { WORD_PLANE = 6, WORD_LEAST = 9, WORD_MOST = 10, WORD_NUMBER = 11 };
 
 #define CLIP_PLANES 5
 #define POLYGON_MAX (3 + CLIP_PLANES)
@@ -54,7 +53,6 @@ struct triangle {
 struct job {
     const struct tess_mesh *mesh;
     enum tess_channel channel;
-    bool numbers; // of faces are drawn, and depths, instead of a channel
     struct tess_view view;
     double samples; // across the picture
     struct vertex *vertices;
@@ -149,49 +147,54 @@ static void load_corners(struct corner out[3], const struct job *job, size_t ind
 
 // Twice the signed area; positive where edge functions are positive inside, which is the
 // back of a face because y points down.
-static int64_t doubled_area(const struct corner c[3])
+static int64_t doubled_area(const int32_t x[3], const int32_t y[3])
 {
-    return (int64_t)(c[1].x - c[0].x) * (c[2].y - c[0].y) -
-           (int64_t)(c[1].y - c[0].y) * (c[2].x - c[0].x);
+    return (int64_t)(x[1] - x[0]) * (y[2] - y[0]) -
+           (int64_t)(y[1] - y[0]) * (x[2] - x[0]);
 }
 
 // ---- triangles ----
 
-// The tiles that samples from `low` to `high`, in 1/256 samples, are in: [*first, *end).
-static void tile_range(uint16_t *first, uint16_t *end, const int32_t x[3], double samples)
+struct range {
+    int32_t first, end;
+};
+
+// The tiles that samples from the least to the largest of x, in 1/256 samples, are in.
+static struct range tile_range(const int32_t x[3], int32_t last)
 {
-    int32_t low = x[0], high = x[0], last = (int32_t)samples - 1;
-    for (int i = 1; i < 3; i++) {
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-    }
+    int32_t low = x[0] < x[1] ? x[0] : x[1], high = x[0] < x[1] ? x[1] : x[0];
+    low = x[2] < low ? x[2] : low;
+    high = x[2] > high ? x[2] : high;
     low = low <= 0 ? 0 : (low + SUBSAMPLES - 1) / SUBSAMPLES;
     high = high < 0 ? -1 : high / SUBSAMPLES;
     high = high > last ? last : high;
-    *first = *end = 0;
-    if (low <= high) {
-        *first = (uint16_t)(low / TESS_TILE);
-        *end = (uint16_t)(high / TESS_TILE + 1);
-    }
+    if (low > high)
+        return (struct range){0, 0};
+    return (struct range){low / TESS_TILE, high / TESS_TILE + 1};
 }
 
-// Add a triangle if a sample may be inside it.
-static enum tess_status add_triangle(struct job *job, struct tess_env *env,
-                                     struct triangle triangle)
+// Have room for so many more triangles.
+static enum tess_status make_room(struct job *job, struct tess_env *env, size_t more)
 {
-    TESS_TRY(tess_grow(&job->triangles, &job->triangle_capacity, env, job->count + 1,
+    TESS_TRY(tess_grow(&job->triangles, &job->triangle_capacity, env, job->count + more,
                        sizeof *job->triangles, "triangles"));
-    TESS_TRY(tess_grow(&job->boxes, &job->box_capacity, env, job->count + 1,
-                       sizeof *job->boxes, "triangles"));
+    return tess_grow(&job->boxes, &job->box_capacity, env, job->count + more,
+                     sizeof *job->boxes, "triangles");
+}
+
+// Add a triangle if a sample may be inside it. There is room.
+static void add_triangle(struct job *job, struct triangle triangle, const int32_t x[3],
+                         const int32_t y[3])
+{
+    int32_t last = (int32_t)job->samples - 1;
+    struct range cols = tile_range(x, last), rows = tile_range(y, last);
+    if (cols.first == cols.end || rows.first == rows.end || doubled_area(x, y) == 0)
+        return;
     job->triangles[job->count] = triangle;
-    struct corner c[3];
-    load_corners(c, job, job->count);
-    struct tess_tile_box *box = &job->boxes[job->count];
-    tile_range(&box->x0, &box->x1, (int32_t[]){c[0].x, c[1].x, c[2].x}, job->samples);
-    tile_range(&box->y0, &box->y1, (int32_t[]){c[0].y, c[1].y, c[2].y}, job->samples);
-    if (box->x0 < box->x1 && box->y0 < box->y1 && doubled_area(c) != 0)
-        job->count++;
-    return TESS_OK;
+    job->boxes[job->count] =
+        (struct tess_tile_box){(uint16_t)cols.first, (uint16_t)rows.first,
+                               (uint16_t)cols.end, (uint16_t)rows.end};
+    job->count++;
 }
 
 // Where the edge from inside to outside meets the plane.
@@ -239,32 +242,35 @@ static enum tess_status add_clipped(struct job *job, struct tess_env *env, uint3
     int current = 0;
     for (int plane = 0; plane < CLIP_PLANES && count >= 3; plane++, current = !current)
         count = cut_polygon(job, polygon[!current], polygon[current], count, plane);
+    TESS_TRY(make_room(job, env, job->mesh->faces - face + POLYGON_MAX));
+    TESS_TRY(tess_grow(&job->clipped, &job->clipped_capacity, env,
+                       job->clipped_count + POLYGON_MAX, sizeof *job->clipped,
+                       "clipped triangles"));
     for (size_t i = 2; i < count; i++) {
-        TESS_TRY(tess_grow(&job->clipped, &job->clipped_capacity, env,
-                           job->clipped_count + 1, sizeof *job->clipped,
-                           "clipped triangles"));
-        struct corner *corners = job->clipped[job->clipped_count];
-        corners[0] = project(job, &polygon[current][0]);
-        corners[1] = project(job, &polygon[current][i - 1]);
-        corners[2] = project(job, &polygon[current][i]);
-        TESS_TRY(add_triangle(job, env,
-                              (struct triangle){face, (uint32_t)job->clipped_count}));
-        job->clipped_count++;
+        struct corner *c = job->clipped[job->clipped_count];
+        c[0] = project(job, &polygon[current][0]);
+        c[1] = project(job, &polygon[current][i - 1]);
+        c[2] = project(job, &polygon[current][i]);
+        add_triangle(job, (struct triangle){face, (uint32_t)job->clipped_count++},
+                     (int32_t[]){c[0].x, c[1].x, c[2].x},
+                     (int32_t[]){c[0].y, c[1].y, c[2].y});
     }
     return TESS_OK;
 }
 
 static enum tess_status add_faces(struct job *job, struct tess_env *env)
 {
-    for (size_t f = 0; f < job->mesh->faces; f++) {
-        const uint32_t *face = job->mesh->indices + 3 * f;
-        bool inside = true;
-        for (int i = 0; i < 3; i++) {
-            assert(face[i] < job->mesh->vertices);
-            inside = inside && job->vertices[face[i]].inverse_z > 0;
-        }
-        if (inside)
-            TESS_TRY(add_triangle(job, env, (struct triangle){(uint32_t)f, UNCLIPPED}));
+    const struct tess_mesh *mesh = job->mesh;
+    TESS_TRY(make_room(job, env, mesh->faces));
+    for (size_t f = 0; f < mesh->faces; f++) {
+        const uint32_t *face = mesh->indices + 3 * f;
+        assert(face[0] < mesh->vertices && face[1] < mesh->vertices &&
+               face[2] < mesh->vertices);
+        const struct vertex *a = &job->vertices[face[0]], *b = &job->vertices[face[1]],
+                            *c = &job->vertices[face[2]];
+        if (a->inverse_z > 0 && b->inverse_z > 0 && c->inverse_z > 0)
+            add_triangle(job, (struct triangle){(uint32_t)f, UNCLIPPED},
+                         (int32_t[]){a->x, b->x, c->x}, (int32_t[]){a->y, b->y, c->y});
         else
             TESS_TRY(add_clipped(job, env, (uint32_t)f));
     }
@@ -318,51 +324,70 @@ static void set_vertices(union tess_word *out, const struct job *job,
         }
 }
 
+// Corners, turned round if need be, with the plane of 1/z and its least and largest
+// value. Returns twice the area. *back: they were not turned.
+static double set_corners(union tess_word *out, union tess_word *plane,
+                          union tess_word *least, union tess_word *most,
+                          struct corner c[3], bool *back)
+{
+    int64_t area = doubled_area((int32_t[]){c[0].x, c[1].x, c[2].x},
+                                (int32_t[]){c[0].y, c[1].y, c[2].y});
+    *back = area > 0;
+    if (!*back) {
+        struct corner swap = c[1];
+        c[1] = c[2];
+        c[2] = swap;
+        area = -area;
+    }
+    float z0 = c[0].inverse_z, z1 = c[1].inverse_z, z2 = c[2].inverse_z;
+    for (int i = 0; i < 3; i++) {
+        out[i].i32 = c[i].x;
+        out[3 + i].i32 = c[i].y;
+    }
+    float low = z0 < z1 ? z0 : z1, high = z0 < z1 ? z1 : z0;
+    least->f32 = z2 < low ? z2 : low;
+    most->f32 = z2 > high ? z2 : high;
+    set_plane(plane, c, (double)area, (double[]){z0, z1, z2});
+    return (double)area;
+}
+
 static void record(void *user, size_t index, union tess_word *out)
 {
     const struct job *job = user;
     struct corner c[3];
     load_corners(c, job, index);
-    bool back = doubled_area(c) > 0;
-    if (!back) {
-        struct corner swap = c[1];
-        c[1] = c[2];
-        c[2] = swap;
-    }
-    double area = (double)doubled_area(c), inverse_z[3], weights[2][3];
-    float least = c[0].inverse_z, most = c[0].inverse_z;
-    for (int i = 0; i < 3; i++) {
-        out[i].i32 = c[i].x;
-        out[3 + i].i32 = c[i].y;
-        inverse_z[i] = c[i].inverse_z;
+    bool back;
+    double area = set_corners(out, out + PLANES, out + LEAST, out + MOST, c, &back);
+    double weights[2][3];
+    for (int i = 0; i < 3; i++)
         for (int k = 0; k < 2; k++)
             weights[k][i] = (double)c[i].weights[k] * c[i].inverse_z;
-        least = fminf(least, c[i].inverse_z);
-        most = fmaxf(most, c[i].inverse_z);
-    }
-    set_plane(out + PLANES, c, area, inverse_z);
-    out[LEAST].f32 = least;
-    out[MOST].f32 = most;
-    out[NUMBER].f32 = (float)job->triangles[index].face;
-    if (job->numbers)
-        return;
     set_plane(out + PLANES + 3, c, area, weights[0]);
     set_plane(out + PLANES + 6, c, area, weights[1]);
     set_vertices(out, job, job->mesh->indices + 3 * (size_t)job->triangles[index].face,
                  back);
 }
 
-static struct tess_tiles describe(struct job *job, const char *resolve, uint32_t size,
-                                  uint32_t supersampling)
+static void word_record(void *user, size_t index, union tess_word *out)
+{
+    const struct job *job = user;
+    struct corner c[3];
+    load_corners(c, job, index);
+    bool back;
+    set_corners(out, out + WORD_PLANE, out + WORD_LEAST, out + WORD_MOST, c, &back);
+    out[WORD_NUMBER].i32 = (int32_t)job->triangles[index].face;
+}
+
+static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t supersampling)
 {
     struct tess_tiles tiles = {.name = "mesh drawing",
                                .file = "raster",
                                .raster = "draw_triangles",
-                               .resolve = resolve,
+                               .resolve = "resolve_triangles",
                                .flop = 24,
                                .size = size,
                                .supersampling = supersampling,
-                               .record_words = job->numbers ? FACE_RECORD : RECORD,
+                               .record_words = RECORD,
                                .count = job->count,
                                .boxes = job->boxes,
                                .record = record,
@@ -383,8 +408,7 @@ static struct tess_tiles describe(struct job *job, const char *resolve, uint32_t
         tiles.extra[0] = (struct tess_arg)TESS_F32ARG((float)front);
         tiles.extra[1] = (struct tess_arg)TESS_F32ARG((float)slope);
     }
-    uint32_t channel = job->numbers ? CHANNEL_FACES : job->channel;
-    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(channel);
+    tiles.extra[6] = (struct tess_arg)TESS_U32ARG(job->channel);
     return tiles;
 }
 
@@ -416,7 +440,7 @@ static enum tess_status draw(struct tess_picture *out, struct tess_stage_report 
     job->samples = size * supersampling;
     enum tess_status status = look(job, env, camera);
     if (!status) {
-        struct tess_tiles tiles = describe(job, "resolve_triangles", size, supersampling);
+        struct tess_tiles tiles = describe(job, size, supersampling);
         status = tess_tiles_run(out, report, dev, budget, &tiles);
     }
     clear_job(job);
@@ -445,13 +469,21 @@ struct words_job {
 
 static struct tess_tiles describe_words(struct words_job *words)
 {
-    static const char *const resolve[] = {[TESS_WORDS_FACES] = "resolve_faces",
-                                          [TESS_WORDS_DEPTHS] = "resolve_depths",
-                                          [TESS_WORDS_COORDINATES] =
-                                              "resolve_coordinates"};
-    struct tess_tiles tiles =
-        describe(&words->job, resolve[words->views->words], words->views->size, 1);
-    tiles.name = words->views->name;
+    const struct tess_word_views *views = words->views;
+    struct tess_tiles tiles = describe(&words->job, views->size, 1);
+    tiles.name = views->name;
+    if (views->words == TESS_WORDS_COORDINATES) {
+        tiles.resolve = "resolve_coordinates";
+        return tiles;
+    }
+    const struct tess_mesh *mesh = words->job.mesh;
+    tiles.raster = "draw_words";
+    tiles.resolve = NULL;
+    tiles.record_words = WORD_RECORD;
+    tiles.record = word_record;
+    tiles.numbers = views->mark ? (mesh->faces ? mesh->faces : 1) : 0;
+    memset(tiles.extra, 0, sizeof tiles.extra);
+    tiles.extra[0] = (struct tess_arg)TESS_U32ARG(views->words == TESS_WORDS_DEPTHS);
     return tiles;
 }
 
@@ -469,6 +501,12 @@ static enum tess_status end_words(void *user, size_t view,
 {
     const struct words_job *words = user;
     return words->views->see(words->views->user, view, picture->pixels);
+}
+
+static enum tess_status mark_words(void *user, size_t view, const uint8_t *marks)
+{
+    const struct words_job *words = user;
+    return words->views->mark(words->views->user, view, marks);
 }
 
 // Texture coordinates as red and green, for free().
@@ -489,28 +527,22 @@ enum tess_status tess_render_words(struct tess_stage_report *report,
 {
     struct tess_env *env = tess_device_env(dev);
     struct tess_mesh painted = *mesh;
-    bool numbers = views->words != TESS_WORDS_COORDINATES;
+    bool coordinates = views->words == TESS_WORDS_COORDINATES;
     uint32_t size = views->size, supersampling = 1;
     TESS_TRY(tess_tiles_check(&size, &supersampling, 1, env));
-    if (views->words == TESS_WORDS_FACES && mesh->faces > TESS_FACES_MAX)
-        return tess_fail(env, TESS_ERR_ARG,
-                         "a mesh of %zu faces is beyond the largest whose faces can be "
-                         "told apart, %u (simplify it)",
-                         mesh->faces, TESS_FACES_MAX);
-    if (!numbers)
+    if (coordinates)
         TESS_TRY(paint_coordinates(&painted.attributes, env, mesh));
-    struct words_job words = {.job = {.mesh = &painted,
-                                      .channel = TESS_CHANNEL_FLAT,
-                                      .numbers = numbers,
-                                      .samples = size},
-                              .env = env,
-                              .views = views};
+    struct words_job words = {
+        .job = {.mesh = &painted, .channel = TESS_CHANNEL_FLAT, .samples = size},
+        .env = env,
+        .views = views};
     struct tess_tiles tiles = describe_words(&words);
-    enum tess_status status = tess_tiles_run_views(
-        report, dev, budget, &tiles,
-        &(struct tess_tiles_views){views->count, begin_words, end_words, &words});
+    enum tess_status status =
+        tess_tiles_run_views(report, dev, budget, &tiles,
+                             &(struct tess_tiles_views){views->count, begin_words,
+                                                        end_words, mark_words, &words});
     clear_job(&words.job);
-    if (!numbers)
+    if (coordinates)
         free(painted.attributes);
     return status;
 }
@@ -522,9 +554,7 @@ enum tess_status tess_render_words_plan(struct tess_stage_report *report,
 {
     uint32_t size = views->size, supersampling = 1;
     TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
-    struct words_job words = {
-        .job = {.numbers = views->words != TESS_WORDS_COORDINATES, .samples = size},
-        .views = views};
+    struct words_job words = {.job = {.samples = size}, .views = views};
     struct tess_tiles tiles = describe_words(&words);
     return tess_tiles_plan_views(report, dev, budget, &tiles, views->count);
 }
@@ -536,6 +566,6 @@ enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,
 {
     TESS_TRY(tess_tiles_check(&size, &supersampling, 4, tess_device_env(dev)));
     struct job job = {.mesh = NULL};
-    struct tess_tiles tiles = describe(&job, "resolve_triangles", size, supersampling);
+    struct tess_tiles tiles = describe(&job, size, supersampling);
     return tess_tiles_plan(report, dev, budget, &tiles);
 }

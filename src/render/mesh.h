@@ -3,7 +3,7 @@
 #define TESS_RENDER_MESH_H
 
 #include "base/mesh.h"
-#include "mem/stage.h"
+#include "render/tiles.h"
 
 // Render in perspective with a z-buffer, both sides of faces, from 0.01 in front of the
 // eye on.
@@ -38,8 +38,6 @@ enum tess_words {
     // TESS_NO_WORD. The mesh has texture coordinates.
     TESS_WORDS_COORDINATES,
 };
-#define TESS_NO_WORD   UINT32_MAX
-#define TESS_FACES_MAX (1u << 24) // that TESS_WORDS_FACES tells apart
 
 // Views of one size.
 struct tess_word_views {
@@ -50,11 +48,13 @@ struct tess_word_views {
     struct tess_camera (*camera)(void *user, size_t view);
     // words [size][size], row 0 at the top.
     enum tess_status (*see)(void *user, size_t view, const void *words);
+    // Instead of TESS_WORDS_FACES, if not NULL: 1 for each face that has a pixel, else 0.
+    enum tess_status (*mark)(void *user, size_t view, const uint8_t *faces);
     void *user;
 };
 
-// Draw all views in one stage. Rules and statuses of tess_render_mesh(); TESS_ERR_ARG:
-// more faces than TESS_FACES_MAX.
+// Draw all views in one stage, and call back view by view. Rules and statuses of
+// tess_render_mesh().
 enum tess_status tess_render_words(struct tess_stage_report *report,
                                    struct tess_device *dev, struct tess_budget *budget,
                                    const struct tess_mesh *mesh,

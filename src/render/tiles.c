@@ -4,6 +4,9 @@
 // its buffers hold: a segment. The host sorts each segment into lists, stably, by
 // counting.
 //
+// Launches are only queued: the host has the next segment ready, be it of the next view,
+// before it waits for what the device made.
+//
 // Bands end on rows of pixels as well as on rows of tiles, so a unit of bands is lcm(16,
 // S) rows of samples for a supersampling of S.
 #include "render/tiles.h"
@@ -27,32 +30,51 @@
 // Rows [y0, y1) of tiles, and how much fits into a segment.
 struct band {
     uint32_t y0, y1;
+    size_t pixel_row0, pixel_rows; // in the picture
     size_t record_max, entry_max;
+};
+
+// A thing with its box in the band.
+struct picked {
+    size_t thing;
+    struct tess_tile_box box;
 };
 
 // On the host.
 struct segment {
     size_t tile_rows; // of the bands that it has room for
     size_t count, entries;
-    size_t *things;    // [record_max]
-    uint32_t *offsets; // [tiles + 1]
-    uint32_t *list;    // [entry_max]
+    struct picked *things; // [record_max]
+    uint32_t *offsets;     // [tiles + 1]
+    uint32_t *list;        // [entry_max]
     union tess_word *records;
+};
+
+// Pixels or marks of a band that the device has, or will have.
+struct due {
+    bool any, marks;
+    struct tess_mat mat;
+    size_t view, row0; // of pixels
 };
 
 struct job {
     const struct tess_tiles *tiles;
+    const struct tess_tiles_views *views; // NULL: one picture
+    size_t view;
     uint32_t cols;        // tiles across
     uint32_t unit_tiles;  // rows of tiles of a unit
     uint32_t unit_pixels; // rows of pixels
     uint32_t units;
-    uint8_t *pixels;        // of the picture
-    struct segment segment; // kept from band to band
+    struct tess_picture *picture; // NULL in plans
+    uint8_t *marks;               // [numbers] of the view, of the bands so far
+    struct segment segment;       // kept from band to band
+    struct due due;
 };
 
-// On the device.
+// On the device. Pixels are those of words.
 struct buffers {
-    struct tess_mat state, offsets, list, records;
+    struct tess_mat state, offsets, list, records, pixels;
+    bool marks; // are what goes into `pixels`
 };
 
 uint32_t tess_tiles_across(uint32_t size, uint32_t supersampling)
@@ -83,18 +105,17 @@ static size_t band_tiles(const struct job *job, const struct band *band)
     return (size_t)job->cols * (band->y1 - band->y0);
 }
 
-// The box without the rows beyond the band. False: nothing is left.
-static bool clip_box(struct tess_tile_box *out, const struct job *job,
-                     const struct band *band, size_t thing)
+// The box in the band, its rows from the band's first one. False: nothing is left.
+static bool clip_box(struct tess_tile_box *out, const struct tess_tile_box *box,
+                     const struct band *band)
 {
-    struct tess_tile_box box = job->tiles->boxes[thing];
-    assert(box.x1 <= job->cols);
-    if (box.y0 < band->y0)
-        box.y0 = (uint16_t)band->y0;
-    if (box.y1 > band->y1)
-        box.y1 = (uint16_t)band->y1;
-    *out = box;
-    return box.x0 < box.x1 && box.y0 < box.y1;
+    uint32_t y0 = box->y0 > band->y0 ? box->y0 : band->y0;
+    uint32_t y1 = box->y1 < band->y1 ? box->y1 : band->y1;
+    if (box->x0 >= box->x1 || y0 >= y1)
+        return false;
+    *out = (struct tess_tile_box){box->x0, (uint16_t)(y0 - band->y0), box->x1,
+                                  (uint16_t)(y1 - band->y0)};
+    return true;
 }
 
 // Take things from `cursor` on while they fit. Returns where the next segment starts.
@@ -104,49 +125,59 @@ static size_t pick_things(struct segment *segment, const struct job *job,
     segment->count = segment->entries = 0;
     for (; cursor < job->tiles->count; cursor++) {
         struct tess_tile_box box;
-        if (!clip_box(&box, job, band, cursor))
+        if (!clip_box(&box, &job->tiles->boxes[cursor], band))
             continue;
+        assert(box.x1 <= job->cols);
         size_t entries = (size_t)(box.x1 - box.x0) * (size_t)(box.y1 - box.y0);
         if (segment->count == band->record_max ||
             segment->entries + entries > band->entry_max)
             break;
-        segment->things[segment->count++] = cursor;
+        segment->things[segment->count++] = (struct picked){cursor, box};
         segment->entries += entries;
     }
     return cursor;
 }
 
-// Make lists and records of the things that were picked. In the end offsets[t] is where
-// the list of tile t starts.
+// Count things in tiles, tile t at offsets[t + 1], and make their records.
+static void count_things(struct segment *segment, const struct job *job)
+{
+    const struct tess_tiles *tiles = job->tiles;
+    for (size_t i = 0; i < segment->count; i++) {
+        struct picked picked = segment->things[i];
+        for (size_t y = picked.box.y0; y < picked.box.y1; y++)
+            for (size_t x = picked.box.x0; x < picked.box.x1; x++)
+                segment->offsets[y * job->cols + x + 1]++;
+        tiles->record(tiles->user, picked.thing,
+                      segment->records + i * tiles->record_words);
+    }
+}
+
+// Put things into lists: offsets[t + 1] goes from where the list of tile t starts to
+// where it ends, which is where the next one starts.
+static void list_things(struct segment *segment, const struct job *job)
+{
+    for (size_t i = 0; i < segment->count; i++) {
+        struct tess_tile_box box = segment->things[i].box;
+        for (size_t y = box.y0; y < box.y1; y++)
+            for (size_t x = box.x0; x < box.x1; x++)
+                segment->list[segment->offsets[y * job->cols + x + 1]++] = (uint32_t)i;
+    }
+}
+
+// Make lists and records of the things that were picked.
 static void sort_things(struct segment *segment, const struct job *job,
                         const struct band *band)
 {
-    const struct tess_tiles *tiles = job->tiles;
     size_t total = band_tiles(job, band);
-    uint32_t *offsets = segment->offsets;
-    memset(offsets, 0, (total + 1) * sizeof *offsets);
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < segment->count; i++) {
-            struct tess_tile_box box;
-            clip_box(&box, job, band, segment->things[i]);
-            for (size_t y = box.y0 - band->y0; y < box.y1 - band->y0; y++)
-                for (size_t t = y * job->cols + box.x0; t < y * job->cols + box.x1; t++)
-                    if (pass == 0)
-                        offsets[t]++;
-                    else
-                        segment->list[offsets[t]++] = (uint32_t)i;
-        }
-        // Counts become starts; and ends, which are the next starts, become starts again.
-        uint32_t sum = 0;
-        for (size_t t = 0; t <= total; t++) {
-            uint32_t value = offsets[t];
-            offsets[t] = sum;
-            sum = pass == 0 ? sum + value : value;
-        }
+    memset(segment->offsets, 0, (total + 1) * sizeof *segment->offsets);
+    count_things(segment, job);
+    uint32_t sum = 0;
+    for (size_t t = 1; t <= total; t++) {
+        uint32_t count = segment->offsets[t];
+        segment->offsets[t] = sum;
+        sum += count;
     }
-    for (size_t i = 0; i < segment->count; i++)
-        tiles->record(tiles->user, segment->things[i],
-                      segment->records + i * tiles->record_words);
+    list_things(segment, job);
 }
 
 static void free_segment(struct segment *segment)
@@ -197,8 +228,17 @@ static enum tess_status take_buffers(struct buffers *out, struct tess_stage *sta
         tess_mat_take(&out->offsets, stage, tiles + 1, 1, TESS_U32, "lists of tiles"));
     TESS_TRY(
         tess_mat_take(&out->list, stage, band->entry_max, 1, TESS_U32, "lists of tiles"));
-    return tess_mat_take(&out->records, stage, band->record_max, job->tiles->record_words,
-                         TESS_F32, "things in tiles");
+    TESS_TRY(tess_mat_take(&out->records, stage, band->record_max,
+                           job->tiles->record_words, TESS_F32, "things in tiles"));
+    if (job->tiles->resolve)
+        return TESS_OK;
+    TESS_TRY(tess_mat_take(&out->pixels, stage, band->pixel_rows, 4 * job->tiles->size,
+                           TESS_U8, "pixels"));
+    size_t numbers = job->tiles->numbers;
+    out->marks = numbers && numbers <= out->pixels.data.bytes;
+    if (out->marks)
+        out->pixels.data.bytes = numbers;
+    return TESS_OK;
 }
 
 static enum tess_status upload(struct tess_stage *stage, const struct buffers *to,
@@ -214,8 +254,8 @@ static enum tess_status upload(struct tess_stage *stage, const struct buffers *t
 }
 
 static enum tess_status raster(struct tess_stage *stage, const struct job *job,
-                               const struct band *band, const struct buffers *in,
-                               size_t entries, bool first)
+                               const struct band *band, const struct buffers *on_device,
+                               size_t entries, bool first, bool last)
 {
     const struct tess_tiles *tiles = job->tiles;
     struct tess_device *dev = tess_stage_device(stage);
@@ -227,53 +267,103 @@ static enum tess_status raster(struct tess_stage *stage, const struct job *job,
         .local = {samples, samples, 1},
         .cut = 1,
         .flop = tiles->flop * (double)entries * TESS_TILE * TESS_TILE,
-        .args = {TESS_SLICE(in->state.data), TESS_SLICE(in->records.data),
-                 TESS_SLICE(in->offsets.data), TESS_SLICE(in->list.data),
+        .args = {TESS_SLICE(on_device->state.data), TESS_SLICE(on_device->records.data),
+                 TESS_SLICE(on_device->offsets.data), TESS_SLICE(on_device->list.data),
                  TESS_U32ARG(job->cols), TESS_U32ARG(band->y0), TESS_U32ARG(first)}};
+    const struct tess_arg words[] = {
+        TESS_U32ARG(last), TESS_SLICE(on_device->pixels.data), TESS_U32ARG(tiles->size),
+        TESS_U32ARG(on_device->pixels.rows), TESS_U32ARG(on_device->marks)};
     size_t arg = 0;
     while (launch.args[arg].kind != TESS_ARG_NONE)
         arg++;
-    for (size_t i = 0; i < TESS_TILES_EXTRA; i++)
-        launch.args[arg + i] = tiles->extra[i];
+    for (size_t i = 0; !tiles->resolve && i < sizeof words / sizeof *words; i++)
+        launch.args[arg++] = words[i];
+    for (size_t i = 0; i < TESS_TILES_EXTRA && tiles->extra[i].kind; i++)
+        launch.args[arg++] = tiles->extra[i];
     return tess_launch(dev, &launch);
 }
+
+// ---- what the device made ----
+
+static void mark_words(uint8_t *marks, const uint32_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (words[i] != TESS_NO_WORD)
+            marks[words[i]] = 1;
+}
+
+static enum tess_status take_marks(struct tess_stage *stage, struct job *job,
+                                   const struct due *due)
+{
+    struct tess_device *dev = tess_stage_device(stage);
+    uint8_t *band = job->picture->pixels; // as scratch, or as words
+    if (due->marks && due->row0 == 0)
+        return tess_slice_read(dev, due->mat.data, job->marks);
+    TESS_TRY(tess_slice_read(dev, due->mat.data, band));
+    if (due->row0 == 0)
+        memset(job->marks, 0, job->tiles->numbers);
+    if (!due->marks)
+        mark_words(job->marks, (const uint32_t *)band, due->mat.data.bytes / 4);
+    for (size_t i = 0; due->marks && i < job->tiles->numbers; i++)
+        job->marks[i] |= band[i];
+    return TESS_OK;
+}
+
+// Take from the device what the last band left there, before its memory is used again.
+static enum tess_status settle(struct tess_stage *stage, struct job *job)
+{
+    struct due due = job->due;
+    struct tess_device *dev = tess_stage_device(stage);
+    const struct tess_tiles_views *views = job->views;
+    job->due.any = false;
+    if (!due.any)
+        return TESS_OK;
+    if (tess_device_dry(dev))
+        return tess_slice_read(dev, due.mat.data, NULL);
+    if (job->tiles->numbers)
+        TESS_TRY(take_marks(stage, job, &due));
+    else
+        TESS_TRY(tess_slice_read(dev, due.mat.data,
+                                 job->picture->pixels + 4 * due.row0 * job->tiles->size));
+    if (!views || due.row0 + due.mat.rows < job->tiles->size)
+        return TESS_OK;
+    return job->tiles->numbers ? views->mark(views->user, due.view, job->marks)
+                               : views->end(views->user, due.view, job->picture);
+}
+
+// ---- bands ----
 
 static enum tess_status run_segments(struct tess_stage *stage, struct job *job,
                                      const struct band *band,
                                      const struct buffers *on_device)
 {
     struct segment *segment = &job->segment;
+    struct tess_device *dev = tess_stage_device(stage);
     size_t cursor = 0;
-    bool first = true;
+    bool first = true, last;
     do {
         cursor = pick_things(segment, job, band, cursor);
-        if (!tess_device_dry(tess_stage_device(stage)))
+        last = cursor == job->tiles->count;
+        if (!tess_device_dry(dev))
             sort_things(segment, job, band);
+        TESS_TRY(settle(stage, job));
+        if (first && on_device->marks)
+            TESS_TRY(tess_slice_fill(dev, on_device->pixels.data, 0));
         TESS_TRY(upload(stage, on_device, segment));
-        TESS_TRY(raster(stage, job, band, on_device, segment->entries, first));
+        TESS_TRY(raster(stage, job, band, on_device, segment->entries, first, last));
         first = false;
-    } while (cursor < job->tiles->count);
+    } while (!last);
     return TESS_OK;
 }
 
-static enum tess_status keep_pixels(void *user, size_t row0, size_t rows,
-                                    const void *data)
-{
-    struct job *job = user;
-    size_t row_bytes = (size_t)job->tiles->size * 4;
-    memcpy(job->pixels + row0 * row_bytes, data, rows * row_bytes);
-    return TESS_OK;
-}
-
-static enum tess_status resolve(struct tess_stage *stage, struct job *job,
-                                struct tess_mat state, size_t row0, size_t rows)
+static enum tess_status resolve(struct tess_mat *out, struct tess_stage *stage,
+                                struct job *job, struct tess_mat state, size_t rows)
 {
     const struct tess_tiles *tiles = job->tiles;
     size_t size = tiles->size, S = tiles->supersampling;
-    struct tess_mat pixels;
-    TESS_TRY(tess_mat_take(&pixels, stage, rows, 4 * size, TESS_U8, "pixels"));
+    TESS_TRY(tess_mat_take(out, stage, rows, 4 * size, TESS_U8, "pixels"));
     size_t padded = (size + RESOLVE_LANES - 1) / RESOLVE_LANES * RESOLVE_LANES;
-    TESS_TRY(tess_launch(
+    return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){
             .file = tiles->resolve_file ? tiles->resolve_file : tiles->file,
@@ -282,9 +372,8 @@ static enum tess_status resolve(struct tess_stage *stage, struct job *job,
             .local = {RESOLVE_LANES, 1, 1},
             .cut = 1,
             .flop = 8.0 * (double)(padded * rows * S * S),
-            .args = {TESS_SLICE(pixels.data), TESS_SLICE(state.data),
-                     TESS_U32ARG(job->cols), TESS_U32ARG(size), TESS_U32ARG(S)}}));
-    return tess_mat_deliver(stage, pixels, row0, keep_pixels, job);
+            .args = {TESS_SLICE(out->data), TESS_SLICE(state.data),
+                     TESS_U32ARG(job->cols), TESS_U32ARG(size), TESS_U32ARG(S)}});
 }
 
 static enum tess_status make_band(struct tess_stage *stage, void *user,
@@ -295,26 +384,29 @@ static enum tess_status make_band(struct tess_stage *stage, void *user,
     struct band band = {
         .y0 = (uint32_t)(tile.row0 * job->unit_tiles),
         .y1 = (uint32_t)((tile.row0 + tile.rows) * job->unit_tiles),
+        .pixel_row0 = tile.row0 * job->unit_pixels,
+        .pixel_rows = tile.rows * job->unit_pixels,
         .record_max =
             tile_rows *
             (job->tiles->records_per_row ? job->tiles->records_per_row : RECORDS_PER_ROW),
         .entry_max =
             tile_rows * (job->cols > ENTRIES_PER_ROW ? job->cols : ENTRIES_PER_ROW),
     };
-    struct buffers buffers;
+    if (band.pixel_rows > job->tiles->size - band.pixel_row0)
+        band.pixel_rows = job->tiles->size - band.pixel_row0;
+    struct buffers buffers = {.marks = false};
     TESS_TRY(take_buffers(&buffers, stage, job, &band));
     TESS_TRY(ready_segment(tess_stage_env(stage), job, &band));
     TESS_TRY(run_segments(stage, job, &band, &buffers));
-    size_t row0 = tile.row0 * job->unit_pixels;
-    size_t rows = tile.rows * job->unit_pixels;
-    if (rows > job->tiles->size - row0)
-        rows = job->tiles->size - row0;
-    return resolve(stage, job, buffers.state, row0, rows);
+    if (job->tiles->resolve)
+        TESS_TRY(resolve(&buffers.pixels, stage, job, buffers.state, band.pixel_rows));
+    job->due =
+        (struct due){true, buffers.marks, buffers.pixels, job->view, band.pixel_row0};
+    return TESS_OK;
 }
 
-static enum tess_status make_picture(struct tess_stage *stage, void *user)
+static enum tess_status make_bands(struct tess_stage *stage, struct job *job)
 {
-    struct job *job = user;
     size_t comfortable = COMFORTABLE_TILES / (job->cols * job->unit_tiles);
     return tess_span_run(stage,
                          &(struct tess_span){.name = "bands of tiles",
@@ -322,6 +414,14 @@ static enum tess_status make_picture(struct tess_stage *stage, void *user)
                                              .comfortable = comfortable ? comfortable : 1,
                                              .run = make_band,
                                              .user = job});
+}
+
+static enum tess_status make_picture(struct tess_stage *stage, void *user)
+{
+    struct job *job = user;
+    job->due.any = false; // of a dry run that did not fit
+    TESS_TRY(make_bands(stage, job));
+    return settle(stage, job);
 }
 
 static struct job make_job(const struct tess_tiles *tiles)
@@ -351,7 +451,7 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
     TESS_TRY(
         tess_picture_create(&picture, tess_device_env(dev), tiles->size, tiles->size));
     struct job job = make_job(tiles);
-    job.pixels = picture.pixels;
+    job.picture = &picture;
     enum tess_status status =
         tess_stage_run(report, dev, budget, tiles->name, make_picture, &job);
     free_segment(&job.segment);
@@ -365,23 +465,22 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
 struct views_job {
     struct job job;
     struct tess_tiles tiles; // of the view in progress
-    const struct tess_tiles_views *views;
     struct tess_picture picture;
 };
 
 static enum tess_status make_views(struct tess_stage *stage, void *user)
 {
     struct views_job *all = user;
-    const struct tess_tiles_views *views = all->views;
+    const struct tess_tiles_views *views = all->job.views;
+    all->job.due.any = false;
     for (size_t view = 0; view < views->count; view++) {
         if (!tess_stage_begin_step(stage, view + 1, views->count, 0))
             continue;
         TESS_TRY(views->begin(views->user, view, &all->tiles));
-        TESS_TRY(make_picture(stage, &all->job));
-        if (!tess_device_dry(tess_stage_device(stage)))
-            TESS_TRY(views->end(views->user, view, &all->picture));
+        all->job.view = view;
+        TESS_TRY(make_bands(stage, &all->job));
     }
-    return TESS_OK;
+    return settle(stage, &all->job);
 }
 
 enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
@@ -389,14 +488,18 @@ enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
                                       const struct tess_tiles *tiles,
                                       const struct tess_tiles_views *views)
 {
-    struct views_job all = {.job = make_job(tiles), .tiles = *tiles, .views = views};
-    TESS_TRY(tess_picture_create(&all.picture, tess_device_env(dev), tiles->size,
-                                 tiles->size));
+    struct views_job all = {.job = make_job(tiles), .tiles = *tiles};
+    struct tess_env *env = tess_device_env(dev);
+    TESS_TRY(tess_picture_create(&all.picture, env, tiles->size, tiles->size));
     all.job.tiles = &all.tiles;
-    all.job.pixels = all.picture.pixels;
+    all.job.views = views;
+    all.job.picture = &all.picture;
     enum tess_status status =
-        tess_stage_run(report, dev, budget, tiles->name, make_views, &all);
+        tess_alloc(&all.job.marks, env, tiles->numbers, 1, "marks of what is seen");
+    if (!status)
+        status = tess_stage_run(report, dev, budget, tiles->name, make_views, &all);
     free_segment(&all.job.segment);
+    free(all.job.marks);
     tess_picture_clear(&all.picture);
     return status;
 }
@@ -413,8 +516,9 @@ enum tess_status tess_tiles_plan_views(struct tess_stage_report *report,
                                        const struct tess_tiles *tiles, size_t count)
 {
     struct tess_tiles_views views = {.count = count, .begin = begin_empty};
-    struct views_job all = {.job = make_job(tiles), .tiles = *tiles, .views = &views};
+    struct views_job all = {.job = make_job(tiles), .tiles = *tiles};
     all.job.tiles = &all.tiles;
+    all.job.views = &views;
     enum tess_status status =
         tess_stage_plan(report, dev, budget, tiles->name, make_views, &all, true);
     free_segment(&all.job.segment);

@@ -15,13 +15,22 @@
 //   resolve(pixels, state, cols, width, supersampling)
 //     RGBA bytes. Work-items: (width padded to 64, rows of pixels), in groups of (64, 1).
 //   state[tile][16 rows][4 planes][16 columns].
+//
+// Or, without the second one, words: a sample is a pixel, and the first kernel puts a
+// word of 4 bytes for each into the picture itself. If all that is asked is which numbers
+// occur, it marks them instead, where a byte for each is less than the words of the band.
+//   raster(state, records, offsets, list, cols, tile_row0, first, last, out, width, rows,
+//          marks, extra...)
+//     `last`: with that launch the tile is done, and goes to `out`. `marks`: out[number]
+//     = 1, bytes that are 0 before; else out[rows][width] words.
 #ifndef TESS_TILES_H
 #define TESS_TILES_H
 
 #include "base/mesh.h"
 #include "mem/stage.h"
 
-#define TESS_TILE                 16 // samples, both axes
+#define TESS_TILE                 16         // samples, both axes
+#define TESS_NO_WORD              UINT32_MAX // where there is no number
 #define TESS_TILES_EXTRA          20
 #define TESS_PICTURE_SIZE_DEFAULT 512
 #define TESS_PICTURE_SIZE_MAX     8192
@@ -43,7 +52,9 @@ typedef void tess_record_fn(void *user, size_t index, union tess_word *record);
 struct tess_tiles {
     const char *name; // of the stage
     const char *file, *raster;
-    const char *resolve_file, *resolve;      // NULL: the same file
+    const char *resolve_file; // NULL: the same file
+    const char *resolve;      // NULL: words
+    size_t numbers;           // that words may be, where only marks are asked for; else 0
     struct tess_arg extra[TESS_TILES_EXTRA]; // up to the first of kind TESS_ARG_NONE
     double flop;                             // per thing and sample
     uint32_t size;                           // pixels, both axes
@@ -74,9 +85,11 @@ struct tess_tiles_views {
     size_t count;
     // Describe view `view`; name and all sizes but `count` stay as they are.
     enum tess_status (*begin)(void *user, size_t view, struct tess_tiles *tiles);
-    // What was asked for is there; the pixels are the callee's until it returns. Never
-    // called in a dry run.
+    // What was asked for is there; the pixels are the callee's until it returns. The next
+    // view may have begun. Never called in a dry run.
     enum tess_status (*end)(void *user, size_t view, const struct tess_picture *picture);
+    // The same, if marks [numbers] are asked for: 1 for each number that occurs, else 0.
+    enum tess_status (*mark)(void *user, size_t view, const uint8_t *marks);
     void *user;
 };
 

@@ -29,10 +29,8 @@ struct tess_camera tess_sphere_camera(size_t i, size_t count)
 }
 
 struct sight {
-    size_t views;
-    size_t pixels;    // of a view
+    size_t views, faces;
     uint32_t *counts; // [faces]: the views that see it
-    size_t *last;     // [faces]: the view, from 1, that counted it last
 };
 
 static struct tess_camera camera_of(void *user, size_t view)
@@ -41,21 +39,12 @@ static struct tess_camera camera_of(void *user, size_t view)
     return tess_sphere_camera(view, sight->views);
 }
 
-static enum tess_status count_faces(void *user, size_t view, const void *words)
+static enum tess_status count_faces(void *user, size_t view, const uint8_t *faces)
 {
-    struct sight *sight = user;
-    const uint32_t *ids = words;
-    uint32_t before = TESS_NO_WORD; // neighbours are often alike
-    for (size_t i = 0; i < sight->pixels; i++) {
-        uint32_t id = ids[i];
-        if (id == before)
-            continue;
-        before = id;
-        if (id != TESS_NO_WORD && sight->last[id] != view + 1) {
-            sight->last[id] = view + 1;
-            sight->counts[id]++;
-        }
-    }
+    (void)view;
+    const struct sight *sight = user;
+    for (size_t f = 0; f < sight->faces; f++)
+        sight->counts[f] += faces[f];
     return TESS_OK;
 }
 
@@ -65,12 +54,9 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
                                       uint32_t size)
 {
     struct tess_env *env = tess_device_env(dev);
-    struct sight sight = {.views = views, .pixels = (size_t)size * size};
+    struct sight sight = {.views = views, .faces = mesh->faces};
     enum tess_status status =
         tess_alloc(&sight.counts, env, mesh->faces, sizeof *sight.counts, "visibility");
-    if (!status)
-        status =
-            tess_alloc(&sight.last, env, mesh->faces, sizeof *sight.last, "visibility");
     if (!status)
         status = tess_render_words(report, dev, budget, mesh,
                                    &(struct tess_word_views){.name = NAME,
@@ -78,12 +64,11 @@ enum tess_status tess_mesh_visibility(float *visibility, struct tess_stage_repor
                                                              .count = views,
                                                              .size = size,
                                                              .camera = camera_of,
-                                                             .see = count_faces,
+                                                             .mark = count_faces,
                                                              .user = &sight});
     for (size_t f = 0; f < mesh->faces && !status; f++)
         visibility[f] = (float)((double)sight.counts[f] / (double)views);
     free(sight.counts);
-    free(sight.last);
     return status;
 }
 
