@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "geom/flexicubes.h"
 #include "geom/flexicubes_tables.h"
 #include "geom/mesh_compare.h"
@@ -874,9 +876,31 @@ static void test_compare_empty(void **state)
     tess_mesh_clear(&mesh);
 }
 
+// One bad value anywhere among few and many.
+static void test_all_finite(void **state)
+{
+    (void)state;
+    static const float good[] = {0, -0.0f, 1, -1, FLT_MAX, -FLT_MAX, FLT_TRUE_MIN};
+    static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+    enum { MOST = 53 };
+    float values[MOST] = {0};
+    for (size_t count = 0; count <= MOST; count++) {
+        for (size_t i = 0; i < count; i++)
+            values[i] = good[i % (sizeof good / sizeof *good)];
+        assert_true(tess_all_finite(values, count));
+        for (size_t i = 0; i < count; i++) {
+            float kept = values[i];
+            values[i] = bad[i % 4];
+            assert_false(tess_all_finite(values, count));
+            values[i] = kept;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_finite),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_golden_smooth),
         cmocka_unit_test(test_golden_noisy),

@@ -8,6 +8,57 @@
 #include "op/neighbour.h"
 #include "op/position.h"
 
+// ---- delivery ----
+
+struct delivery {
+    size_t rows, cols, part, fail_at; // fail_at: a call; 0: none fails
+    size_t next, calls;               // row; so far
+    const float *values;
+};
+
+static enum tess_status receive(void *user, size_t row0, size_t rows, const void *data)
+{
+    struct delivery *d = user;
+    assert_int_equal(row0, 100 + d->next);
+    assert_true(rows > 0 && rows <= d->part && d->next + rows <= d->rows);
+    assert_memory_equal(data, d->values + d->next * d->cols,
+                        rows * d->cols * sizeof(float));
+    d->next += rows;
+    return ++d->calls == d->fail_at ? TESS_ERR_FILE : TESS_OK;
+}
+
+static enum tess_status deliver(struct tess_stage *stage, void *user)
+{
+    struct delivery *d = user;
+    struct tess_mat mat;
+    TESS_TRY(tess_mat_take(&mat, stage, d->rows, d->cols, TESS_F32, "test"));
+    TESS_TRY(tess_mat_write(stage, mat, d->values));
+    return tess_mat_deliver_parts(stage, mat, 100, d->part, receive, d);
+}
+
+static void rows_are_delivered_in_parts(void **state)
+{
+    (void)state;
+    struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    float values[23 * 7];
+    for (size_t i = 0; i < 23 * 7; i++)
+        values[i] = (float)i;
+    static const size_t parts[] = {1, 5, 22, 23, 24, 1000};
+    static const size_t calls[] = {23, 5, 2, 1, 1, 1};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct delivery d = {23, 7, parts[i], 0, 0, 0, values};
+        ops_run(ops, deliver, &d);
+        assert_int_equal(d.next, 23);
+        assert_int_equal(d.calls, calls[i]);
+    }
+    struct delivery d = {23, 7, 5, 2, 0, 0, values};
+    struct tess_stage_report report;
+    assert_int_equal(tess_stage_run(&report, ops->dev, &ops->budget, "test", deliver, &d),
+                     TESS_ERR_FILE);
+    assert_int_equal(d.calls, 2);
+    ops_close(ops);
+}
+
 // ---- tensors ----
 
 struct rows {
@@ -364,8 +415,12 @@ static void bench(void)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(tensors_in_one_chunk), cmocka_unit_test(tensors_in_chunks),
-    cmocka_unit_test(tensors_on_the_host),  cmocka_unit_test(neighbours_of_children),
-    cmocka_unit_test(position_embedding),   cmocka_unit_test(gaussians),
+    cmocka_unit_test(rows_are_delivered_in_parts),
+    cmocka_unit_test(tensors_in_one_chunk),
+    cmocka_unit_test(tensors_in_chunks),
+    cmocka_unit_test(tensors_on_the_host),
+    cmocka_unit_test(neighbours_of_children),
+    cmocka_unit_test(position_embedding),
+    cmocka_unit_test(gaussians),
 };
 OPS_MAIN(tests, bench)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "geom/cube_grid.h"
 #include "geom/flexicubes_tables.h"
 
@@ -58,21 +59,6 @@ struct tess_flexicubes {
 static float *point_of(const struct tess_flexicubes *fc, uint32_t index)
 {
     return fc->points + (size_t)fc->stride * index;
-}
-
-// x - x is 0 for finite x, else NaN; eight sums at a time, for the vector units.
-static bool all_finite(const float *values, unsigned count)
-{
-    float sums[8] = {0}, sum = 0;
-    unsigned i = 0;
-    for (; i + 8 <= count; i += 8)
-        for (unsigned lane = 0; lane < 8; lane++)
-            sums[lane] += values[i + lane] - values[i + lane];
-    for (; i < count; i++)
-        sum += values[i] - values[i];
-    for (unsigned lane = 0; lane < 8; lane++)
-        sum += sums[lane];
-    return sum == 0;
 }
 
 static enum tess_status fail_value(const struct tess_flexicubes *fc, size_t row,
@@ -520,7 +506,7 @@ enum tess_status tess_flexicubes_add(struct tess_flexicubes *fc, size_t row0, si
     float bias = (float)(-1.0 / fc->grid.resolution); // part of the published extraction
     for (size_t row = row0; row < row0 + rows; row++) {
         const float *values = feats + fc->columns * (row - row0);
-        if (!all_finite(values, fc->columns))
+        if (!tess_all_finite(values, fc->columns))
             return fail_value(fc, row, values);
         add_corners(fc, fc->grid.cells[row], values, bias);
         memcpy(fc->weights + WEIGHTS * row, values + FIRST_WEIGHT,

@@ -735,53 +735,6 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     return status ? status : finished;
 }
 
-// ---- matrices ----
-
-enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage,
-                               size_t rows, size_t cols, enum tess_dtype dtype,
-                               const char *tag)
-{
-    rows = rows ? rows : 1;
-    cols = cols ? cols : 1;
-    struct tess_mat mat = {.rows = rows, .cols = cols, .dtype = dtype};
-    size_t size = cols * tess_dtype_size(dtype);
-    if (rows > SIZE_MAX / size)
-        return tess_fail(tess_stage_env(stage), TESS_ERR_BUDGET, "%s is too large", tag);
-    TESS_TRY(tess_arena_take(&mat.data, NULL, stage->arena, rows * size, tag));
-    *out = mat;
-    return TESS_OK;
-}
-
-struct tess_mat tess_mat_rows(struct tess_mat mat, size_t row0, size_t rows)
-{
-    assert(row0 + rows <= mat.rows);
-    size_t size = mat.cols * tess_dtype_size(mat.dtype);
-    mat.data.offset += row0 * size;
-    mat.data.bytes = rows * size;
-    mat.rows = rows;
-    return mat;
-}
-
-enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat,
-                                const void *src)
-{
-    return tess_slice_write_now(stage->dev, mat.data, src);
-}
-
-enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat,
-                                  size_t row0, tess_rows_fn *fn, void *user)
-{
-    if (tess_device_dry(stage->dev))
-        return tess_slice_read(stage->dev, mat.data, NULL);
-    void *data = NULL;
-    TESS_TRY(tess_alloc(&data, tess_stage_env(stage), 1, mat.data.bytes, "a result"));
-    enum tess_status status = tess_slice_read(stage->dev, mat.data, data);
-    if (!status)
-        status = fn(user, row0, mat.rows, data);
-    free(data);
-    return status;
-}
-
 void tess_stage_report_add(struct tess_stage_report *sum,
                            const struct tess_stage_report *one)
 {

@@ -20,6 +20,7 @@
 
 // In voxels of the latent.
 #define COMFORTABLE_VOXELS 512
+#define DELIVERED          64 // a part of what goes to the host: 1.6 MiB
 #define ALIGN_VOXELS       64 // tiles are made of whole blocks of statistics
 #define STATS_ROWS         64 // of a block at the latent's own level
 #define STATS_ROWS_FINE    256
@@ -104,8 +105,9 @@ static enum tess_status deliver(struct tess_stage *stage, const struct up *up,
                                                  .weight = &up->items[TESS_LAST_WEIGHT],
                                                  .bias = &up->items[TESS_LAST_BIAS],
                                                  .rows = y.rows}));
-    return tess_mat_deliver(stage, feats, rows_at(tile.row0, up->level + 1),
-                            up->job->rows, up->job->user);
+    return tess_mat_deliver_parts(stage, feats, rows_at(tile.row0, up->level + 1),
+                                  rows_at(DELIVERED, up->level + 1), up->job->rows,
+                                  up->job->user);
 }
 
 // y = conv3(SiLU(GN(u))) + skip(x), subdivided

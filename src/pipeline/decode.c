@@ -1,10 +1,10 @@
 // Structured latents to assets, and what that would take.
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/finite.h"
 #include "geom/flexicubes.h"
 #include "op/gaussian.h"
 #include "pipeline/finish.h"
@@ -18,12 +18,11 @@ static enum tess_status check_finite(struct tess_context *ctx,
                                      const struct tess_slat_decoder *decoder,
                                      const float *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
-            return tess_fail(&ctx->env, TESS_ERR_FILE,
-                             "%s: the weights make NaN or infinity of a finite latent",
-                             tess_slat_decoder_path(decoder));
-    return TESS_OK;
+    if (tess_all_finite(values, count))
+        return TESS_OK;
+    return tess_fail(&ctx->env, TESS_ERR_FILE,
+                     "%s: the weights make NaN or infinity of a finite latent",
+                     tess_slat_decoder_path(decoder));
 }
 
 struct splat_sink {
