@@ -65,7 +65,7 @@ struct job {
 
 // ---- corners ----
 
-static struct point view_point(const struct job *job, uint32_t vertex)
+static inline struct point view_point(const struct job *job, uint32_t vertex)
 {
     const float *p = job->mesh->positions + 3 * (size_t)vertex;
     struct point point = {{0}, {0}};
@@ -96,15 +96,14 @@ static double distance(const struct job *job, const struct point *point, int pla
     }
 }
 
+// Whether no distance is below 0; not a number is out of bounds.
 static bool in_bounds(const struct job *job, const struct point *point)
 {
-    for (int plane = 0; plane < CLIP_PLANES; plane++)
-        if (!(distance(job, point, plane) >= 0)) // not a number is out of bounds
-            return false;
-    return true;
+    double z = point->at[2], bound = 2 * job->view.tangent * z;
+    return z >= NEAR && bound >= fabs(point->at[0]) && bound >= fabs(point->at[1]);
 }
 
-static struct corner project(const struct job *job, const struct point *point)
+static inline struct corner project(const struct job *job, const struct point *point)
 {
     double scale = job->view.focal * job->samples / point->at[2];
     double middle = job->samples / 2 - 0.5;
@@ -123,11 +122,12 @@ static enum tess_status project_vertices(struct job *job, struct tess_env *env)
                             sizeof *job->vertices, "projected vertices"));
     for (size_t i = 0; i < job->mesh->vertices; i++) {
         struct point point = view_point(job, (uint32_t)i);
-        job->vertices[i].inverse_z = 0;
-        if (!in_bounds(job, &point))
-            continue;
-        struct corner corner = project(job, &point);
-        job->vertices[i] = (struct vertex){corner.x, corner.y, corner.inverse_z};
+        struct vertex vertex = {0, 0, 0};
+        if (in_bounds(job, &point)) {
+            struct corner corner = project(job, &point);
+            vertex = (struct vertex){corner.x, corner.y, corner.inverse_z};
+        }
+        job->vertices[i] = vertex;
     }
     return TESS_OK;
 }
@@ -160,7 +160,7 @@ struct range {
 };
 
 // The tiles that samples from the least to the largest of x, in 1/256 samples, are in.
-static struct range tile_range(const int32_t x[3], int32_t last)
+static inline struct range tile_range(const int32_t x[3], int32_t last)
 {
     int32_t low = x[0] < x[1] ? x[0] : x[1], high = x[0] < x[1] ? x[1] : x[0];
     low = x[2] < low ? x[2] : low;
@@ -280,15 +280,31 @@ static enum tess_status add_faces(struct job *job, struct tess_env *env)
 // ---- records ----
 
 // A plane through the values at the corners: at corner 0, and slopes per sample.
-static void set_plane(union tess_word *out, const struct corner c[3], double area,
-                      const double q[3])
+static inline void set_plane(union tess_word *out, const int32_t x[3], const int32_t y[3],
+                             double area, const double q[3])
 {
-    double x1 = c[1].x - c[0].x, y1 = c[1].y - c[0].y;
-    double x2 = c[2].x - c[0].x, y2 = c[2].y - c[0].y;
+    double x1 = x[1] - x[0], y1 = y[1] - y[0];
+    double x2 = x[2] - x[0], y2 = y[2] - y[0];
     double scale = SUBSAMPLES / area, d1 = q[1] - q[0], d2 = q[2] - q[0];
     out[0].f32 = (float)q[0];
     out[1].f32 = (float)((d1 * y2 - d2 * y1) * scale);
     out[2].f32 = (float)((d2 * x1 - d1 * x2) * scale);
+}
+
+// Corners, the plane of 1/z, and its least and largest value.
+static inline void set_corners(union tess_word *out, union tess_word *plane,
+                               union tess_word *least, union tess_word *most,
+                               const int32_t x[3], const int32_t y[3], const float z[3],
+                               double area)
+{
+    for (int i = 0; i < 3; i++) {
+        out[i].i32 = x[i];
+        out[3 + i].i32 = y[i];
+    }
+    float low = z[0] < z[1] ? z[0] : z[1], high = z[0] < z[1] ? z[1] : z[0];
+    least->f32 = z[2] < low ? z[2] : low;
+    most->f32 = z[2] > high ? z[2] : high;
+    set_plane(plane, x, y, area, (double[]){z[0], z[1], z[2]});
 }
 
 static void face_normal(float out[3], const struct tess_mesh *mesh, const uint32_t *face)
@@ -324,46 +340,27 @@ static void set_vertices(union tess_word *out, const struct job *job,
         }
 }
 
-// Corners, turned round if need be, with the plane of 1/z and its least and largest
-// value. Returns twice the area. *back: they were not turned.
-static double set_corners(union tess_word *out, union tess_word *plane,
-                          union tess_word *least, union tess_word *most,
-                          struct corner c[3], bool *back)
-{
-    int64_t area = doubled_area((int32_t[]){c[0].x, c[1].x, c[2].x},
-                                (int32_t[]){c[0].y, c[1].y, c[2].y});
-    *back = area > 0;
-    if (!*back) {
-        struct corner swap = c[1];
-        c[1] = c[2];
-        c[2] = swap;
-        area = -area;
-    }
-    float z0 = c[0].inverse_z, z1 = c[1].inverse_z, z2 = c[2].inverse_z;
-    for (int i = 0; i < 3; i++) {
-        out[i].i32 = c[i].x;
-        out[3 + i].i32 = c[i].y;
-    }
-    float low = z0 < z1 ? z0 : z1, high = z0 < z1 ? z1 : z0;
-    least->f32 = z2 < low ? z2 : low;
-    most->f32 = z2 > high ? z2 : high;
-    set_plane(plane, c, (double)area, (double[]){z0, z1, z2});
-    return (double)area;
-}
-
 static void record(void *user, size_t index, union tess_word *out)
 {
     const struct job *job = user;
     struct corner c[3];
     load_corners(c, job, index);
-    bool back;
-    double area = set_corners(out, out + PLANES, out + LEAST, out + MOST, c, &back);
-    double weights[2][3];
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 2; k++)
-            weights[k][i] = (double)c[i].weights[k] * c[i].inverse_z;
-    set_plane(out + PLANES + 3, c, area, weights[0]);
-    set_plane(out + PLANES + 6, c, area, weights[1]);
+    bool back = doubled_area((int32_t[]){c[0].x, c[1].x, c[2].x},
+                             (int32_t[]){c[0].y, c[1].y, c[2].y}) > 0;
+    if (!back) {
+        struct corner swap = c[1];
+        c[1] = c[2];
+        c[2] = swap;
+    }
+    const int32_t x[3] = {c[0].x, c[1].x, c[2].x}, y[3] = {c[0].y, c[1].y, c[2].y};
+    const float z[3] = {c[0].inverse_z, c[1].inverse_z, c[2].inverse_z};
+    double area = (double)doubled_area(x, y), weights[2][3];
+    set_corners(out, out + PLANES, out + LEAST, out + MOST, x, y, z, area);
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < 3; i++)
+            weights[k][i] = (double)c[i].weights[k] * z[i];
+        set_plane(out + PLANES + 3 + 3 * k, x, y, area, weights[k]);
+    }
     set_vertices(out, job, job->mesh->indices + 3 * (size_t)job->triangles[index].face,
                  back);
 }
@@ -371,11 +368,26 @@ static void record(void *user, size_t index, union tess_word *out)
 static void word_record(void *user, size_t index, union tess_word *out)
 {
     const struct job *job = user;
-    struct corner c[3];
-    load_corners(c, job, index);
-    bool back;
-    set_corners(out, out + WORD_PLANE, out + WORD_LEAST, out + WORD_MOST, c, &back);
-    out[WORD_NUMBER].i32 = (int32_t)job->triangles[index].face;
+    struct triangle triangle = job->triangles[index];
+    const uint32_t *face = job->mesh->indices + 3 * (size_t)triangle.face;
+    struct vertex v[3];
+    for (int i = 0; i < 3; i++) {
+        v[i] = job->vertices[face[i]];
+        if (triangle.clipped != UNCLIPPED) {
+            const struct corner *c = &job->clipped[triangle.clipped][i];
+            v[i] = (struct vertex){c->x, c->y, c->inverse_z};
+        }
+    }
+    int64_t area = doubled_area((int32_t[]){v[0].x, v[1].x, v[2].x},
+                                (int32_t[]){v[0].y, v[1].y, v[2].y});
+    // Turned round if need be, without a branch: which way round is hard to predict.
+    size_t second = area > 0 ? 1 : 2;
+    struct vertex b = v[second], c = v[3 - second];
+    set_corners(out, out + WORD_PLANE, out + WORD_LEAST, out + WORD_MOST,
+                (int32_t[]){v[0].x, b.x, c.x}, (int32_t[]){v[0].y, b.y, c.y},
+                (float[]){v[0].inverse_z, b.inverse_z, c.inverse_z},
+                (double)(area > 0 ? area : -area));
+    out[WORD_NUMBER].i32 = (int32_t)triangle.face;
 }
 
 static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t supersampling)

@@ -476,7 +476,10 @@ static enum tess_status make_views(struct tess_stage *stage, void *user)
     for (size_t view = 0; view < views->count; view++) {
         if (!tess_stage_begin_step(stage, view + 1, views->count, 0))
             continue;
-        TESS_TRY(views->begin(views->user, view, &all->tiles));
+        // Dry, which things there are counts only for the arithmetic, and the first
+        // view's will do.
+        if (view == 0 || !tess_device_dry(tess_stage_device(stage)))
+            TESS_TRY(views->begin(views->user, view, &all->tiles));
         all->job.view = view;
         TESS_TRY(make_bands(stage, &all->job));
     }

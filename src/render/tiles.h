@@ -83,7 +83,8 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
 // Views of one size, one after the other in one stage, so that memory is taken once.
 struct tess_tiles_views {
     size_t count;
-    // Describe view `view`; name and all sizes but `count` stay as they are.
+    // Describe view `view`; name and all sizes but `count` stay as they are. A dry run
+    // asks for the first one only.
     enum tess_status (*begin)(void *user, size_t view, struct tess_tiles *tiles);
     // What was asked for is there; the pixels are the callee's until it returns. The next
     // view may have begun. Never called in a dry run.
