@@ -12,9 +12,8 @@
 #include "common.clh"
 #include "tiles.clh"
 
-#define RECORD    12
-#define PROJECTED 16 // a record; then depth, box, 0
-#define BATCH     (TILE * TILE)
+#define RECORD 12
+#define BATCH  (TILE * TILE)
 
 #define NEAR         0.2f
 #define FILTER       0.1f // variance that is added in both directions, samples^2
@@ -42,22 +41,24 @@ static inline u32 tiles_between(float at, float radius, float reach, u32 across)
     return first < end ? first | end << 16 : 0;
 }
 
-// out [count][PROJECTED]. A splat that is not seen has an empty box: first | end << 16 of
-// columns and of rows of tiles, both 0.
+// For each splat its record; a key, which is the larger the further away it is, and all
+// bits set if it is not seen; and a box, empty then: first | end << 16 of columns and of
+// rows of tiles.
 //
 // camera [17]: rotation rows, translation, focal length in samples, tangent of half the
 // field of view, samples per axis; and how depth shows, as front - slope * z.
 // Work-items: (count padded to 64).
 kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-project_splats(global float *out, global const float *positions,
-               global const float *scales, global const float *rotations,
-               global const float *opacities, global const float *colours,
-               global const float *camera, u32 count, u32 shows_depth)
+project_splats(global float *records, global u32 *keys, global uint2 *boxes,
+               global const float *positions, global const float *scales,
+               global const float *rotations, global const float *opacities,
+               global const float *colours, global const float *camera, u32 count,
+               u32 shows_depth)
 {
     const u32 i = get_global_id(0);
     if (i >= count)
         return;
-    global float *o = out + (size_t)i * PROJECTED;
+    global float *o = records + (size_t)i * RECORD;
     const float3 p = vload3(i, positions), s = vload3(i, scales), c = vload3(i, colours);
     const float4 q = vload4(i, rotations);
     const float3 X = vload3(0, camera), Y = vload3(1, camera), Z = vload3(2, camera);
@@ -104,7 +105,8 @@ project_splats(global float *out, global const float *positions,
     const float opacity = opacities[i] * shrink;
     // Alpha is 1/255 where the exponent, base e, is -level. The exponent is rounded when
     // it is computed, so the level gets 1% and distances a sample more.
-    const float level = fma(log(255.0f * opacity), 1.01f, 0.01f);
+    const float middle = log2(opacity);
+    const float level = fma((middle - EXPONENT_MIN) / LOG2_E, 1.01f, 0.01f);
     const bool visible = tz > NEAR && fabs(px) < FAR_AWAY && fabs(py) < FAR_AWAY &&
                          radius > 0.0f && radius < FAR_AWAY && level > 0.0f;
     const float sx = xx + FILTER, sy = yy + FILTER; // variances; det1 is theirs
@@ -118,7 +120,7 @@ project_splats(global float *out, global const float *positions,
     o[2] = -0.5f * sy * inverse;
     o[3] = xy * inverse;
     o[4] = -0.5f * sx * inverse;
-    o[5] = log2(opacity);
+    o[5] = middle;
     // Degree 0 spherical harmonics. The upper end only keeps infinity out.
     const float3 rgb = shows_depth
                            ? (float3)(clamp(fma(-camera[16], tz, camera[15]), 0.0f, 1.0f))
@@ -129,10 +131,9 @@ project_splats(global float *out, global const float *positions,
     o[9] = xy / sy * reach_y;
     o[10] = 2.0f * level * det1 / sx;
     o[11] = det1 / (sx * sx);
-    o[12] = tz;
-    o[13] = as_float(visible && rows ? columns : 0);
-    o[14] = as_float(visible && columns ? rows : 0);
-    o[15] = 0.0f;
+    const bool seen = visible && columns && rows;
+    keys[i] = seen ? as_uint(tz) : ~0u; // bits of positive floats have their order
+    boxes[i] = seen ? (uint2)(columns, rows) : 0;
 }
 
 #if TESS_CPU
@@ -184,26 +185,23 @@ TESS_INLINE ilanes blend(lanes *weight, lanes *T, lanes falloff, float middle)
 
 // Blend the lists of tiles into their states. Work-items: as in src/render/tiles.h.
 #if TESS_CPU
-struct rows {
-    int from, end;
-};
-
 // The rows of a tile that a splat reaches in one of its columns, with a quarter of a
 // sample to spare on each side: the ellipse's highest and lowest points between two
-// vertical lines are where it has them, or on the nearer line.
-static inline struct rows reached_rows(global const float *r, float left, float top)
+// vertical lines are where it has them, or on the nearer line. The first one, and one
+// beyond the last.
+TESS_INLINE int2 reached_rows(global const float *r, float left, float top)
 {
     const float high = r[0] - left + 0.25f, low = high - (TILE - 0.5f);
     const float up = clamp(r[9], low, high), down = clamp(-r[9], low, high);
     const float up_square = r[10] - r[11] * up * up;
     const float down_square = r[10] - r[11] * down * down;
     if (!(up_square >= 0.0f && down_square >= 0.0f))
-        return (struct rows){0, 0};
+        return 0;
     const float y = r[1] - top, slope = r[3] / (2.0f * r[4]);
     const float from = y + slope * up - sqrt(up_square) - 0.25f;
     const float to = y + slope * down + sqrt(down_square) + 0.25f;
-    return (struct rows){(int)clamp(from + 1.0f, 0.0f, (float)TILE),
-                         (int)clamp(to + 1.0f, 0.0f, (float)TILE)};
+    return (int2)((int)clamp(from + 1.0f, 0.0f, (float)TILE),
+                  (int)clamp(to + 1.0f, 0.0f, (float)TILE));
 }
 
 // Bits of rows in which a sample is not finished.
@@ -246,17 +244,17 @@ kernel void blend_splats(global float *state, global const float *records,
         left + (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     // Records are far apart, so the next one is on its way while one is blended.
     global const float *next = records + (size_t)list[i] * RECORD;
-    struct rows next_rows = reached_rows(next, left, top);
+    int2 next_rows = reached_rows(next, left, top);
     while (i < end && open) {
         global const float *r = next;
-        const struct rows rows = next_rows;
+        const int2 rows = next_rows;
         if (++i < end) {
             next = records + (size_t)list[i] * RECORD;
             next_rows = reached_rows(next, left, top);
         }
         const float16 dx = r[0] - px;
         int16 finished = 0;
-        for (int y = rows.from; y < rows.end; y++) {
+        for (int y = rows.x; y < rows.y; y++) {
             if (!(open >> y & 1))
                 continue;
             global float *s = samples + 4 * y * TILE;
@@ -270,8 +268,8 @@ kernel void blend_splats(global float *state, global const float *records,
             tess_store16(T, s + 3 * TILE);
         }
         if (tess_any16(finished)) {
-            const u32 met = ((1u << rows.end) - 1) & ~((1u << rows.from) - 1);
-            open &= open_rows(samples, rows.from, rows.end) | ~met;
+            const u32 met = ((1u << rows.y) - 1) & ~((1u << rows.x) - 1);
+            open &= open_rows(samples, rows.x, rows.y) | ~met;
         }
     }
 }

@@ -43,10 +43,10 @@ static void draw_views(struct scene *scene, struct setting *s)
 {
     for (size_t v = 0; v < scene->views; v++) {
         struct tess_bake_view *view = &scene->view[v];
-        struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
+        struct tess_stage_report report;
         view->camera = tess_sphere_camera(v, scene->views);
         view->inverse_z = malloc((size_t)scene->size * scene->size * sizeof(float));
-        if (tess_render_splats(&view->picture, reports, s->dev, &s->budget,
+        if (tess_render_splats(&view->picture, &report, s->dev, &s->budget,
                                &scene->splats, &view->camera, scene->size, 1,
                                TESS_CHANNEL_COLOUR))
             fail_msg("%s", s->env.message);

@@ -105,28 +105,42 @@ static enum tess_status unwrap(struct job *job, const struct tess_mesh *mesh)
     return tess_context_keep(job->ctx, &report);
 }
 
-static void clear_views(struct job *job)
-{
-    for (size_t i = 0; i < BATCH; i++)
-        tess_picture_clear(&job->views[i].picture);
-}
-
-static enum tess_status draw_splats(struct job *job, struct tess_bake_view *view)
-{
-    struct tess_context *ctx = job->ctx;
-    struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
-    TESS_TRY(tess_render_splats(&view->picture, reports, ctx->device, &ctx->budget,
-                                &job->splats->splats, &view->camera,
-                                job->params.view_size, 1, TESS_CHANNEL_COLOUR));
-    for (size_t i = 0; i < TESS_RENDER_SPLATS_STAGES; i++)
-        tess_stage_report_add(&job->drawing, &reports[i]);
-    return TESS_OK;
-}
-
 static struct tess_camera camera_of(void *user, size_t view)
 {
     const struct job *job = user;
     return job->views[view].camera;
+}
+
+static enum tess_status keep_picture(void *user, size_t view,
+                                     const struct tess_picture *picture)
+{
+    struct job *job = user;
+    memcpy(job->views[view].picture.pixels, picture->pixels,
+           4 * (size_t)picture->width * picture->height);
+    return TESS_OK;
+}
+
+// Of the splats, for `count` views.
+static struct tess_splat_views splat_views(struct job *job, size_t count)
+{
+    return (struct tess_splat_views){.name = VIEWS_NAME,
+                                     .count = count,
+                                     .size = job->params.view_size,
+                                     .supersampling = 1,
+                                     .camera = camera_of,
+                                     .see = keep_picture,
+                                     .user = job};
+}
+
+static enum tess_status draw_splats(struct job *job, size_t count)
+{
+    struct tess_context *ctx = job->ctx;
+    struct tess_splat_views views = splat_views(job, count);
+    struct tess_stage_report report;
+    TESS_TRY(tess_render_splat_views(&report, ctx->device, &ctx->budget,
+                                     &job->splats->splats, &views));
+    tess_stage_report_add(&job->drawing, &report);
+    return TESS_OK;
 }
 
 static enum tess_status keep_depths(void *user, size_t view, const void *words)
@@ -171,10 +185,9 @@ static enum tess_status add_batch(struct job *job)
     struct tess_stage_report report;
     size_t count = job->params.views - job->drawn;
     count = count < BATCH ? count : BATCH;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         job->views[i].camera = tess_sphere_camera(job->drawn + i, job->params.views);
-        TESS_TRY(draw_splats(job, &job->views[i]));
-    }
+    TESS_TRY(draw_splats(job, count));
     TESS_TRY(draw_words(job, count, TESS_WORDS_DEPTHS, keep_depths));
     if (job->fit_views)
         TESS_TRY(draw_words(job, count, TESS_WORDS_COORDINATES, keep_for_fit));
@@ -182,7 +195,6 @@ static enum tess_status add_batch(struct job *job)
     TESS_TRY(tess_bake_add(job->sums, &report, ctx->device, &ctx->budget, &points,
                            job->views, count, job->params.view_size));
     tess_stage_report_add(&job->baking, &report);
-    clear_views(job);
     return TESS_OK;
 }
 
@@ -193,9 +205,12 @@ static enum tess_status add_all(struct job *job)
     size_t pixels = (size_t)job->params.view_size * job->params.view_size;
     TESS_TRY(tess_alloc(&job->sums, env, job->texels.count, 4 * sizeof *job->sums,
                         "a texture"));
-    for (size_t i = 0; i < BATCH; i++)
+    for (size_t i = 0; i < BATCH; i++) {
         TESS_TRY(
             tess_alloc(&job->views[i].inverse_z, env, pixels, sizeof(float), "a view"));
+        TESS_TRY(tess_picture_create(&job->views[i].picture, env, job->params.view_size,
+                                     job->params.view_size));
+    }
     if (job->params.mode == TESS_BAKE_OPTIMISED)
         TESS_TRY(tess_alloc(&job->fit_views, env, job->params.views,
                             sizeof *job->fit_views, "views"));
@@ -333,9 +348,10 @@ enum tess_status tess_asset_bake(struct tess_asset **out, struct tess_context *c
         status = add_all(&job);
     if (!status)
         status = wrap(out, &job, mesh);
-    clear_views(&job);
-    for (size_t i = 0; i < BATCH; i++)
+    for (size_t i = 0; i < BATCH; i++) {
         free(job.views[i].inverse_z);
+        tess_picture_clear(&job.views[i].picture);
+    }
     for (size_t i = 0; i < job.params.views && job.fit_views; i++)
         tess_fit_view_clear(&job.fit_views[i]);
     free(job.fit_views);
@@ -363,15 +379,16 @@ static enum tess_status plan_views(struct tess_finish_plan *plan,
                                    const struct tess_bake_params *p)
 {
     struct tess_context *ctx = plan->ctx;
-    struct tess_stage_report splats[TESS_RENDER_SPLATS_STAGES], part, sum = {0};
+    struct tess_stage_report part, sum = {0};
     struct tess_word_views views = {.name = VIEWS_NAME,
                                     .words = TESS_WORDS_DEPTHS,
                                     .count = p->views < BATCH ? p->views : BATCH,
                                     .size = p->view_size};
-    enum tess_status status = tess_render_splats_plan(splats, ctx->device, &ctx->budget,
-                                                      plan->splats, p->view_size, 1);
-    for (size_t i = TESS_RENDER_SPLATS_STAGES; i-- > 0;) // the last needs most
-        TESS_TRY(add_part(&sum, plan, status, &splats[i]));
+    struct job job = {.params = *p};
+    struct tess_splat_views pictures = splat_views(&job, views.count);
+    enum tess_status status = tess_render_splat_views_plan(
+        &part, ctx->device, &ctx->budget, plan->splats, &pictures);
+    TESS_TRY(add_part(&sum, plan, status, &part));
     status = tess_render_words_plan(&part, ctx->device, &ctx->budget, &views);
     TESS_TRY(add_part(&sum, plan, status, &part));
     views.words = TESS_WORDS_COORDINATES;

@@ -52,29 +52,25 @@ static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
                              const struct tess_render_params *params)
 {
     enum tess_representation which;
-    struct tess_stage_report reports[TESS_RENDER_SPLATS_STAGES];
-    size_t stages = 1;
+    struct tess_stage_report report;
     TESS_TRY(choose(&which, ctx, asset, params));
     switch (which) {
     case TESS_MESH:
-        TESS_TRY(tess_render_mesh(out, reports, ctx->device, &ctx->budget, &asset->mesh,
+        TESS_TRY(tess_render_mesh(out, &report, ctx->device, &ctx->budget, &asset->mesh,
                                   &params->camera, params->size, params->supersampling,
                                   params->channel));
         break;
     case TESS_SPLATS:
-        stages = TESS_RENDER_SPLATS_STAGES;
-        TESS_TRY(tess_render_splats(out, reports, ctx->device, &ctx->budget,
+        TESS_TRY(tess_render_splats(out, &report, ctx->device, &ctx->budget,
                                     &asset->splats, &params->camera, params->size,
                                     params->supersampling, params->channel));
         break;
     default:
-        TESS_TRY(tess_render_radiance(out, reports, ctx->device, &ctx->budget,
+        TESS_TRY(tess_render_radiance(out, &report, ctx->device, &ctx->budget,
                                       &asset->radiance, &params->camera, params->size,
                                       params->supersampling, params->channel));
     }
-    enum tess_status status = TESS_OK;
-    for (size_t i = 0; i < stages && !status; i++)
-        status = tess_context_keep(ctx, &reports[i]);
+    enum tess_status status = tess_context_keep(ctx, &report);
     if (status)
         tess_picture_clear(out);
     else if (params->channel == TESS_CHANNEL_ALPHA)
@@ -115,10 +111,9 @@ enum tess_status tess_render_plan(struct tess_finish_plan *plan,
         return tess_finish_note(plan, tess_render_radiance_plan(report, dev, budget,
                                                                 &plan->field, size,
                                                                 supersampling));
-    enum tess_status status =
-        tess_render_splats_plan(report, dev, budget, plan->splats, size, supersampling);
-    plan->count += TESS_RENDER_SPLATS_STAGES; // of which the last needs most
-    return tess_floors_note(plan->floors, status, &plan->reports[plan->count - 1]);
+    return tess_finish_note(
+        plan,
+        tess_render_splats_plan(report, dev, budget, plan->splats, size, supersampling));
 }
 
 enum tess_status tess_image_sheet(struct tess_image **out, struct tess_context *ctx,

@@ -499,8 +499,10 @@ static struct tess_tiles describe_words(struct words_job *words)
     return tiles;
 }
 
-static enum tess_status begin_words(void *user, size_t view, struct tess_tiles *tiles)
+static enum tess_status begin_words(void *user, struct tess_stage *stage, size_t view,
+                                    struct tess_tiles *tiles)
 {
+    (void)stage;
     struct words_job *words = user;
     struct tess_camera camera = words->views->camera(words->views->user, view);
     TESS_TRY(look(&words->job, words->env, &camera));
@@ -551,8 +553,11 @@ enum tess_status tess_render_words(struct tess_stage_report *report,
     struct tess_tiles tiles = describe_words(&words);
     enum tess_status status =
         tess_tiles_run_views(report, dev, budget, &tiles,
-                             &(struct tess_tiles_views){views->count, begin_words,
-                                                        end_words, mark_words, &words});
+                             &(struct tess_tiles_views){.count = views->count,
+                                                        .begin = begin_words,
+                                                        .end = end_words,
+                                                        .mark = mark_words,
+                                                        .user = &words});
     clear_job(&words.job);
     if (coordinates)
         free(painted.attributes);
@@ -568,7 +573,8 @@ enum tess_status tess_render_words_plan(struct tess_stage_report *report,
     TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
     struct words_job words = {.job = {.samples = size}, .views = views};
     struct tess_tiles tiles = describe_words(&words);
-    return tess_tiles_plan_views(report, dev, budget, &tiles, views->count);
+    return tess_tiles_plan_views(report, dev, budget, &tiles,
+                                 &(struct tess_tiles_views){.count = views->count});
 }
 
 enum tess_status tess_render_mesh_plan(struct tess_stage_report *report,

@@ -5,6 +5,9 @@
 // deviations of its longer axis touches. Most of that square is too transparent to count
 // (alpha below 1/255): boxes have only those of these tiles that it can reach, which
 // gives the same picture. cl/splat.cl has the records.
+//
+// Where there are many and the budget allows, records stay on the device, and so do the
+// splats themselves for several views; else they come by in parts.
 #include "render/splat.h"
 
 #include <assert.h>
@@ -15,104 +18,143 @@
 #include "render/camera.h"
 #include "render/tiles.h"
 
-#define LANES     64 // of project_splats
-#define RECORD    12
-#define PROJECTED 16 // a record, then:
-enum { DEPTH = RECORD, COLUMNS, ROWS };
+#define LANES         64  // of project_splats
+#define ROW_ALIGN     128 // splats: rows of every array start where buffers may
+#define RECORD        12
 #define CAMERA_FLOATS 17 // rotation, translation, focal length, tangent, samples; depth
+#define UNSEEN        UINT32_MAX // key
 
 #define RADIX_BITS 11
 #define RADIX      (1u << RADIX_BITS)
 
+enum { POSITIONS, SCALES, ROTATIONS, OPACITIES, COLOURS, ARRAYS };
+static const size_t columns_of[ARRAYS] = {3, 3, 4, 1, 3};
+
+// What the host has of a view. Arrays have room for all splats.
+struct arranged {
+    uint32_t *keys, (*boxes)[2];      // by number, as cl/splat.cl tells
+    float (*records)[RECORD];         // by number; NULL if they stay on the device
+    uint32_t *order, *spare;          // numbers of those that are seen, front to back
+    struct tess_tile_box *tile_boxes; // in this order
+    size_t seen;
+};
+
 struct job {
     const struct tess_splats *splats; // arrays may be NULL for a plan
-    float camera[CAMERA_FLOATS];
-    struct tess_mat on_device;        // the camera
-    uint32_t (*projected)[PROJECTED]; // [count], bits of floats and boxes
-    uint32_t *order;                  // of the visible ones, front to back
-    struct tess_tile_box *boxes;      // in this order
-    size_t visible;
-    bool shows_depth;
+    const struct tess_splat_views *views;
+    uint32_t size, supersampling;
+    struct tess_mat camera, records, arrays[ARRAYS]; // on the device, for all views
+    bool keeps_records, keeps_arrays;
+    struct arranged host;
 };
 
 // ---- projection ----
 
-static enum tess_status upload(struct tess_mat *out, struct tess_stage *stage,
-                               const float *array, size_t cols, struct tess_tile tile)
+static const float *array_of(const struct tess_splats *splats, size_t array)
 {
-    TESS_TRY(tess_mat_take(out, stage, tile.rows, cols, TESS_F32, "splats"));
-    return tess_mat_write(stage, *out, array ? array + tile.row0 * cols : NULL);
+    const float *arrays[ARRAYS] = {splats->positions, splats->scales, splats->rotations,
+                                   splats->opacities, splats->colours};
+    return arrays[array];
 }
 
-static enum tess_status keep_projected(void *user, size_t row0, size_t rows,
-                                       const void *data)
+// Rows of an array of splats.
+static enum tess_status upload(struct tess_mat *out, struct tess_stage *stage,
+                               const struct job *job, size_t array, struct tess_tile tile)
 {
-    struct job *job = user;
-    memcpy(job->projected + row0, data, rows * sizeof *job->projected);
+    const float *from = array_of(job->splats, array);
+    size_t cols = columns_of[array];
+    TESS_TRY(tess_mat_take(out, stage, tile.rows, cols, TESS_F32, "splats"));
+    return tess_mat_write(stage, *out, from ? from + tile.row0 * cols : NULL);
+}
+
+// What all views share.
+static enum tess_status take_for_all(struct tess_stage *stage, struct job *job)
+{
+    struct tess_tile all = {0, job->splats->count};
+    TESS_TRY(tess_mat_take(&job->camera, stage, 1, CAMERA_FLOATS, TESS_F32, "a camera"));
+    // With fewer it could need less than the most frugal plan, which the floor is of.
+    job->keeps_records = all.rows > TESS_SPLATS_AT_A_TIME && tess_stage_resident(stage);
+    job->keeps_arrays = job->keeps_records && job->views->count > 1;
+    if (job->keeps_records)
+        TESS_TRY(tess_mat_take(&job->records, stage, all.rows, RECORD, TESS_F32,
+                               "projected splats"));
+    for (size_t i = 0; i < ARRAYS && job->keeps_arrays; i++)
+        TESS_TRY(upload(&job->arrays[i], stage, job, i, all));
     return TESS_OK;
+}
+
+static enum tess_status project(struct tess_stage *stage, const struct job *job,
+                                struct tess_mat records, struct tess_mat keys,
+                                struct tess_mat boxes, const struct tess_mat *arrays)
+{
+    size_t padded = (keys.rows + LANES - 1) / LANES * LANES;
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){
+            .file = "splat",
+            .kernel = "project_splats",
+            .global = {padded},
+            .local = {LANES, 1, 1},
+            .flop = 200.0 * (double)padded,
+            .args = {TESS_SLICE(records.data), TESS_SLICE(keys.data),
+                     TESS_SLICE(boxes.data), TESS_SLICE(arrays[POSITIONS].data),
+                     TESS_SLICE(arrays[SCALES].data), TESS_SLICE(arrays[ROTATIONS].data),
+                     TESS_SLICE(arrays[OPACITIES].data), TESS_SLICE(arrays[COLOURS].data),
+                     TESS_SLICE(job->camera.data), TESS_U32ARG(keys.rows),
+                     TESS_U32ARG(job->views->channel == TESS_CHANNEL_DEPTH)}});
 }
 
 static enum tess_status project_tile(struct tess_stage *stage, void *user,
                                      struct tess_tile tile)
 {
     struct job *job = user;
-    const struct tess_splats *splats = job->splats;
-    struct tess_mat out, positions, scales, rotations, opacities, colours;
-    TESS_TRY(upload(&positions, stage, splats->positions, 3, tile));
-    TESS_TRY(upload(&scales, stage, splats->scales, 3, tile));
-    TESS_TRY(upload(&rotations, stage, splats->rotations, 4, tile));
-    TESS_TRY(upload(&opacities, stage, splats->opacities, 1, tile));
-    TESS_TRY(upload(&colours, stage, splats->colours, 3, tile));
-    TESS_TRY(
-        tess_mat_take(&out, stage, tile.rows, PROJECTED, TESS_F32, "projected splats"));
-    size_t padded = (tile.rows + LANES - 1) / LANES * LANES;
-    TESS_TRY(
-        tess_launch(tess_stage_device(stage),
-                    &(struct tess_launch){
-                        .file = "splat",
-                        .kernel = "project_splats",
-                        .global = {padded},
-                        .local = {LANES, 1, 1},
-                        .flop = 200.0 * (double)padded,
-                        .args = {TESS_SLICE(out.data), TESS_SLICE(positions.data),
-                                 TESS_SLICE(scales.data), TESS_SLICE(rotations.data),
-                                 TESS_SLICE(opacities.data), TESS_SLICE(colours.data),
-                                 TESS_SLICE(job->on_device.data), TESS_U32ARG(tile.rows),
-                                 TESS_U32ARG(job->shows_depth)}}));
-    return tess_mat_deliver(stage, out, tile.row0, keep_projected, job);
+    struct arranged *host = &job->host;
+    struct tess_mat records, keys, boxes, arrays[ARRAYS];
+    struct tess_device *dev = tess_stage_device(stage);
+    bool dry = tess_device_dry(dev);
+    for (size_t i = 0; i < ARRAYS; i++)
+        if (job->keeps_arrays)
+            arrays[i] = tess_mat_rows(job->arrays[i], tile.row0, tile.rows);
+        else
+            TESS_TRY(upload(&arrays[i], stage, job, i, tile));
+    if (job->keeps_records)
+        records = tess_mat_rows(job->records, tile.row0, tile.rows);
+    else
+        TESS_TRY(tess_mat_take(&records, stage, tile.rows, RECORD, TESS_F32,
+                               "projected splats"));
+    TESS_TRY(tess_mat_take(&keys, stage, tile.rows, 1, TESS_U32, "depths of splats"));
+    TESS_TRY(tess_mat_take(&boxes, stage, tile.rows, 2, TESS_U32, "boxes of splats"));
+    TESS_TRY(project(stage, job, records, keys, boxes, arrays));
+    if (!job->keeps_records)
+        TESS_TRY(
+            tess_slice_read(dev, records.data, dry ? NULL : host->records[tile.row0]));
+    TESS_TRY(tess_slice_read(dev, keys.data, dry ? NULL : host->keys + tile.row0));
+    return tess_slice_read(dev, boxes.data, dry ? NULL : host->boxes[tile.row0]);
 }
 
-static enum tess_status project(struct tess_stage *stage, void *user)
+static enum tess_status set_camera(struct tess_stage *stage, const struct job *job,
+                                   size_t view)
 {
-    struct job *job = user;
-    TESS_TRY(
-        tess_mat_take(&job->on_device, stage, 1, CAMERA_FLOATS, TESS_F32, "a camera"));
-    TESS_TRY(tess_mat_write(stage, job->on_device, job->camera));
-    return tess_span_run(stage, &(struct tess_span){.name = "splats",
-                                                    .rows = job->splats->count,
-                                                    .row_align = LANES,
-                                                    .comfortable = TESS_SPLATS_AT_A_TIME,
-                                                    .run = project_tile,
-                                                    .user = job});
-}
-
-static void set_camera(struct job *job, const struct tess_camera *camera,
-                       uint32_t samples)
-{
-    struct tess_view view;
-    tess_camera_view(&view, camera);
-    for (int i = 0; i < 3; i++) {
-        for (int k = 0; k < 3; k++)
-            job->camera[3 * i + k] = (float)view.rotation[i][k];
-        job->camera[9 + i] = (float)view.translation[i];
+    float numbers[CAMERA_FLOATS] = {0};
+    if (!tess_device_dry(tess_stage_device(stage))) {
+        struct tess_camera camera = job->views->camera(job->views->user, view);
+        struct tess_view seen;
+        double front, slope;
+        tess_camera_view(&seen, &camera);
+        tess_camera_depth(&front, &slope, &seen);
+        for (int i = 0; i < 3; i++) {
+            for (int k = 0; k < 3; k++)
+                numbers[3 * i + k] = (float)seen.rotation[i][k];
+            numbers[9 + i] = (float)seen.translation[i];
+        }
+        uint32_t samples = job->size * job->supersampling;
+        numbers[12] = (float)(seen.focal * samples);
+        numbers[13] = (float)seen.tangent;
+        numbers[14] = (float)samples;
+        numbers[15] = (float)front;
+        numbers[16] = (float)slope;
     }
-    job->camera[12] = (float)(view.focal * samples);
-    job->camera[13] = (float)view.tangent;
-    job->camera[14] = (float)samples;
-    double front, slope;
-    tess_camera_depth(&front, &slope, &view);
-    job->camera[15] = (float)front;
-    job->camera[16] = (float)slope;
+    return tess_mat_write(stage, job->camera, numbers);
 }
 
 // ---- order ----
@@ -133,108 +175,213 @@ static void sort_by_key(uint32_t *order, uint32_t *spare, const uint32_t *keys,
     }
 }
 
-static struct tess_tile_box box_of(const uint32_t projected[PROJECTED])
+static struct tess_tile_box box_of(const uint32_t box[2])
 {
-    uint32_t columns = projected[COLUMNS], rows = projected[ROWS];
-    return (struct tess_tile_box){.x0 = (uint16_t)columns,
-                                  .y0 = (uint16_t)rows,
-                                  .x1 = (uint16_t)(columns >> 16),
-                                  .y1 = (uint16_t)(rows >> 16)};
+    return (struct tess_tile_box){.x0 = (uint16_t)box[0],
+                                  .y0 = (uint16_t)box[1],
+                                  .x1 = (uint16_t)(box[0] >> 16),
+                                  .y1 = (uint16_t)(box[1] >> 16)};
 }
 
-static enum tess_status arrange(struct job *job, struct tess_env *env)
+static void arrange(struct arranged *host, size_t count)
 {
-    size_t count = job->splats->count;
-    uint32_t *keys = NULL, *spare = NULL;
-    enum tess_status status =
-        tess_alloc(&keys, env, count, sizeof *keys, "depths of splats");
-    if (!status)
-        status = tess_alloc(&spare, env, count, sizeof *spare, "depths of splats");
-    if (!status)
-        status =
-            tess_alloc(&job->order, env, count, sizeof *job->order, "depths of splats");
-    if (!status)
-        status =
-            tess_alloc(&job->boxes, env, count, sizeof *job->boxes, "boxes of splats");
-    if (!status) {
-        for (size_t i = 0; i < count; i++) {
-            // Depths are positive: as whole numbers their bits have the same order.
-            keys[i] = job->projected[i][DEPTH];
-            if (job->projected[i][COLUMNS])
-                job->order[job->visible++] = (uint32_t)i;
-        }
-        sort_by_key(job->order, spare, keys, job->visible);
-        for (size_t i = 0; i < job->visible; i++)
-            job->boxes[i] = box_of(job->projected[job->order[i]]);
-    }
-    free(keys);
-    free(spare);
-    return status;
+    host->seen = 0;
+    for (size_t i = 0; i < count; i++)
+        if (host->keys[i] != UNSEEN)
+            host->order[host->seen++] = (uint32_t)i;
+    sort_by_key(host->order, host->spare, host->keys, host->seen);
+    for (size_t i = 0; i < host->seen; i++)
+        host->tile_boxes[i] = box_of(host->boxes[host->order[i]]);
 }
+
+static enum tess_status make_room(struct arranged *host, struct tess_env *env,
+                                  size_t count)
+{
+    static const char *const tag = "depths of splats";
+    TESS_TRY(tess_alloc(&host->keys, env, count, sizeof *host->keys, tag));
+    TESS_TRY(tess_alloc(&host->boxes, env, count, sizeof *host->boxes, tag));
+    TESS_TRY(tess_alloc(&host->order, env, count, sizeof *host->order, tag));
+    TESS_TRY(tess_alloc(&host->spare, env, count, sizeof *host->spare, tag));
+    return tess_alloc(&host->tile_boxes, env, count, sizeof *host->tile_boxes, tag);
+}
+
+static void free_room(struct arranged *host)
+{
+    free(host->keys);
+    free(host->boxes);
+    free(host->records);
+    free(host->order);
+    free(host->spare);
+    free(host->tile_boxes);
+}
+
+// ---- views ----
 
 static void record(void *user, size_t index, union tess_word *out)
 {
-    const struct job *job = user;
-    memcpy(out, job->projected[job->order[index]], RECORD * sizeof *out);
+    const struct arranged *host = user;
+    memcpy(out, host->records[host->order[index]], sizeof *host->records);
 }
 
-static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t supersampling)
+static struct tess_tiles describe(struct job *job)
 {
-    return (struct tess_tiles){.name = "splat blending",
+    struct arranged *host = &job->host;
+    return (struct tess_tiles){.name = job->views->name,
                                .file = "splat",
                                .raster = "blend_splats",
                                .resolve = "resolve_splats",
                                .flop = 40,
-                               .size = size,
-                               .supersampling = supersampling,
+                               .size = job->size,
+                               .supersampling = job->supersampling,
                                .record_words = RECORD,
-                               .count = job->visible,
-                               .boxes = job->boxes,
+                               .count = host->seen,
+                               .boxes = host->tile_boxes,
                                .record = record,
-                               .user = job};
+                               .user = host,
+                               .records = job->keeps_records ? job->records.data
+                                                             : (struct tess_slice){0},
+                               .places = host->order};
 }
 
-enum tess_status tess_render_splats(struct tess_picture *out,
-                                    struct tess_stage_report *reports,
-                                    struct tess_device *dev, struct tess_budget *budget,
-                                    const struct tess_splats *splats,
-                                    const struct tess_camera *camera, uint32_t size,
-                                    uint32_t supersampling, enum tess_channel channel)
+static enum tess_status begin(void *user, struct tess_stage *stage, size_t view,
+                              struct tess_tiles *tiles)
+{
+    struct job *job = user;
+    size_t count = job->splats->count;
+    bool dry = tess_device_dry(tess_stage_device(stage));
+    if (view == 0)
+        TESS_TRY(take_for_all(stage, job));
+    if (!dry && !job->keeps_records && !job->host.records)
+        TESS_TRY(tess_alloc(&job->host.records, tess_stage_env(stage), count,
+                            sizeof *job->host.records, "projected splats"));
+    TESS_TRY(set_camera(stage, job, view));
+    TESS_TRY(tess_span_run(
+        stage,
+        &(struct tess_span){.name = "splats",
+                            .rows = count,
+                            .row_align = ROW_ALIGN,
+                            .comfortable = job->keeps_arrays ? 0 : TESS_SPLATS_AT_A_TIME,
+                            .run = project_tile,
+                            .user = job}));
+    if (!dry)
+        arrange(&job->host, count);
+    *tiles = describe(job);
+    return TESS_OK;
+}
+
+static enum tess_status end(void *user, size_t view, const struct tess_picture *picture)
+{
+    const struct job *job = user;
+    return job->views->see(job->views->user, view, picture);
+}
+
+static enum tess_status make_job(struct job *out, struct tess_env *env,
+                                 const struct tess_splats *splats,
+                                 const struct tess_splat_views *views)
+{
+    *out = (struct job){.splats = splats,
+                        .views = views,
+                        .size = views->size,
+                        .supersampling = views->supersampling};
+    assert(splats->count <= UINT32_MAX);
+    return tess_tiles_check(&out->size, &out->supersampling, 1, env);
+}
+
+static struct tess_tiles_views views_of(struct job *job)
+{
+    return (struct tess_tiles_views){.count = job->views->count,
+                                     .begin = begin,
+                                     .begins_on_device = true,
+                                     .end = end,
+                                     .user = job};
+}
+
+enum tess_status tess_render_splat_views(struct tess_stage_report *report,
+                                         struct tess_device *dev,
+                                         const struct tess_budget *budget,
+                                         const struct tess_splats *splats,
+                                         const struct tess_splat_views *views)
 {
     struct tess_env *env = tess_device_env(dev);
-    assert(splats->count <= UINT32_MAX);
-    TESS_TRY(tess_tiles_check(&size, &supersampling, 1, env));
-    struct job job = {.splats = splats, .shows_depth = channel == TESS_CHANNEL_DEPTH};
-    set_camera(&job, camera, size * supersampling);
-    TESS_TRY(tess_alloc(&job.projected, env, splats->count, sizeof *job.projected,
-                        "projected splats"));
-    enum tess_status status =
-        tess_stage_run(&reports[0], dev, budget, "splat projection", project, &job);
+    struct job job;
+    TESS_TRY(make_job(&job, env, splats, views));
+    struct tess_tiles tiles = describe(&job);
+    struct tess_tiles_views all = views_of(&job);
+    enum tess_status status = make_room(&job.host, env, splats->count);
     if (!status)
-        status = arrange(&job, env);
-    if (!status) {
-        struct tess_tiles tiles = describe(&job, size, supersampling);
-        status = tess_tiles_run(out, &reports[1], dev, budget, &tiles);
-    }
-    free(job.projected);
-    free(job.order);
-    free(job.boxes);
+        status = tess_tiles_run_views(report, dev, budget, &tiles, &all);
+    free_room(&job.host);
     return status;
 }
 
-enum tess_status tess_render_splats_plan(struct tess_stage_report *reports,
+enum tess_status tess_render_splat_views_plan(struct tess_stage_report *report,
+                                              struct tess_device *dev,
+                                              const struct tess_budget *budget,
+                                              size_t count,
+                                              const struct tess_splat_views *views)
+{
+    struct tess_splats splats = {.count = count};
+    struct job job;
+    TESS_TRY(make_job(&job, tess_device_env(dev), &splats, views));
+    struct tess_tiles tiles = describe(&job);
+    struct tess_tiles_views all = views_of(&job);
+    return tess_tiles_plan_views(report, dev, budget, &tiles, &all);
+}
+
+// ---- a single view ----
+
+#define NAME "splat drawing"
+
+struct single {
+    struct tess_camera camera;
+    struct tess_env *env;
+    struct tess_picture *out;
+};
+
+static struct tess_camera single_camera(void *user, size_t view)
+{
+    const struct single *single = user;
+    (void)view;
+    return single->camera;
+}
+
+static enum tess_status keep_single(void *user, size_t view,
+                                    const struct tess_picture *picture)
+{
+    const struct single *single = user;
+    (void)view;
+    TESS_TRY(
+        tess_picture_create(single->out, single->env, picture->width, picture->height));
+    memcpy(single->out->pixels, picture->pixels,
+           4 * (size_t)picture->width * picture->height);
+    return TESS_OK;
+}
+
+enum tess_status
+tess_render_splats(struct tess_picture *out, struct tess_stage_report *report,
+                   struct tess_device *dev, const struct tess_budget *budget,
+                   const struct tess_splats *splats, const struct tess_camera *camera,
+                   uint32_t size, uint32_t supersampling, enum tess_channel channel)
+{
+    struct tess_picture picture = {0};
+    struct single single = {*camera, tess_device_env(dev), &picture};
+    struct tess_splat_views views = {
+        NAME, 1, size, supersampling, channel, single_camera, keep_single, &single};
+    enum tess_status status =
+        tess_render_splat_views(report, dev, budget, splats, &views);
+    if (status)
+        tess_picture_clear(&picture);
+    else
+        *out = picture;
+    return status;
+}
+
+enum tess_status tess_render_splats_plan(struct tess_stage_report *report,
                                          struct tess_device *dev,
                                          const struct tess_budget *budget, size_t count,
                                          uint32_t size, uint32_t supersampling)
 {
-    TESS_TRY(tess_tiles_check(&size, &supersampling, 1, tess_device_env(dev)));
-    struct job job = {.splats = &(struct tess_splats){.count = count}};
-    enum tess_status first = tess_stage_plan(&reports[0], dev, budget, "splat projection",
-                                             project, &job, true);
-    if (first && first != TESS_ERR_BUDGET)
-        return first;
-    // If both need more than the budget, the message is of blending, which needs most.
-    struct tess_tiles tiles = describe(&job, size, supersampling);
-    enum tess_status second = tess_tiles_plan(&reports[1], dev, budget, &tiles);
-    return second ? second : first;
+    struct tess_splat_views views = {
+        .name = NAME, .count = 1, .size = size, .supersampling = supersampling};
+    return tess_render_splat_views_plan(report, dev, budget, count, &views);
 }

@@ -5,8 +5,8 @@
 #include "base/mesh.h"
 #include "mem/stage.h"
 
-#define TESS_RENDER_SPLATS_STAGES 2 // "splat projection", "splat blending"
-// That are projected at most; more need no more memory.
+// That are projected at most where they do not stay on the device: more need no more
+// memory.
 #define TESS_SPLATS_AT_A_TIME 32768
 
 // Render with the rules of the mip-splatting rasteriser that TRELLIS is published with,
@@ -20,21 +20,44 @@
 // `channel`: colours, or TESS_CHANNEL_DEPTH, where each splat has what
 // tess_camera_depth() says of its centre for a colour.
 //
-// `reports` has TESS_RENDER_SPLATS_STAGES elements. size 0: 512; supersampling 0: 1; both
-// per axis. Samples of a pixel are averaged. Clear *out with tess_picture_clear().
-// TESS_ERR_ARG: a size or supersampling beyond the largest; TESS_ERR_BUDGET with the
-// smallest budget that works.
-enum tess_status tess_render_splats(struct tess_picture *out,
-                                    struct tess_stage_report *reports,
-                                    struct tess_device *dev, struct tess_budget *budget,
-                                    const struct tess_splats *splats,
-                                    const struct tess_camera *camera, uint32_t size,
-                                    uint32_t supersampling, enum tess_channel channel);
+// size 0: 512; supersampling 0: 1; both per axis. Samples of a pixel are averaged. Clear
+// *out with tess_picture_clear(). TESS_ERR_ARG: a size or supersampling beyond the
+// largest; TESS_ERR_BUDGET with the smallest budget that works.
+enum tess_status
+tess_render_splats(struct tess_picture *out, struct tess_stage_report *report,
+                   struct tess_device *dev, const struct tess_budget *budget,
+                   const struct tess_splats *splats, const struct tess_camera *camera,
+                   uint32_t size, uint32_t supersampling, enum tess_channel channel);
 
-// What it would need for `count` splats, with the smallest budgets.
-enum tess_status tess_render_splats_plan(struct tess_stage_report *reports,
+// Views of one size.
+struct tess_splat_views {
+    const char *name; // of the stage
+    size_t count;
+    uint32_t size, supersampling;
+    enum tess_channel channel;
+    struct tess_camera (*camera)(void *user, size_t view);
+    // The picture is the callee's until it returns.
+    enum tess_status (*see)(void *user, size_t view, const struct tess_picture *picture);
+    void *user;
+};
+
+// Draw all views in one stage. Rules and statuses of tess_render_splats().
+enum tess_status tess_render_splat_views(struct tess_stage_report *report,
+                                         struct tess_device *dev,
+                                         const struct tess_budget *budget,
+                                         const struct tess_splats *splats,
+                                         const struct tess_splat_views *views);
+
+// What these would need for `count` splats, with the smallest budgets, which are the same
+// for TESS_SPLATS_AT_A_TIME and more. Of `views` name, count and sizes are read.
+enum tess_status tess_render_splats_plan(struct tess_stage_report *report,
                                          struct tess_device *dev,
                                          const struct tess_budget *budget, size_t count,
                                          uint32_t size, uint32_t supersampling);
+enum tess_status tess_render_splat_views_plan(struct tess_stage_report *report,
+                                              struct tess_device *dev,
+                                              const struct tess_budget *budget,
+                                              size_t count,
+                                              const struct tess_splat_views *views);
 
 #endif

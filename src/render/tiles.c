@@ -100,6 +100,11 @@ enum tess_status tess_tiles_check(uint32_t *size, uint32_t *supersampling,
 
 // ---- segments ----
 
+static bool has_records(const struct tess_tiles *tiles)
+{
+    return tiles->records.bytes > 0;
+}
+
 static size_t band_tiles(const struct job *job, const struct band *band)
 {
     return (size_t)job->cols * (band->y1 - band->y0);
@@ -147,8 +152,9 @@ static void count_things(struct segment *segment, const struct job *job)
         for (size_t y = picked.box.y0; y < picked.box.y1; y++)
             for (size_t x = picked.box.x0; x < picked.box.x1; x++)
                 segment->offsets[y * job->cols + x + 1]++;
-        tiles->record(tiles->user, picked.thing,
-                      segment->records + i * tiles->record_words);
+        if (!has_records(tiles))
+            tiles->record(tiles->user, picked.thing,
+                          segment->records + i * tiles->record_words);
     }
 }
 
@@ -156,11 +162,13 @@ static void count_things(struct segment *segment, const struct job *job)
 // where it ends, which is where the next one starts.
 static void list_things(struct segment *segment, const struct job *job)
 {
+    const struct tess_tiles *tiles = job->tiles;
     for (size_t i = 0; i < segment->count; i++) {
-        struct tess_tile_box box = segment->things[i].box;
-        for (size_t y = box.y0; y < box.y1; y++)
-            for (size_t x = box.x0; x < box.x1; x++)
-                segment->list[segment->offsets[y * job->cols + x + 1]++] = (uint32_t)i;
+        struct picked picked = segment->things[i];
+        uint32_t place = has_records(tiles) ? tiles->places[picked.thing] : (uint32_t)i;
+        for (size_t y = picked.box.y0; y < picked.box.y1; y++)
+            for (size_t x = picked.box.x0; x < picked.box.x1; x++)
+                segment->list[segment->offsets[y * job->cols + x + 1]++] = place;
     }
 }
 
@@ -205,7 +213,7 @@ static enum tess_status ready_segment(struct tess_env *env, struct job *job,
     if (!status)
         status = tess_alloc(&segment.list, env, band->entry_max, sizeof *segment.list,
                             "lists of tiles");
-    if (!status)
+    if (!status && !has_records(job->tiles))
         status =
             tess_alloc(&segment.records, env, band->record_max * job->tiles->record_words,
                        sizeof *segment.records, "lists of tiles");
@@ -228,8 +236,10 @@ static enum tess_status take_buffers(struct buffers *out, struct tess_stage *sta
         tess_mat_take(&out->offsets, stage, tiles + 1, 1, TESS_U32, "lists of tiles"));
     TESS_TRY(
         tess_mat_take(&out->list, stage, band->entry_max, 1, TESS_U32, "lists of tiles"));
-    TESS_TRY(tess_mat_take(&out->records, stage, band->record_max,
-                           job->tiles->record_words, TESS_F32, "things in tiles"));
+    out->records.data = job->tiles->records;
+    if (!has_records(job->tiles))
+        TESS_TRY(tess_mat_take(&out->records, stage, band->record_max,
+                               job->tiles->record_words, TESS_F32, "things in tiles"));
     if (job->tiles->resolve)
         return TESS_OK;
     TESS_TRY(tess_mat_take(&out->pixels, stage, band->pixel_rows, 4 * job->tiles->size,
@@ -241,14 +251,17 @@ static enum tess_status take_buffers(struct buffers *out, struct tess_stage *sta
     return TESS_OK;
 }
 
-static enum tess_status upload(struct tess_stage *stage, const struct buffers *to,
-                               const struct segment *segment)
+static enum tess_status upload(struct tess_stage *stage, const struct job *job,
+                               const struct buffers *to)
 {
+    const struct segment *segment = &job->segment;
     TESS_TRY(tess_mat_write(stage, to->offsets, segment->offsets));
     if (segment->count == 0)
         return TESS_OK;
     TESS_TRY(tess_mat_write(stage, tess_mat_rows(to->list, 0, segment->entries),
                             segment->list));
+    if (has_records(job->tiles))
+        return TESS_OK;
     return tess_mat_write(stage, tess_mat_rows(to->records, 0, segment->count),
                           segment->records);
 }
@@ -349,7 +362,7 @@ static enum tess_status run_segments(struct tess_stage *stage, struct job *job,
         TESS_TRY(settle(stage, job));
         if (first && on_device->marks)
             TESS_TRY(tess_slice_fill(dev, on_device->pixels.data, 0));
-        TESS_TRY(upload(stage, on_device, segment));
+        TESS_TRY(upload(stage, job, on_device));
         TESS_TRY(raster(stage, job, band, on_device, segment->entries, first, last));
         first = false;
     } while (!last);
@@ -476,10 +489,14 @@ static enum tess_status make_views(struct tess_stage *stage, void *user)
     for (size_t view = 0; view < views->count; view++) {
         if (!tess_stage_begin_step(stage, view + 1, views->count, 0))
             continue;
+        if (views->begins_on_device)
+            TESS_TRY(settle(stage, &all->job));
         // Dry, which things there are counts only for the arithmetic, and the first
         // view's will do.
-        if (view == 0 || !tess_device_dry(tess_stage_device(stage)))
-            TESS_TRY(views->begin(views->user, view, &all->tiles));
+        bool begins = view == 0 || views->begins_on_device ||
+                      !tess_device_dry(tess_stage_device(stage));
+        if (views->begin && begins)
+            TESS_TRY(views->begin(views->user, stage, view, &all->tiles));
         all->job.view = view;
         TESS_TRY(make_bands(stage, &all->job));
     }
@@ -487,7 +504,8 @@ static enum tess_status make_views(struct tess_stage *stage, void *user)
 }
 
 enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
-                                      struct tess_device *dev, struct tess_budget *budget,
+                                      struct tess_device *dev,
+                                      const struct tess_budget *budget,
                                       const struct tess_tiles *tiles,
                                       const struct tess_tiles_views *views)
 {
@@ -507,21 +525,15 @@ enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
     return status;
 }
 
-static enum tess_status begin_empty(void *user, size_t view, struct tess_tiles *tiles)
-{
-    (void)user, (void)view, (void)tiles;
-    return TESS_OK;
-}
-
 enum tess_status tess_tiles_plan_views(struct tess_stage_report *report,
                                        struct tess_device *dev,
                                        const struct tess_budget *budget,
-                                       const struct tess_tiles *tiles, size_t count)
+                                       const struct tess_tiles *tiles,
+                                       const struct tess_tiles_views *views)
 {
-    struct tess_tiles_views views = {.count = count, .begin = begin_empty};
     struct views_job all = {.job = make_job(tiles), .tiles = *tiles};
     all.job.tiles = &all.tiles;
-    all.job.views = &views;
+    all.job.views = views;
     enum tess_status status =
         tess_stage_plan(report, dev, budget, tiles->name, make_views, &all, true);
     free_segment(&all.job.segment);

@@ -65,6 +65,10 @@ struct tess_tiles {
     const struct tess_tile_box *boxes; // [count], inside the picture
     tess_record_fn *record;
     void *user;
+    // Or: records that are on the device, as the stage's memory, and which of them is
+    // whose.
+    struct tess_slice records; // no bytes: there are none
+    const uint32_t *places;    // [count]
 };
 
 // 0 becomes the default. TESS_ERR_ARG: beyond the largest.
@@ -83,9 +87,13 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
 // Views of one size, one after the other in one stage, so that memory is taken once.
 struct tess_tiles_views {
     size_t count;
-    // Describe view `view`; name and all sizes but `count` stay as they are. A dry run
-    // asks for the first one only.
-    enum tess_status (*begin)(void *user, size_t view, struct tess_tiles *tiles);
+    // Describe view `view`; name and all sizes but `count` stay as they are. What it
+    // takes of `stage` in the first view, outside of spans, stays for all. A dry run asks
+    // for the first one only, unless it begins on the device. NULL in plans: it does
+    // nothing.
+    enum tess_status (*begin)(void *user, struct tess_stage *stage, size_t view,
+                              struct tess_tiles *tiles);
+    bool begins_on_device; // launches something, so the view before has to be done
     // What was asked for is there; the pixels are the callee's until it returns. The next
     // view may have begun. Never called in a dry run.
     enum tess_status (*end)(void *user, size_t view, const struct tess_picture *picture);
@@ -96,15 +104,17 @@ struct tess_tiles_views {
 
 // `tiles` describes what all views have in common. Statuses as tess_stage_run().
 enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
-                                      struct tess_device *dev, struct tess_budget *budget,
+                                      struct tess_device *dev,
+                                      const struct tess_budget *budget,
                                       const struct tess_tiles *tiles,
                                       const struct tess_tiles_views *views);
 
-// What tess_tiles_run_views() needs for `count` views, floor included.
+// What tess_tiles_run_views() needs, floor included.
 enum tess_status tess_tiles_plan_views(struct tess_stage_report *report,
                                        struct tess_device *dev,
                                        const struct tess_budget *budget,
-                                       const struct tess_tiles *tiles, size_t count);
+                                       const struct tess_tiles *tiles,
+                                       const struct tess_tiles_views *views);
 
 // What tess_tiles_run() needs, floor included. Memory depends on the size, not on the
 // things.

@@ -63,8 +63,7 @@ def check_finish(report, where, latent):
     for options, stages in (((), after), (("--memory", "16M"), after),
                             (("--texture-mode", "opt", "--texture-steps", "3", "--sheet",
                               "--turntable", "1"),
-                             [*after[:3], "texture fitting", after[3], "splat projection",
-                              "splat blending"])):
+                             [*after[:3], "texture fitting", after[3], "splat drawing"])):
         with report.check(f"plan and run of what follows decoding {' '.join(options)}"):
             plan = planned(latent, *outputs, *small, *options)
             result = done("decode", latent, *outputs, *small, *options, "--report", told)
