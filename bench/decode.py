@@ -7,8 +7,9 @@ caches, and what a small memory budget costs.
 Cold: the program's cache and the driver's are empty directories. Warm: both hold what the cold
 runs left. All kinds of runs take turns, so that other work on the machine touches all alike, and
 medians are shown. Stage times are the program's own (--report); the process is timed from outside,
-with its start, its reading and writing. CPU seconds are of all its threads: on a busy machine they
-say more than the clock. The files of all runs are compared.
+with its start, its reading and writing: what it takes beside its kernels is held against what they
+take. CPU seconds are of all its threads: on a busy machine they say more than the clock. The files
+of all runs are compared.
 """
 import argparse
 import hashlib
@@ -108,6 +109,17 @@ def total(one):
     return sum(stage["seconds"] for stage in one["stages"])
 
 
+def inside(one):
+    """Seconds of all kernels, by the device's clock."""
+    return sum(stage["kernel_seconds"] for stage in one["stages"])
+
+
+def outside(one):
+    """What the process takes beside them: the driver's start, reading, planning, the host's work,
+    waiting, writing."""
+    return one["process_seconds"] - inside(one)
+
+
 def machine():
     facts = {"system": f"{platform.system()} {platform.release()}, {platform.machine()}",
              "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
@@ -147,10 +159,12 @@ def print_stages(cold, warm):
               f"{peak:>10}")
     peak = max(one["peak_bytes"] for one in warm) / 2**20
     print(f"{'all stages':20}{median(cold, total):9.3f}{median(warm, total):9.3f}{'':18}{peak:10.1f}")
-    for label, key in (("the whole process", "process_seconds"), ("its CPU seconds", "cpu_seconds")):
-        print(f"{label:20}" + "".join(f"{median(runs, lambda one, key=key: one[key]):9.3f}"
-                                      for runs in (cold, warm)))
-    print()
+    for label, read in (("the whole process", lambda one: one["process_seconds"]),
+                        ("  in kernels", inside), ("  outside of them", outside),
+                        ("its CPU seconds", lambda one: one["cpu_seconds"])):
+        print(f"{label:20}" + "".join(f"{median(runs, read):9.3f}" for runs in (cold, warm)))
+    ratio = median(warm, lambda one: outside(one) / inside(one))
+    print(f"outside of kernels, warm: {ratio:.2f} of what is in them, median of {len(warm)} runs\n")
 
 
 def print_budgets(results):

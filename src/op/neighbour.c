@@ -21,7 +21,8 @@ static uint64_t key_of(int32_t x, int32_t y, int32_t z)
 
 static size_t slot_of(const struct hash *hash, uint64_t key)
 {
-    size_t slot = (size_t)((key + 1) * 0x9E3779B97F4A7C15ull >> 20) & hash->mask;
+    // The upper bits of the product: those below 40 do not know x.
+    size_t slot = (size_t)((key + 1) * 0x9E3779B97F4A7C15ull >> 40) & hash->mask;
     while (hash->keys[slot] && hash->keys[slot] != key + 1)
         slot = (slot + 1) & hash->mask;
     return slot;
