@@ -24,8 +24,6 @@
 #define ITEMS  (GROUPS * UNIT_LANES)
 #define PATCH  20 // floats of a row of sums in local memory
 
-#define LARGEST 65504.0f
-
 // Do X with each unit of a sub-group. It is written out, so that sums stay in registers;
 // for the portable unit that would only keep compilers busy.
 #if UNIT == 0
@@ -35,11 +33,6 @@
 #else
 #define EACH_UNIT(X) X(0) X(1) X(2) X(3)
 #endif
-
-static inline void put_halves(local u32 *to, float2 x)
-{
-    vstore_half2_rte(clamp(x, -LARGEST, LARGEST), 0, (local half *)to);
-}
 
 // tile[r] = row `from` of the input, k0 to k0 + DEPTH; zeros for no row and beyond K.
 static inline void load_inputs(local u32 *tile, global const float *in,
@@ -54,8 +47,8 @@ static inline void load_inputs(local u32 *tile, global const float *in,
         float4 x = 0;
         if (from != NO_ROW)
             x = load_columns(in + (size_t)from * K, k0 + k, K);
-        put_halves(tile + r * STRIDE + k / 2, x.lo);
-        put_halves(tile + r * STRIDE + k / 2 + 1, x.hi);
+        unit_put(tile + r * STRIDE + k / 2, x.lo);
+        unit_put(tile + r * STRIDE + k / 2 + 1, x.hi);
     }
 }
 
@@ -74,10 +67,10 @@ static inline void load_weights(local u32 *tile, global const weight_t *weight,
         if (panel < panels && k0 + k + 1 < K)
             y = load_weight4(from + COLS);
         local u32 *to = tile + n * STRIDE + k / 2;
-        put_halves(to, (float2)(x.s0, y.s0));
-        put_halves(to + STRIDE, (float2)(x.s1, y.s1));
-        put_halves(to + 2 * STRIDE, (float2)(x.s2, y.s2));
-        put_halves(to + 3 * STRIDE, (float2)(x.s3, y.s3));
+        unit_put(to, (float2)(x.s0, y.s0));
+        unit_put(to + STRIDE, (float2)(x.s1, y.s1));
+        unit_put(to + 2 * STRIDE, (float2)(x.s2, y.s2));
+        unit_put(to + 3 * STRIDE, (float2)(x.s3, y.s3));
     }
 }
 

@@ -102,9 +102,9 @@ typedef void tess_progress_fn(void *user, const struct tess_progress *progress);
 
 enum tess_precision {
     TESS_PRECISION_FULL = 0, // products and sums in fp32
-    TESS_PRECISION_FAST, // linear layers and convolutions by the device's matrix unit, if
-                         // it has one that is known and works: factors in fp16, sums in
-                         // fp32
+    TESS_PRECISION_FAST,     // linear layers, convolutions and attention by the device's
+                         // matrix unit, if it has one that is known and works: factors in
+                         // fp16, sums in fp32
 };
 // "full", "fast".
 TESS_API const char *tess_precision_name(enum tess_precision precision);

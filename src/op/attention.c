@@ -1,34 +1,98 @@
-// Launching cl/attention.cl.
+// Launching cl/attention.cl and cl/attention_fast.cl.
 #include "op/attention.h"
 
 #include <math.h>
 #include <stdio.h>
 
+#include "rt/matrix_unit.h"
 #include "rt/tuning.h"
 
 #define GPU_GROUP 16 // in both dimensions
+
+// Which kernel, how it is built, and the work-items of a group.
+struct shape {
+    const char *kernel; // its file's name, too
+    char defines[96];
+    size_t merged; // units of a group
+    size_t group[2];
+};
+
+static struct shape plain_shape(const struct tess_device *dev,
+                                const struct tess_attention_params *params)
+{
+    const struct tess_tuning *tuning = tess_device_tuning(dev);
+    enum tess_variant variant = tess_device_variant(dev);
+    uint32_t queries = tess_tuning_attention_queries(tuning, variant, params->many_runs);
+    size_t side = variant == TESS_VARIANT_CPU ? 1 : GPU_GROUP;
+    struct shape shape = {.kernel = "attention",
+                          .merged = queries / TESS_ATTENTION_QUERIES,
+                          .group = {side, side}};
+    char tiles[64];
+    tess_tuning_attention_defines(tiles, sizeof tiles, tuning, variant, queries);
+    snprintf(shape.defines, sizeof shape.defines, "-DD=%zu %s", params->head_channels,
+             tiles);
+    return shape;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+// As in cl/attention_fast.cl: sub-groups that share 16 queries.
+static size_t fast_across(enum tess_matrix_unit unit, size_t D)
+{
+    return unit == TESS_UNIT_INTEL ? larger((D + 15) / 16, 2) : 1;
+}
+
+// As declared there.
+static size_t fast_local_bytes(enum tess_matrix_unit unit, size_t D)
+{
+    size_t steps = (D + 15) / 16, channels = 8 * steps + 4, keys = 32 + 4,
+           groups = 4 * fast_across(unit, D),
+           parts = groups * tess_matrix_unit_lanes(unit) / 64,
+           tile_b = larger(larger(64 * (64 + 4), 16 * steps * keys), groups * 16 * 20),
+           scratch = groups * (unit == TESS_UNIT_PORTABLE ? 256 : 1);
+    return 4 * (64 * channels + 64 * larger(channels, keys) + tile_b + 3 * 64 +
+                2 * 64 * parts + scratch);
+}
+
+static bool is_fast(const struct tess_device *dev,
+                    const struct tess_attention_params *params)
+{
+    enum tess_matrix_unit unit = tess_device_unit(dev);
+    size_t D = params->head_channels;
+    return unit && D <= 128 &&
+           fast_local_bytes(unit, D) <= tess_device_facts(dev)->local_memory;
+}
+
+static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
+{
+    struct shape shape = {
+        .kernel = "attention_fast",
+        .merged = 1,
+        .group = {4 * fast_across(unit, D) * tess_matrix_unit_lanes(unit), 1}};
+    snprintf(shape.defines, sizeof shape.defines, "-DD=%zu -DUNIT=%d", D, (int)unit - 1);
+    return shape;
+}
 
 enum tess_status tess_attention(struct tess_stage *stage,
                                 const struct tess_attention_params *params)
 {
     struct tess_device *dev = tess_stage_device(stage);
-    const struct tess_tuning *tuning = tess_device_tuning(dev);
-    enum tess_variant variant = tess_device_variant(dev);
     bool whole = !params->state;
-    uint32_t queries = tess_tuning_attention_queries(tuning, variant, params->many_runs);
-    size_t group = variant == TESS_VARIANT_CPU ? 1 : GPU_GROUP,
-           merged = queries / TESS_ATTENTION_QUERIES;
-    char shape[64], defines[96];
-    tess_tuning_attention_defines(shape, sizeof shape, tuning, variant, queries);
-    snprintf(defines, sizeof defines, "-DD=%zu %s", params->head_channels, shape);
+    struct shape shape = is_fast(dev, params)
+                             ? fast_shape(tess_device_unit(dev), params->head_channels)
+                             : plain_shape(dev, params);
     return tess_launch(
         dev, &(struct tess_launch){
-                 .file = "attention",
-                 .kernel = "attention",
-                 .defines = defines,
-                 .global = {(params->unit_count + merged - 1) / merged * group,
-                            params->heads * group},
-                 .local = {group, group, 1},
+                 .file = shape.kernel,
+                 .kernel = shape.kernel,
+                 .defines = shape.defines,
+                 .global = {(params->unit_count + shape.merged - 1) / shape.merged *
+                                shape.group[0],
+                            params->heads * shape.group[1]},
+                 .local = {shape.group[0], shape.group[1], 1},
                  .flop = 4.0 * params->pairs * (double)params->heads *
                          (double)params->head_channels,
                  .args = {TESS_SLICE(params->out.data), TESS_SLICE(params->q.data),

@@ -1,4 +1,5 @@
-// Trying a matrix unit: 16 x 16 small whole numbers, whose product is exact in any order.
+// Trying a matrix unit: 16 x 16 small whole numbers, whose products are exact in any
+// order.
 #include "op/matrix_unit.h"
 
 #include <stdio.h>
@@ -29,7 +30,8 @@ static bool is_right(const struct trial *trial)
             float sum = 0;
             for (int k = 0; k < SIZE; k++)
                 sum += trial->left[i * SIZE + k] * trial->right[j * SIZE + k];
-            if (trial->out[i * SIZE + j] != 2 * sum)
+            float start = trial->left[i * SIZE] * trial->right[i * SIZE + j];
+            if (trial->out[i * SIZE + j] != start + 2 * sum)
                 return false;
         }
     return true;
@@ -87,10 +89,11 @@ enum tess_status tess_matrix_unit_choose(struct tess_device *dev,
     const char *name = tess_matrix_unit_name(trial.unit);
     tess_device_set_unit(dev, TESS_UNIT_NONE);
     if (trial.unit == TESS_UNIT_NONE || tess_device_dry(dev)) {
-        tess_log(env, TESS_LOG_INFO,
-                 "precision fast: %s has no matrix unit that is known here, so products "
-                 "are made in full precision",
-                 device);
+        tess_log(
+            env, TESS_LOG_INFO,
+            "precision fast: %s has no matrix unit that is known here, so everything "
+            "is made in full precision",
+            device);
         return TESS_OK;
     }
     fill(&trial);
@@ -98,8 +101,8 @@ enum tess_status tess_matrix_unit_choose(struct tess_device *dev,
         tess_stage_run(&report, dev, budget, "matrix unit", run_trial, &trial);
     if (status == TESS_ERR_DEVICE) {
         tess_log(env, TESS_LOG_INFO,
-                 "precision fast: the matrix unit %s of %s cannot be used, so products "
-                 "are made in full precision: %s",
+                 "precision fast: the matrix unit %s of %s cannot be used, so everything "
+                 "is made in full precision: %s",
                  name, device, env->message);
         env->message[0] = '\0';
         return TESS_OK;
@@ -113,7 +116,8 @@ enum tess_status tess_matrix_unit_choose(struct tess_device *dev,
                  name, device);
         return TESS_OK;
     }
-    tess_log(env, TESS_LOG_INFO, "precision fast: products by the matrix unit %s", name);
+    tess_log(env, TESS_LOG_INFO,
+             "precision fast: products and attention by the matrix unit %s", name);
     tess_device_set_unit(dev, trial.unit);
     return TESS_OK;
 }

@@ -23,7 +23,7 @@ size_t tess_matrix_unit_lanes(enum tess_matrix_unit unit);
 // What the device should have.
 enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev);
 
-// What products use from now on; none when a device is opened.
+// What products and attention use from now on; none when a device is opened.
 enum tess_matrix_unit tess_device_unit(const struct tess_device *dev);
 void tess_device_set_unit(struct tess_device *dev, enum tess_matrix_unit unit);
 

@@ -7,6 +7,7 @@ from common import files
 # built. Files that are not named take no defines.
 VARIANTS = {
     "attention": [(f"-DD={D}",) for D in (16, 40, 64, 80)],
+    "attention_fast": [(f"-DD={D}", "-DUNIT=0") for D in (64, 80)],
     "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
                for taps, half in itertools.product((1, 8, 27), (0, 1))
