@@ -27,6 +27,7 @@
 #define FAR_START   (1 << 30)
 #define SHORT       (1 << 14) // of 1/256 samples
 #define AHEAD       6         // records fetched early
+#define LOOK_EVERY  16        // triangles: to find the farthest sample takes some of one
 #define NOTHING     ~0u       // as a number
 
 enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
@@ -323,6 +324,17 @@ static inline void fetch(global const float *record)
 }
 #endif
 
+static inline float least_of(const float16 *rows)
+{
+    float16 least = rows[0];
+    for (int y = 1; y < TILE; y++)
+        least = fmin(least, rows[y]);
+    const float8 by8 = fmin(least.lo, least.hi);
+    const float4 by4 = fmin(by8.lo, by8.hi);
+    const float2 by2 = fmin(by4.lo, by4.hi);
+    return fmin(by2.x, by2.y);
+}
+
 // A row of a tile that ends inside the picture or beyond it.
 static inline void put_row(global u32 *to, int16 words, int count)
 {
@@ -365,13 +377,21 @@ kernel void draw_words(global float *state, global const float *records,
     const int16 x = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
+    float farthest = 0.0f; // 1/z
+    u32 drawn = 0;
     for (u32 i = begin; i < end; i++) {
         fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * WORD_RECORD);
         global const float *r = records + (size_t)list[i] * WORD_RECORD;
         global const int *corners = (global const int *)r;
+        // A triangle behind all of the tile, as of late, changes nothing.
+        if (drawn == LOOK_EVERY) {
+            farthest = least_of(nearest);
+            drawn = 0;
+        }
         int from, to;
-        if (!find_rows(&from, &to, corners, tile_y))
+        if (r[WORD_MOST] <= farthest || !find_rows(&from, &to, corners, tile_y))
             continue;
+        drawn++;
         const float16 dx = distances_x(corners, x, tile_x);
         const float y0 = distance_y(corners, tile_y);
         const float16 least = r[WORD_LEAST], most = r[WORD_MOST];

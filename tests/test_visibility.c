@@ -28,19 +28,19 @@ static struct tess_mesh make_nested(struct setting *s)
 }
 
 // More faces than 8 bits tell apart: a row of thin strips across the picture, each with
-// its number, seen from the front.
-static void test_numbers(void **state)
+// its number, seen from the front. Copies of it lie behind each other: only the nearest,
+// which comes first or last, is seen.
+static void check_numbers(enum tess_variant variant, bool nearest_first)
 {
-    (void)state;
     enum { STRIPS = 40, COPIES = 40, SIZE = 64 };
-    struct setting *s = open_setting(TESS_VARIANT_CPU);
+    struct setting *s = open_setting(variant);
     struct tess_mesh mesh;
     size_t faces = (size_t)2 * STRIPS * COPIES;
     assert_int_equal(tess_mesh_create(&mesh, &s->env, 2 * faces, faces, false), TESS_OK);
-    // Copies lie behind each other, the last one nearest: only its strips are seen.
     for (size_t i = 0; i < faces / 2; i++) {
+        size_t copy = i / STRIPS, place = nearest_first ? COPIES - 1 - copy : copy;
         float x0 = (float)(i % STRIPS) / STRIPS - 0.5f, x1 = x0 + 1.0f / STRIPS;
-        float y = 0.01f * (float)(i / STRIPS);
+        float y = 0.01f * (float)place;
         memcpy(mesh.positions + 12 * i,
                (float[]){x0, y, -0.5f, x1, y, -0.5f, x1, y, 0.5f, x0, y, 0.5f}, 48);
         for (size_t k = 0; k < 6; k++)
@@ -65,13 +65,22 @@ static void test_numbers(void **state)
                 assert_int_equal(id, TESS_NO_WORD);
             if (fabs(pz) > 0.48 || fabs(px) > 0.48 || part < 0.05 || part > 0.95)
                 continue;
-            assert_int_equal(id / 2, (COPIES - 1) * STRIPS + (size_t)floor(strip));
+            size_t first = nearest_first ? 0 : (COPIES - 1) * STRIPS;
+            assert_int_equal(id / 2, first + (size_t)floor(strip));
             seen++;
         }
     assert_true(seen > SIZE * SIZE / 4);
     free(ids);
     tess_mesh_clear(&mesh);
     close_setting(s);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        for (int nearest_first = 0; nearest_first < 2; nearest_first++)
+            check_numbers(variants[i], nearest_first);
 }
 
 static void test_visibility(void **state)

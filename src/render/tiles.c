@@ -36,7 +36,7 @@ struct band {
 
 // A thing with its box in the band.
 struct picked {
-    size_t thing;
+    uint32_t thing;
     struct tess_tile_box box;
 };
 
@@ -127,6 +127,7 @@ static bool clip_box(struct tess_tile_box *out, const struct tess_tile_box *box,
 static size_t pick_things(struct segment *segment, const struct job *job,
                           const struct band *band, size_t cursor)
 {
+    assert(job->tiles->count <= UINT32_MAX);
     segment->count = segment->entries = 0;
     for (; cursor < job->tiles->count; cursor++) {
         struct tess_tile_box box;
@@ -137,7 +138,7 @@ static size_t pick_things(struct segment *segment, const struct job *job,
         if (segment->count == band->record_max ||
             segment->entries + entries > band->entry_max)
             break;
-        segment->things[segment->count++] = (struct picked){cursor, box};
+        segment->things[segment->count++] = (struct picked){(uint32_t)cursor, box};
         segment->entries += entries;
     }
     return cursor;
@@ -147,14 +148,15 @@ static size_t pick_things(struct segment *segment, const struct job *job,
 static void count_things(struct segment *segment, const struct job *job)
 {
     const struct tess_tiles *tiles = job->tiles;
+    size_t cols = job->cols, words = tiles->record_words;
     for (size_t i = 0; i < segment->count; i++) {
         struct picked picked = segment->things[i];
-        for (size_t y = picked.box.y0; y < picked.box.y1; y++)
+        uint32_t *row = segment->offsets + picked.box.y0 * cols + 1;
+        for (size_t y = picked.box.y0; y < picked.box.y1; y++, row += cols)
             for (size_t x = picked.box.x0; x < picked.box.x1; x++)
-                segment->offsets[y * job->cols + x + 1]++;
+                row[x]++;
         if (!has_records(tiles))
-            tiles->record(tiles->user, picked.thing,
-                          segment->records + i * tiles->record_words);
+            tiles->record(tiles->user, picked.thing, segment->records + i * words);
     }
 }
 
@@ -163,12 +165,16 @@ static void count_things(struct segment *segment, const struct job *job)
 static void list_things(struct segment *segment, const struct job *job)
 {
     const struct tess_tiles *tiles = job->tiles;
+    size_t cols = job->cols;
+    uint32_t *list = segment->list;
     for (size_t i = 0; i < segment->count; i++) {
         struct picked picked = segment->things[i];
+        struct tess_tile_box box = picked.box;
         uint32_t place = has_records(tiles) ? tiles->places[picked.thing] : (uint32_t)i;
-        for (size_t y = picked.box.y0; y < picked.box.y1; y++)
-            for (size_t x = picked.box.x0; x < picked.box.x1; x++)
-                segment->list[segment->offsets[y * job->cols + x + 1]++] = place;
+        uint32_t *row = segment->offsets + box.y0 * cols + 1;
+        for (size_t y = box.y0; y < box.y1; y++, row += cols)
+            for (size_t x = box.x0; x < box.x1; x++)
+                list[row[x]++] = place;
     }
 }
 
