@@ -18,6 +18,11 @@
 #define WARM_VOXELS     64
 #define SEED            1
 
+// That it works, in little time.
+static const struct tess_clean_params brief_cleaning = {.views = 16, .view_size = 128};
+static const struct tess_bake_params brief_baking = {
+    .size = 256, .views = 8, .view_size = 128};
+
 struct asset_run {
     struct tess_context *ctx;
     const struct tess_bench_params *params;
@@ -80,21 +85,17 @@ static enum tess_status generate(struct asset_run *run,
     return status;
 }
 
-// What becomes of a decoded asset by default. Its shape is an object's, since that is
-// what it costs to clean up noise that random weights make which nobody waits for.
-static enum tess_status finish(struct asset_run *run, size_t voxels, bool brief)
+// What becomes of a decoded asset by default. Its shape is an object's: random weights
+// make noise, which nobody cleans up.
+static enum tess_status finish(struct asset_run *run, size_t voxels,
+                               const struct tess_clean_params *cleaning,
+                               const struct tess_bake_params *baking)
 {
-    struct tess_clean_params cleaning = {0};
-    struct tess_bake_params baking = {0};
     struct tess_asset *asset = NULL, *clean = NULL, *textured = NULL;
-    if (brief) {
-        cleaning = (struct tess_clean_params){.views = 16, .view_size = 128};
-        baking = (struct tess_bake_params){.size = 256, .views = 8, .view_size = 128};
-    }
     TESS_TRY(tess_bench_object(&asset, run->ctx, voxels, run->resolution));
-    enum tess_status status = tess_asset_clean(&clean, run->ctx, asset, &cleaning);
+    enum tess_status status = tess_asset_clean(&clean, run->ctx, asset, cleaning);
     if (!status)
-        status = tess_asset_bake(&textured, run->ctx, clean, asset, &baking);
+        status = tess_asset_bake(&textured, run->ctx, clean, asset, baking);
     tess_asset_destroy(&asset);
     tess_asset_destroy(&clean);
     tess_asset_destroy(&textured);
@@ -114,7 +115,7 @@ static enum tess_status warm_up(struct asset_run *run)
                  .seed = SEED, .latent = {.steps = 1}, .structure_coords = shell});
     tess_latent_free(&shell);
     if (!status)
-        status = finish(run, voxels, true);
+        status = finish(run, voxels, &brief_cleaning, &brief_baking);
     run->ctx->stage_count = stages;
     // What the encoder made is remembered; it is to run once more.
     struct tess_condition_memory *memory = &run->params->model->condition;
@@ -170,13 +171,21 @@ static enum tess_status measure(struct tess_bench_asset *out, struct asset_run *
     TESS_TRY(warm_up(run));
     size_t first = run->ctx->stage_count;
     double start = tess_seconds_now();
+    unsigned representations =
+        tess_model_representations(params->model, run->ctx) & (TESS_MESH | TESS_SPLATS);
+    struct tess_finish after = {.clean = &(struct tess_clean_params){0},
+                                .bake = &(struct tess_bake_params){0}};
+    if (params->form == TESS_BENCH_TINY)
+        after = (struct tess_finish){.clean = &brief_cleaning, .bake = &brief_baking};
     TESS_TRY(generate(run, &(struct tess_generate_params){
+                               .representations = representations,
+                               .finish = &after,
                                .seed = SEED,
                                .structure = {.steps = params->structure_steps},
                                .latent = {.steps = params->latent_steps},
                                .voxels = run->voxels}));
     out->seconds = tess_seconds_now() - start;
-    TESS_TRY(finish(run, run->voxels, params->form == TESS_BENCH_TINY));
+    TESS_TRY(finish(run, run->voxels, after.clean, after.bake));
     tell_stages(out, run->ctx, first);
     tell_model(out, run);
     return TESS_OK;
