@@ -1,5 +1,5 @@
-// Splats: projection and boxes on the device, depth order on the host, blending on the
-// device.
+// Splats: projection, boxes and depth order on the device, lists of tiles on the host,
+// blending on the device.
 //
 // In the original a splat is blended in all tiles that the square of 3 standard
 // deviations of its longer axis touches. Most of that square is too transparent to count
@@ -7,7 +7,8 @@
 // gives the same picture. cl/splat.cl has the records.
 //
 // Where there are many and the budget allows, records stay on the device, and so do the
-// splats themselves for several views; else they come by in parts.
+// splats themselves for several views; else they come by in parts,
+// each sorted on the device, which the host merges.
 #include "render/splat.h"
 
 #include <assert.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "op/sort.h"
 #include "render/camera.h"
 #include "render/tiles.h"
 
@@ -24,18 +26,17 @@
 #define CAMERA_FLOATS 17 // rotation, translation, focal length, tangent, samples; depth
 #define UNSEEN        UINT32_MAX // key
 
-#define RADIX_BITS 11
-#define RADIX      (1u << RADIX_BITS)
-
 enum { POSITIONS, SCALES, ROTATIONS, OPACITIES, COLOURS, ARRAYS };
 static const size_t columns_of[ARRAYS] = {3, 3, 4, 1, 3};
 
 // What the host has of a view. Arrays have room for all splats.
 struct arranged {
-    uint32_t *keys, (*boxes)[2];      // by number, as cl/splat.cl tells
+    size_t part;                      // splats that were sorted together
+    uint32_t *keys, *spare_keys;      // front to back, UNSEEN ones last
+    uint32_t *order, *spare_order;    // numbers of splats with these keys
+    uint32_t (*boxes)[2];             // by number, as cl/splat.cl tells
     float (*records)[RECORD];         // by number; NULL if they stay on the device
-    uint32_t *order, *spare;          // numbers of those that are seen, front to back
-    struct tess_tile_box *tile_boxes; // in this order
+    struct tess_tile_box *tile_boxes; // in the order
     size_t seen;
 };
 
@@ -109,7 +110,7 @@ static enum tess_status project_tile(struct tess_stage *stage, void *user,
 {
     struct job *job = user;
     struct arranged *host = &job->host;
-    struct tess_mat records, keys, boxes, arrays[ARRAYS];
+    struct tess_mat records, keys, places, boxes, arrays[ARRAYS];
     struct tess_device *dev = tess_stage_device(stage);
     bool dry = tess_device_dry(dev);
     for (size_t i = 0; i < ARRAYS; i++)
@@ -125,10 +126,13 @@ static enum tess_status project_tile(struct tess_stage *stage, void *user,
     TESS_TRY(tess_mat_take(&keys, stage, tile.rows, 1, TESS_U32, "depths of splats"));
     TESS_TRY(tess_mat_take(&boxes, stage, tile.rows, 2, TESS_U32, "boxes of splats"));
     TESS_TRY(project(stage, job, records, keys, boxes, arrays));
+    TESS_TRY(tess_sort(&places, stage, keys));
+    host->part = tile.row0 == 0 ? tile.rows : host->part;
     if (!job->keeps_records)
         TESS_TRY(
             tess_slice_read(dev, records.data, dry ? NULL : host->records[tile.row0]));
     TESS_TRY(tess_slice_read(dev, keys.data, dry ? NULL : host->keys + tile.row0));
+    TESS_TRY(tess_slice_read(dev, places.data, dry ? NULL : host->order + tile.row0));
     return tess_slice_read(dev, boxes.data, dry ? NULL : host->boxes[tile.row0]);
 }
 
@@ -159,19 +163,37 @@ static enum tess_status set_camera(struct tess_stage *stage, const struct job *j
 
 // ---- order ----
 
-// Sort `order` by keys[order[i]], stably. `spare` has the same size; keys have 32 bits.
-static void sort_by_key(uint32_t *order, uint32_t *spare, const uint32_t *keys,
-                        size_t count)
+// Merge the sorted stretches [from, middle) and [middle, end) of keys and order into the
+// spare ones, stably.
+static void merge(struct arranged *host, size_t from, size_t middle, size_t end)
 {
-    for (int shift = 0; shift < 33; shift += RADIX_BITS) {
-        size_t starts[RADIX + 1] = {0};
-        for (size_t i = 0; i < count; i++)
-            starts[(keys[order[i]] >> shift) % RADIX + 1]++;
-        for (size_t r = 0; r < RADIX; r++)
-            starts[r + 1] += starts[r];
-        for (size_t i = 0; i < count; i++)
-            spare[starts[(keys[order[i]] >> shift) % RADIX]++] = order[i];
-        memcpy(order, spare, count * sizeof *order);
+    size_t a = from, b = middle;
+    for (size_t i = from; i < end; i++) {
+        size_t next =
+            b == end || (a < middle && host->keys[a] <= host->keys[b]) ? a++ : b++;
+        host->spare_keys[i] = host->keys[next];
+        host->spare_order[i] = host->order[next];
+    }
+}
+
+static void swap(uint32_t **a, uint32_t **b)
+{
+    uint32_t *kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+// Make one sorted sequence of the parts.
+static void merge_parts(struct arranged *host, size_t count)
+{
+    for (size_t width = host->part; width < count; width *= 2) {
+        for (size_t from = 0; from < count; from += 2 * width) {
+            size_t middle = count - from < width ? count : from + width;
+            size_t end = count - middle < width ? count : middle + width;
+            merge(host, from, middle, end);
+        }
+        swap(&host->keys, &host->spare_keys);
+        swap(&host->order, &host->spare_order);
     }
 }
 
@@ -185,11 +207,12 @@ static struct tess_tile_box box_of(const uint32_t box[2])
 
 static void arrange(struct arranged *host, size_t count)
 {
+    for (size_t i = host->part; i < count; i++) // places are those in a part
+        host->order[i] += (uint32_t)(i - i % host->part);
+    merge_parts(host, count);
     host->seen = 0;
-    for (size_t i = 0; i < count; i++)
-        if (host->keys[i] != UNSEEN)
-            host->order[host->seen++] = (uint32_t)i;
-    sort_by_key(host->order, host->spare, host->keys, host->seen);
+    while (host->seen < count && host->keys[host->seen] != UNSEEN)
+        host->seen++;
     for (size_t i = 0; i < host->seen; i++)
         host->tile_boxes[i] = box_of(host->boxes[host->order[i]]);
 }
@@ -198,20 +221,22 @@ static enum tess_status make_room(struct arranged *host, struct tess_env *env,
                                   size_t count)
 {
     static const char *const tag = "depths of splats";
-    TESS_TRY(tess_alloc(&host->keys, env, count, sizeof *host->keys, tag));
+    uint32_t **arrays[] = {&host->keys, &host->spare_keys, &host->order,
+                           &host->spare_order};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        TESS_TRY(tess_alloc(arrays[i], env, count, sizeof **arrays[i], tag));
     TESS_TRY(tess_alloc(&host->boxes, env, count, sizeof *host->boxes, tag));
-    TESS_TRY(tess_alloc(&host->order, env, count, sizeof *host->order, tag));
-    TESS_TRY(tess_alloc(&host->spare, env, count, sizeof *host->spare, tag));
     return tess_alloc(&host->tile_boxes, env, count, sizeof *host->tile_boxes, tag);
 }
 
 static void free_room(struct arranged *host)
 {
     free(host->keys);
+    free(host->spare_keys);
+    free(host->order);
+    free(host->spare_order);
     free(host->boxes);
     free(host->records);
-    free(host->order);
-    free(host->spare);
     free(host->tile_boxes);
 }
 
