@@ -15,9 +15,12 @@
 // have no room for all channels, several share 16 queries: at least two, so that there is
 // a work-item for each query.
 #define STEPS ((D + 15) / 16) // units along the channels
-#if UNIT == 2
+#if UNIT == 2 && D <= 32
 #define WIDE   1
-#define ACROSS (STEPS > 2 ? STEPS : 2)
+#define ACROSS 2
+#elif UNIT == 2
+#define WIDE   1
+#define ACROSS STEPS
 #else
 #define WIDE   STEPS
 #define ACROSS 1

@@ -106,8 +106,8 @@ def groups_of(clang, path, defines):
     groups = {}
     for piece in re.split(r"\bkernel\b", done.stdout)[1:]:
         head, name = re.match(r"(.*?)\bvoid\s+(\w+)\(", piece, re.S).groups()
-        size = re.search(r"reqd_work_group_size\(([\d\s()*/,]+)\)\)\)", head)
-        # Macros leave products and quotients of whole numbers.
+        size = re.search(r"reqd_work_group_size\(([\d\s()+*/,]+)\)\)\)", head)
+        # Macros leave sums, products and quotients of whole numbers.
         groups[name] = (math.prod(eval(size.group(1).replace("/", "//"), {})) if size
                         else PLAIN_GROUP)
     return groups
