@@ -21,23 +21,9 @@
 
 #if TESS_CPU
 
-#define WIDE_BLOCK (BLOCK / 16)
-#define WIDE       ((D + 15) / 16)
+#include "channels.clh"
 
-// 16 values from column 16 j of a row of D; zero beyond.
-static inline float16 load_columns(global const float *row, u32 j)
-{
-#if D % 16 == 0
-    return vload16(j, row);
-#else
-    if (16 * j + 16 <= D)
-        return vload16(j, row);
-    float lanes[16];
-    for (u32 i = 0; i < 16; i++)
-        lanes[i] = 16 * j + i < D ? row[16 * j + i] : 0.0f;
-    return vload16(0, lanes);
-#endif
-}
+#define WIDE_BLOCK (BLOCK / 16)
 
 static inline float max16(float16 x)
 {
@@ -45,22 +31,6 @@ static inline float max16(float16 x)
     float4 b = fmax(a.lo, a.hi);
     float2 c = fmax(b.lo, b.hi);
     return fmax(c.lo, c.hi);
-}
-
-// m[i][j] = m[j][i]: four perfect shuffles of 16 rows of 16.
-static inline void transpose16(private float16 *m)
-{
-    for (u32 round = 0; round < 4; round++) {
-        float16 old[16];
-        for (u32 i = 0; i < 16; i++)
-            old[i] = m[i];
-        for (u32 i = 0; i < 8; i++) {
-            m[2 * i].even = old[i].lo;
-            m[2 * i].odd = old[i + 8].lo;
-            m[2 * i + 1].even = old[i].hi;
-            m[2 * i + 1].odd = old[i + 8].hi;
-        }
-    }
 }
 
 // block[d][16 i ..] = column d of `count` rows of keys; beyond, the last row again.
@@ -237,15 +207,8 @@ static inline void attend(const private struct attention *a, uint4 unit)
         if (!a->last)
             a->state[(size_t)(row0 + i) * H + head] = (float2)(top[i], total[i]);
         for (u32 j = 0; j < WIDE; j++) {
-            const float16 s = sums[i * WIDE + j], y = a->last ? s / total[i] : s;
-            if (16 * j + 16 <= D) {
-                vstore16(y, j, to);
-                continue;
-            }
-            float lanes[16];
-            vstore16(y, 0, lanes);
-            for (u32 d = 16 * j; d < D; d++)
-                to[d] = lanes[d - 16 * j];
+            const float16 s = sums[i * WIDE + j];
+            store_columns(to, j, a->last ? s / total[i] : s);
         }
     }
 }

@@ -11,6 +11,8 @@
 
 #if TESS_CPU
 
+#include "product_cpu.clh"
+
 // A work-item makes ROWS rows of PANELS panels, 8 x 32 outputs at a time in registers.
 // DEPTH rows of a panel of half become float once for all of its rows.
 // clang-format off
@@ -57,55 +59,6 @@
 
 DEFINE_ADD_PRODUCTS(add_products_of_8, EACH_OF_8)
 DEFINE_ADD_PRODUCTS(add_products_of_4, EACH_OF_4)
-
-DEFINE_ACTIVATE(float16)
-
-static inline void store_half_panel(global float *out, global const float *bias,
-                                    global const float *gate,
-                                    global const float *residual, float16 acc, u32 col,
-                                    u32 N, u32 act, u32 has_bias, u32 has_gate,
-                                    u32 has_residual)
-{
-    if (col + 16 <= N) {
-        float16 x = acc;
-        if (has_bias)
-            x += vload16(0, bias + col);
-        x = activate_float16(x, act);
-        if (has_gate)
-            x *= vload16(0, gate + col);
-        if (has_residual)
-            x += vload16(0, residual + col);
-        vstore16(x, 0, out + col);
-        return;
-    }
-    float lanes[16];
-    vstore16(acc, 0, lanes);
-    float16 x = 0;
-    float extra[16];
-    for (u32 c = 0; c < 16; c++)
-        extra[c] = has_bias && col + c < N ? bias[col + c] : 0.0f;
-    x = activate_float16(vload16(0, lanes) + vload16(0, extra), act);
-    vstore16(x, 0, lanes);
-    for (u32 c = 0; c < 16 && col + c < N; c++) {
-        const float y = has_gate ? lanes[c] * gate[col + c] : lanes[c];
-        out[col + c] = has_residual ? y + residual[col + c] : y;
-    }
-}
-
-// The rows that have a neighbour at a tap: their places in the tile, and the neighbours.
-// Adding products with zero for the others would change nothing.
-static inline u32 list_rows(private u32 *from, private u32 *place,
-                            global const u32 *index, size_t row0, u32 count, u32 tap,
-                            u32 octant)
-{
-    u32 n = 0;
-    for (u32 i = 0; i < count; i++) {
-        from[n] = tap_row(index, row0 + i, tap, octant);
-        if (from[n] != NO_ROW)
-            place[n++] = i;
-    }
-    return n;
-}
 
 // sums += products of the listed rows and what is here of a panel.
 static inline void add_products(private float *sums, global const float *in, PANEL panel,

@@ -1,8 +1,12 @@
-// Packs weights for cl/matmul.cl: panels of 32 output columns, [panel][tap][k][32].
-// Sources hold `outputs` x `taps` x K values as stored in files; only outputs [row0, row0
-// + rows) are there. Defines: SOURCE_F16, TARGET_F16 (0 or 1; a half source may go to a
-// float target).
+// Packs weights for cl/matmul.cl: panels of 32 output columns, [panel][tap][k][32]; or
+// for cl/matmul_amx.cl, in two pieces of bfloat16, as cl/pieces.clh has them. Sources
+// hold `outputs` x `taps` x K values as stored in files; only outputs [row0, row0 + rows)
+// are there. Defines: SOURCE_F16, TARGET_F16 (0 or 1; a half source may go to a float
+// target), TARGET_PIECES (0, 2 or 3;
+// instead of TARGET_F16).
 #include "common.clh"
+
+#include "pieces.clh"
 
 #define COLS 32
 
@@ -14,13 +18,37 @@ typedef float source_t;
 #define LOAD(p, i) ((p)[i])
 #endif
 
-#if TARGET_F16
+#if TARGET_PIECES
+typedef ushort target_t;
+#elif TARGET_F16
 typedef half target_t;
 #define STORE(x, p, i) vstore_half_rte(x, i, p)
 #else
 typedef float target_t;
 #define STORE(x, p, i) ((p)[i] = (x))
 #endif
+
+// Column n of a panel at a tap and a k of K; `place` counts panels and taps.
+static inline void store_weight(float x, global target_t *packed, size_t place, u32 k,
+                                u32 K, size_t n)
+{
+#if TARGET_PIECES
+    global ushort *to = packed + (place * PIECE_COUNT(K) + k / PIECE_DEPTH) *
+                                     (TARGET_PIECES * 2 * PIECE_TILE);
+    to += n % COLS / 16 * PIECE_TILE + n % 16 * 2;
+    // Whoever has the last one of k fills the block up with zeros.
+    for (u32 i = k % PIECE_DEPTH, end = k + 1 == K ? PIECE_DEPTH : i + 1; i < end; i++) {
+        for (u32 piece = 0; piece < TARGET_PIECES; piece++) {
+            const u32 bits = ROUND_PIECE(u32, as_uint(x));
+            to[piece * 2 * PIECE_TILE + i / 2 * 32 + i % 2] = bits >> 16;
+            x -= as_float(bits & 0xffff0000);
+        }
+        x = 0.0f;
+    }
+#else
+    STORE(x, packed, (place * K + k) * COLS + n % COLS);
+#endif
+}
 
 // Source [rows][taps][K], or [rows][K][taps] if `taps_last`, rows are outputs; `filled`
 // rows are written: those, and with the last ones what their panel has left. Work-items:
@@ -34,11 +62,12 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
     const u32 t = kt / K, k = kt % K;
     const size_t n = row0 + r;
     const size_t from = (size_t)r * taps * K + (taps_last ? k * taps + t : kt);
-    const size_t to = ((n / COLS * taps + t) * K + k) * COLS + n % COLS;
+    const size_t place = n / COLS * taps + t;
 #if SOURCE_F16 && TARGET_F16
-    ((global ushort *)packed)[to] = r < rows ? ((global const ushort *)source)[from] : 0;
+    ((global ushort *)packed)[(place * K + k) * COLS + n % COLS] =
+        r < rows ? ((global const ushort *)source)[from] : 0;
 #else
-    STORE(r < rows ? LOAD(source, from) : 0.0f, packed, to);
+    store_weight(r < rows ? LOAD(source, from) : 0.0f, packed, place, k, K, n);
 #endif
 }
 
@@ -53,7 +82,7 @@ kernel void pack_transposed(global target_t *packed, global const source_t *sour
     if (n >= filled || r >= rows)
         return;
     const float x = n < outputs ? LOAD(source, (size_t)r * columns + first + n) : 0.0f;
-    STORE(x, packed, ((size_t)(n / COLS) * K + row0 + r) * COLS + n % COLS);
+    store_weight(x, packed, n / COLS, row0 + r, K, n);
 }
 
 // A 3 x 3 x 3 convolution after doubling, as eight convolutions 2 x 2 x 2 over the
@@ -82,6 +111,5 @@ kernel void pack_folded(global target_t *packed, global const source_t *source, 
             for (u32 y = first[1]; y < end[1]; y++)
                 for (u32 z = first[2]; z < end[2]; z++)
                     sum += LOAD(source, ((size_t)r * 27 + x * 9 + y * 3 + z) * K + k);
-    STORE(sum, packed,
-          (((octant * panels + n / COLS) * 8 + t) * K + k) * COLS + n % COLS);
+    store_weight(sum, packed, (octant * panels + n / COLS) * 8 + t, k, K, n);
 }

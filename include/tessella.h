@@ -101,10 +101,10 @@ struct tess_progress {
 typedef void tess_progress_fn(void *user, const struct tess_progress *progress);
 
 enum tess_precision {
-    TESS_PRECISION_FULL = 0, // products and sums in fp32
+    TESS_PRECISION_FULL = 0, // products and sums as near as those of fp32
     TESS_PRECISION_FAST,     // linear layers, convolutions and attention by the device's
                          // matrix unit, if it has one that is known and works: factors in
-                         // fp16, sums in fp32
+                         // fp16 (GPUs) or of 16 bits (AMX), sums in fp32
 };
 // "full", "fast".
 TESS_API const char *tess_precision_name(enum tess_precision precision);
@@ -204,8 +204,9 @@ TESS_API enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
                                                     const struct tess_device_info *info,
                                                     const char *cache_dir);
 
-// The matrix unit in use: "none", "nvidia", "intel", "amd-mfma", "amd-wmma" or, for
-// tests, "portable". With TESS_PRECISION_FULL always "none".
+// The matrix unit in use: "none", "amx" with TESS_PRECISION_FULL; with
+// TESS_PRECISION_FAST also "amx-fast", "nvidia", "intel", "amd-mfma", "amd-wmma". For
+// tests, "portable", "amx-portable", "amx-portable-2".
 TESS_API const char *tess_context_matrix_unit(const struct tess_context *ctx);
 
 TESS_API void tess_free(void *memory);

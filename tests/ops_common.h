@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "mem/stage.h"
+#include "op/matrix_unit.h"
 #include "op/weight.h"
 
 struct ops {
@@ -61,11 +62,35 @@ static inline struct ops *ops_open(enum tess_variant variant)
     return ops;
 }
 
+// With products by a matrix unit; NULL: by none.
+static inline struct ops *ops_open_unit(enum tess_variant variant, const char *unit,
+                                        bool fast)
+{
+    struct ops *ops = ops_open(variant);
+    if (!unit)
+        return ops;
+    assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", unit, 1), 0);
+    assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, fast), TESS_OK);
+    assert_string_equal(tess_matrix_unit_name(tess_device_unit(ops->dev)), unit);
+    return ops;
+}
+
 static inline void ops_close(struct ops *ops)
 {
     assert_int_equal(tess_device_used(ops->dev), 0);
     tess_device_close(&ops->dev);
     free(ops);
+}
+
+// Whether the CPU has the unit; it need not, of a portable one.
+static inline bool ops_has_unit(const char *name, bool fast)
+{
+    struct ops *ops = ops_open(TESS_VARIANT_CPU);
+    enum tess_matrix_unit there = tess_matrix_unit_expected(ops->dev, fast);
+    bool has =
+        strstr(name, "portable") || strcmp(tess_matrix_unit_name(there), name) == 0;
+    ops_close(ops);
+    return has;
 }
 
 static inline void ops_run(struct ops *ops, tess_stage_fn *fn, void *user)

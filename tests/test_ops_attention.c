@@ -7,11 +7,19 @@
 
 #include "base/dtype.h"
 #include "op/attention.h"
-#include "op/matrix_unit.h"
 #include "rt/tuning.h"
 
 #define TOLERANCE      2e-6
 #define FAST_TOLERANCE 5e-4
+
+// That products are made with: NULL, none; and what results may be off by.
+static const char *unit_name;
+static double tolerance = TOLERANCE;
+
+static struct ops *open_ops(enum tess_variant variant)
+{
+    return ops_open_unit(variant, unit_name, tolerance > TOLERANCE);
+}
 
 struct attention {
     size_t rows, heads, D;
@@ -43,21 +51,21 @@ static enum tess_status run_attention(struct tess_stage *stage, void *user)
         struct tess_mat qkv = ops_upload(stage, rows, 3 * C, a->qkv + row0 * 3 * C);
         struct tess_mat out = ops_take(stage, rows, C);
         for (int i = 0; i <= a->repeat; i++)
-            TESS_TRY(tess_attention(
-                stage, &(struct tess_attention_params){.out = out,
-                                                       .q = qkv,
-                                                       .kv = qkv,
-                                                       .k_col = C,
-                                                       .v_col = 2 * C,
-                                                       .units = units,
-                                                       .unit0 = unit,
-                                                       .unit_count = end - unit,
-                                                       .query0 = row0,
-                                                       .key0 = row0,
-                                                       .heads = a->heads,
-                                                       .head_channels = a->D,
-                                                       .many_runs = !a->one_run,
-                                                       .pairs = 0}));
+            TESS_TRY(tess_attention(stage, &(struct tess_attention_params){
+                                               .out = out,
+                                               .q = qkv,
+                                               .kv = qkv,
+                                               .k_col = C,
+                                               .v_col = 2 * C,
+                                               .units = units,
+                                               .unit0 = unit,
+                                               .unit_count = end - unit,
+                                               .query0 = row0,
+                                               .key0 = row0,
+                                               .heads = a->heads,
+                                               .head_channels = a->D,
+                                               .many_runs = !a->one_run && !unit_name,
+                                               .pairs = 0}));
         ops_download(stage, out, a->out + row0 * C);
         tess_arena_release(tess_stage_arena(stage), mark);
         unit = end;
@@ -138,25 +146,21 @@ static float *round_factors(const struct attention *a)
     return rounded;
 }
 
-static void check_result(const struct attention *a, bool fast, double tolerance)
+static void check_result(const struct attention *a, bool fast, double most)
 {
     struct attention b = *a;
     float *rounded = fast ? round_factors(a) : NULL;
     b.qkv = fast ? rounded : a->qkv;
     double *reference = attention_reference(&b);
     ops_expect(a->out, reference, a->rows * a->heads * a->D,
-               fast ? FAST_TOLERANCE : tolerance);
+               fast ? FAST_TOLERANCE : most);
     free(reference);
     free(rounded);
 }
 
 static struct ops *open_fast(void)
 {
-    struct ops *ops = ops_open(TESS_VARIANT_GPU);
-    assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", "portable", 1), 0);
-    assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget), TESS_OK);
-    assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_PORTABLE);
-    return ops;
+    return ops_open_unit(TESS_VARIANT_GPU, "portable", true);
 }
 
 static void check_runs_on(struct ops *ops, const size_t *lengths, size_t runs,
@@ -175,8 +179,8 @@ static void check_runs_on(struct ops *ops, const size_t *lengths, size_t runs,
     a.out = malloc(a.rows * C * sizeof(float));
     ops_run(ops, run_attention, &a);
     // Scores of size s are off by s 2^-24 each, and so are the weights.
-    check_result(&a, tess_device_unit(ops->dev) != TESS_UNIT_NONE,
-                 TOLERANCE * (1 + spread * spread * sqrt((double)D)));
+    check_result(&a, tess_device_unit(ops->dev) == TESS_UNIT_PORTABLE,
+                 tolerance * (1 + spread * spread * sqrt((double)D)));
     float *whole = a.out;
     a.out = malloc(a.rows * C * sizeof(float));
     for (a.split = 1; a.split < runs; a.split++) {
@@ -192,7 +196,7 @@ static void check_runs_on(struct ops *ops, const size_t *lengths, size_t runs,
 static void check_runs(enum tess_variant variant, const size_t *lengths, size_t runs,
                        size_t heads, size_t D, float spread)
 {
-    struct ops *ops = ops_open(variant);
+    struct ops *ops = open_ops(variant);
     check_runs_on(ops, lengths, runs, heads, D, spread);
     ops_close(ops);
 }
@@ -281,7 +285,7 @@ static void check_parts(struct ops *ops, size_t length)
 
 static void keys_in_parts(enum tess_variant variant)
 {
-    struct ops *ops = ops_open(variant);
+    struct ops *ops = open_ops(variant);
     check_parts(ops, ops_tiny() ? 70 : 300);
     ops_close(ops);
 }
@@ -300,7 +304,7 @@ OPS_TEST(large_scores)
 // unit, so that it is short where work-items are slow.
 static void many_keys(enum tess_variant variant)
 {
-    struct ops *ops = ops_open(variant);
+    struct ops *ops = open_ops(variant);
     size_t length = ops_tiny() ? 100 : 1024;
     struct attention a = {.heads = 1, .D = 64, .split = 1, .one_run = true};
     struct tess_attention_unit *units =
@@ -314,7 +318,7 @@ static void many_keys(enum tess_variant variant)
     a.out = malloc(a.rows * a.D * sizeof(float));
     ops_run(ops, run_attention, &a);
     double *reference = attention_reference(&a);
-    ops_expect(a.out, reference, units->queries * a.D, TOLERANCE * (1 + sqrt(64)));
+    ops_expect(a.out, reference, units->queries * a.D, tolerance * (1 + sqrt(64)));
     free(a.out);
     free(reference);
     free(qkv);
@@ -435,10 +439,55 @@ static void test_wide_heads(void **state)
     ops_close(ops);
 }
 
+// ---- factors in pieces ----
+
+// As the products of tests/test_ops_matmul.c.
+static void run_pieces(const char *name, double most)
+{
+    if (ops_unsuited(TESS_VARIANT_CPU) || ops_tiny() ||
+        !ops_has_unit(name, most > TOLERANCE))
+        skip();
+    unit_name = name;
+    tolerance = most;
+    windows(TESS_VARIANT_CPU);
+    odd_heads(TESS_VARIANT_CPU);
+    keys_in_parts(TESS_VARIANT_CPU);
+    large_scores(TESS_VARIANT_CPU);
+    many_keys(TESS_VARIANT_CPU);
+    unit_name = NULL;
+    tolerance = TOLERANCE;
+}
+
+static void test_pieces_portable(void **state)
+{
+    (void)state;
+    run_pieces("amx-portable", TOLERANCE);
+}
+
+static void test_pieces_fast_portable(void **state)
+{
+    (void)state;
+    run_pieces("amx-portable-2", 0x1p-14);
+}
+
+static void test_pieces_amx(void **state)
+{
+    (void)state;
+    run_pieces("amx", TOLERANCE);
+}
+
+static void test_pieces_amx_fast(void **state)
+{
+    (void)state;
+    run_pieces("amx-fast", 0x1p-14);
+}
+
 static void bench(void)
 {
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
     static const size_t runs[][2] = {{100, 64}, {1, 4096}};
+    if (getenv("TESSELLA_MATRIX_UNIT"))
+        assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
     printf("%s\n", tess_device_facts(ops->dev)->name);
     for (size_t i = 0; i < 2; i++) {
         size_t lengths[256], count = runs[i][0];
@@ -476,5 +525,9 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(shapes),
     cmocka_unit_test(test_matrix_unit),
     cmocka_unit_test(test_wide_heads),
+    cmocka_unit_test(test_pieces_portable),
+    cmocka_unit_test(test_pieces_fast_portable),
+    cmocka_unit_test(test_pieces_amx),
+    cmocka_unit_test(test_pieces_amx_fast),
 };
 OPS_MAIN(tests, bench)

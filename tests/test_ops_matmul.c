@@ -5,11 +5,13 @@
 #include "ops_common.h"
 
 #include "op/matmul.h"
-#include "op/matrix_unit.h"
 #include "op/neighbour.h"
 #include "rt/tuning.h"
 
 #define TOLERANCE 1e-6
+
+static const char *unit; // that products are made with; NULL: none
+static double tolerance = TOLERANCE;
 
 // One product, with everything that it can do.
 struct product {
@@ -32,6 +34,11 @@ static size_t taps_of(const struct product *p)
                    p->layout == TESS_WEIGHT_CONV_UP
                ? 27
                : 1;
+}
+
+static struct ops *open_ops(enum tess_variant variant)
+{
+    return ops_open_unit(variant, unit, tolerance > TOLERANCE);
 }
 
 static double activate(double x, enum tess_matmul_activation activation)
@@ -148,7 +155,7 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
                        bool half, enum tess_weight_layout layout, int features,
                        enum tess_matmul_activation activation)
 {
-    struct ops *ops = ops_open(variant);
+    struct ops *ops = open_ops(variant);
     struct product p = {.rows = rows,
                         .N = N,
                         .K = K,
@@ -171,7 +178,7 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
     p.out = malloc(rows * N * sizeof(float));
     ops_run(ops, run_product, &p);
     double *reference = linear_reference(&p);
-    ops_expect(p.out, reference, rows * N, TOLERANCE);
+    ops_expect(p.out, reference, rows * N, tolerance);
     // Cut into any parts, the same bytes.
     float *whole = p.out;
     p.out = malloc(rows * N * sizeof(float));
@@ -314,7 +321,7 @@ static double *conv_reference(const struct product *p, const int32_t *coords,
 static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned level,
                      bool half, enum tess_weight_layout layout)
 {
-    struct ops *ops = ops_open(variant);
+    struct ops *ops = open_ops(variant);
     int32_t coords[3 * 64];
     size_t voxels = make_voxels(coords, ops_tiny() ? 3 : 20, N);
     uint32_t *base = NULL;
@@ -342,7 +349,7 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
     p.out = malloc(rows * octants * N * sizeof(float));
     ops_run(ops, run_product, &p);
     double *reference = conv_reference(&p, coords, voxels);
-    ops_expect(p.out, reference, rows * octants * N, TOLERANCE);
+    ops_expect(p.out, reference, rows * octants * N, tolerance);
     float *whole = p.out;
     p.out = malloc(rows * octants * N * sizeof(float));
     for (size_t split = ops_tiny() ? 2 : 1; split < voxels; split = split * 2 + 1) {
@@ -577,7 +584,7 @@ static void test_matrix_unit(void **state)
     (void)state;
     struct ops *ops = ops_open(TESS_VARIANT_GPU);
     assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", "portable", 1), 0);
-    assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget), TESS_OK);
+    assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
     assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_PORTABLE);
     struct material m;
     struct product p = make_material(&m, ops, ops_tiny() ? 7 : 130, ops_tiny() ? 18 : 100,
@@ -596,6 +603,53 @@ static void test_matrix_unit(void **state)
     ops_close(ops);
 }
 
+// ---- factors in pieces ----
+
+// Three pieces are as near as floats, two nearer than halves; however rows are cut.
+static void run_pieces(const char *name, double most)
+{
+    bool fast = most > TOLERANCE;
+    if (ops_unsuited(TESS_VARIANT_CPU) || ops_tiny() || !ops_has_unit(name, fast))
+        skip();
+    unit = name;
+    tolerance = most;
+    linear_layers(TESS_VARIANT_CPU);
+    if (!fast) {
+        gates_and_activations(TESS_VARIANT_CPU);
+        transposed_matrices(TESS_VARIANT_CPU);
+        dense_convolutions(TESS_VARIANT_CPU);
+        large_weights(TESS_VARIANT_CPU);
+    }
+    convolutions(TESS_VARIANT_CPU);
+    convolutions_after_doubling(TESS_VARIANT_CPU);
+    unit = NULL;
+    tolerance = TOLERANCE;
+}
+
+static void test_pieces_portable(void **state)
+{
+    (void)state;
+    run_pieces("amx-portable", TOLERANCE);
+}
+
+static void test_pieces_fast_portable(void **state)
+{
+    (void)state;
+    run_pieces("amx-portable-2", 0x1p-14);
+}
+
+static void test_pieces_amx(void **state)
+{
+    (void)state;
+    run_pieces("amx", TOLERANCE);
+}
+
+static void test_pieces_amx_fast(void **state)
+{
+    (void)state;
+    run_pieces("amx-fast", 0x1p-14);
+}
+
 // What cannot be built, or is not there, leaves products as they are.
 static void test_no_matrix_unit(void **state)
 {
@@ -604,7 +658,7 @@ static void test_no_matrix_unit(void **state)
     static const char *const names[] = {"none", "amd-wmma"};
     for (int i = 0; i < (ops_tiny() ? 1 : 2); i++) {
         assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", names[i], 1), 0);
-        assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget), TESS_OK);
+        assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
         assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_NONE);
     }
     ops_close(ops);
@@ -638,6 +692,8 @@ static void bench(void)
     static const size_t sizes[][3] = {
         {4096, 1024, 1024}, {4096, 1024, 4096}, {4096, 768, 768}};
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    if (getenv("TESSELLA_MATRIX_UNIT"))
+        assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
     printf("%s\n", tess_device_facts(ops->dev)->name);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int half = 0; half < 2; half++) {
@@ -680,5 +736,9 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(shapes_of_tiles),
     cmocka_unit_test(test_matrix_unit),
     cmocka_unit_test(test_no_matrix_unit),
+    cmocka_unit_test(test_pieces_portable),
+    cmocka_unit_test(test_pieces_fast_portable),
+    cmocka_unit_test(test_pieces_amx),
+    cmocka_unit_test(test_pieces_amx_fast),
 };
 OPS_MAIN(tests, bench)

@@ -1,4 +1,4 @@
-// Launching cl/attention.cl and cl/attention_fast.cl.
+// Launching cl/attention.cl, cl/attention_fast.cl and cl/attention_amx.cl.
 #include "op/attention.h"
 
 #include <math.h>
@@ -7,7 +7,9 @@
 #include "rt/matrix_unit.h"
 #include "rt/tuning.h"
 
-#define GPU_GROUP 16 // in both dimensions
+#define GPU_GROUP         16  // in both dimensions
+#define UNIT_CHANNELS_MAX 128 // of a head, that kernels of matrix units have room for
+#define AMX_QUERIES       512 // of a work-item of cl/attention_amx.cl
 
 // Which kernel, how it is built, and the work-items of a group.
 struct shape {
@@ -62,7 +64,7 @@ static bool is_fast(const struct tess_device *dev,
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
     size_t D = params->head_channels;
-    return unit && D <= 128 &&
+    return unit && D <= UNIT_CHANNELS_MAX &&
            fast_local_bytes(unit, D) <= tess_device_facts(dev)->local_memory;
 }
 
@@ -76,14 +78,36 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
     return shape;
 }
 
+static struct shape amx_shape(enum tess_matrix_unit unit, size_t D)
+{
+    unsigned pieces = tess_matrix_unit_pieces(unit);
+    struct shape shape = {.kernel = "attention_amx",
+                          .merged = AMX_QUERIES / TESS_ATTENTION_QUERIES,
+                          .group = {1, 1}};
+    snprintf(shape.defines, sizeof shape.defines,
+             "-DD=%zu -DQUERIES=%d -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u", D,
+             AMX_QUERIES, tess_matrix_unit_is_amx(unit), pieces, pieces);
+    return shape;
+}
+
+static struct shape shape_of(const struct tess_device *dev,
+                             const struct tess_attention_params *params)
+{
+    enum tess_matrix_unit unit = tess_device_unit(dev);
+    size_t D = params->head_channels;
+    // Short runs leave too much of its tiles empty.
+    if (tess_matrix_unit_pieces(unit))
+        return !params->many_runs && D <= UNIT_CHANNELS_MAX ? amx_shape(unit, D)
+                                                            : plain_shape(dev, params);
+    return is_fast(dev, params) ? fast_shape(unit, D) : plain_shape(dev, params);
+}
+
 enum tess_status tess_attention(struct tess_stage *stage,
                                 const struct tess_attention_params *params)
 {
     struct tess_device *dev = tess_stage_device(stage);
     bool whole = !params->state;
-    struct shape shape = is_fast(dev, params)
-                             ? fast_shape(tess_device_unit(dev), params->head_channels)
-                             : plain_shape(dev, params);
+    struct shape shape = shape_of(dev, params);
     return tess_launch(
         dev, &(struct tess_launch){
                  .file = shape.kernel,

@@ -1,4 +1,4 @@
-// Launching cl/matmul.cl and cl/matmul_fast.cl.
+// Launching cl/matmul.cl, cl/matmul_fast.cl and cl/matmul_amx.cl.
 #include "op/matmul.h"
 
 #include <assert.h>
@@ -7,9 +7,26 @@
 #include "rt/matrix_unit.h"
 #include "rt/tuning.h"
 
-#define PANEL     32 // columns
-#define FAST_TILE 64 // results of a group with a matrix unit, along rows and columns
-#define GPU_GROUP 16 // work-items of a group, along rows and along columns
+#define PANEL        32 // columns
+#define FAST_TILE    64 // results of a group with a matrix unit, along rows and columns
+#define PRODUCT_ARGS 20 // of all kernels
+#define GPU_GROUP    16 // work-items of a group, along rows and along columns
+
+// Of cl/matmul_amx.cl. Rows are taken 32 at a time, and as many as the second cache holds
+// with their sums, so that weights are read seldom; panels, as many as make up for
+// splitting the rows.
+#define AMX_MEMORY      (1088u << 10) // bytes for a work-item
+#define AMX_ROWS        32
+#define AMX_ROWS_MAX    512
+#define AMX_PANELS_MAX  32
+#define AMX_PANELS_SUMS 16
+#define AMX_ROWS_FEW    64 // fewer rows or panels only cost
+#define AMX_PANELS_FEW  8
+#define AMX_ITEMS       4   // for each of the device's units, if there are so many
+#define AMX_ROW_SUMS    128 // bytes of a row's sums of a panel
+#define AMX_PIECE_BYTES 64  // of AMX_PIECE_DEPTH values of a row
+#define AMX_PIECE_DEPTH 32
+#define AMX_PART        32 // blocks of k
 
 static size_t divide_up(size_t n, size_t by)
 {
@@ -29,6 +46,7 @@ struct shape {
     char defines[96];
     size_t rows, cols;
     size_t group[2]; // work-items, along columns and along rows
+    bool told;       // the kernel takes rows and panels as arguments
 };
 
 // By the device's matrix unit.
@@ -66,11 +84,61 @@ static struct shape plain_shape(const struct tess_device *dev,
     return shape;
 }
 
+static size_t amx_memory(const struct tess_device *dev)
+{
+    uint64_t memory = tess_device_facts(dev)->local_memory / 64 * 64;
+    return memory < AMX_MEMORY ? (size_t)memory : AMX_MEMORY;
+}
+
+static size_t at_least(size_t value, size_t least)
+{
+    return value > least ? value : least;
+}
+
+// For a launch of `rows` rows and `cols` columns. Which results a work-item makes changes
+// none of them.
+static struct shape amx_shape(const struct tess_device *dev,
+                              const struct tess_weight *weight, size_t rows, size_t cols)
+{
+    bool several =
+        taps_of(weight->layout) > 1 || weight->inputs > AMX_PART * AMX_PIECE_DEPTH;
+    size_t taps = taps_of(weight->layout), memory = amx_memory(dev),
+           units = tess_device_facts(dev)->compute_units, panels = divide_up(cols, PANEL),
+           most = several ? AMX_PANELS_SUMS : AMX_PANELS_MAX;
+    panels = panels < most ? panels : most;
+    unsigned pieces = tess_matrix_unit_pieces(tess_device_unit(dev));
+    size_t blocks = divide_up(weight->inputs, AMX_PIECE_DEPTH),
+           part = blocks < AMX_PART ? blocks : AMX_PART,
+           row = AMX_PIECE_BYTES * pieces * part + (several ? panels * AMX_ROW_SUMS : 0),
+           fit = (memory - AMX_ROWS * AMX_ROW_SUMS) / row / AMX_ROWS * AMX_ROWS;
+    fit = at_least(fit < AMX_ROWS_MAX ? fit : AMX_ROWS_MAX, AMX_ROWS);
+    while (fit > AMX_ROWS_FEW &&
+           divide_up(rows, fit) * divide_up(cols, panels * PANEL) < AMX_ITEMS * units)
+        fit = divide_up(fit / 2, AMX_ROWS) * AMX_ROWS;
+    while (panels > AMX_PANELS_FEW &&
+           divide_up(rows, fit) * divide_up(cols, panels * PANEL) < AMX_ITEMS * units)
+        panels = at_least(panels / 2, AMX_PANELS_FEW);
+    struct shape shape = {.kernel = "matmul_amx",
+                          .rows = fit,
+                          .cols = panels * PANEL,
+                          .group = {1, 1},
+                          .told = true};
+    enum tess_matrix_unit unit = tess_device_unit(dev);
+    snprintf(shape.defines, sizeof shape.defines,
+             "-DTAPS=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u -DMEMORY=%zu", taps,
+             tess_matrix_unit_is_amx(unit), tess_matrix_unit_pieces(unit), weight->pieces,
+             memory);
+    return shape;
+}
+
 static struct shape shape_of(const struct tess_device *dev,
-                             const struct tess_weight *weight)
+                             const struct tess_weight *weight, size_t rows, size_t cols)
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
-    return unit ? fast_shape(unit, weight) : plain_shape(dev, weight);
+    if (weight->pieces)
+        return amx_shape(dev, weight, rows, cols);
+    return unit && !tess_matrix_unit_pieces(unit) ? fast_shape(unit, weight)
+                                                  : plain_shape(dev, weight);
 }
 
 // One launch: all rows, with the outputs of one part of the weights, and of one octant
@@ -88,40 +156,44 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
     packed.offset += octant * packed.bytes;
     struct tess_slice out = params->out.data, in = params->in.data;
     struct tess_device *dev = tess_stage_device(stage);
-    struct shape shape = shape_of(dev, weight);
+    struct shape shape = shape_of(dev, weight, rows, cols);
     double density = params->density > 0 ? params->density : 1;
     // Where an argument is not used, any buffer will do.
-    return tess_launch(
-        dev, &(struct tess_launch){
-                 .file = shape.kernel,
-                 .kernel = shape.kernel,
-                 .defines = shape.defines,
-                 .global = {divide_up(cols, shape.cols) * shape.group[0],
-                            divide_up(rows, shape.rows) * shape.group[1]},
-                 .local = {shape.group[0], shape.group[1], 1},
-                 .cut = 1,
-                 .flop = 2.0 * (double)rows * (double)cols * (double)K *
-                         (double)taps_of(weight->layout) * density,
-                 .args = {TESS_SLICE(out),
-                          TESS_SLICE(in),
-                          TESS_SLICE(packed),
-                          TESS_SLICE(params->bias ? params->bias->data : in),
-                          TESS_SLICE(params->gate ? *params->gate : in),
-                          TESS_SLICE(params->residual ? params->residual->data : in),
-                          TESS_SLICE(params->index ? params->index->data : in),
-                          TESS_U32ARG(rows),
-                          TESS_U32ARG(K),
-                          TESS_U32ARG(N),
-                          TESS_U32ARG(first),
-                          TESS_U32ARG(cols),
-                          TESS_U32ARG(octants),
-                          TESS_U32ARG(octant),
-                          TESS_U32ARG(params->residual_shift),
-                          TESS_U32ARG(params->activation),
-                          TESS_U32ARG(params->bias != NULL),
-                          TESS_U32ARG(params->gate != NULL),
-                          TESS_U32ARG(params->residual != NULL),
-                          TESS_U32ARG(octant)}});
+    struct tess_launch launch = {
+        .file = shape.kernel,
+        .kernel = shape.kernel,
+        .defines = shape.defines,
+        .global = {divide_up(cols, shape.cols) * shape.group[0],
+                   divide_up(rows, shape.rows) * shape.group[1]},
+        .local = {shape.group[0], shape.group[1], 1},
+        .cut = 1,
+        .flop = 2.0 * (double)rows * (double)cols * (double)K *
+                (double)taps_of(weight->layout) * density,
+        .args = {TESS_SLICE(out),
+                 TESS_SLICE(in),
+                 TESS_SLICE(packed),
+                 TESS_SLICE(params->bias ? params->bias->data : in),
+                 TESS_SLICE(params->gate ? *params->gate : in),
+                 TESS_SLICE(params->residual ? params->residual->data : in),
+                 TESS_SLICE(params->index ? params->index->data : in),
+                 TESS_U32ARG(rows),
+                 TESS_U32ARG(K),
+                 TESS_U32ARG(N),
+                 TESS_U32ARG(first),
+                 TESS_U32ARG(cols),
+                 TESS_U32ARG(octants),
+                 TESS_U32ARG(octant),
+                 TESS_U32ARG(params->residual_shift),
+                 TESS_U32ARG(params->activation),
+                 TESS_U32ARG(params->bias != NULL),
+                 TESS_U32ARG(params->gate != NULL),
+                 TESS_U32ARG(params->residual != NULL),
+                 TESS_U32ARG(octant)}};
+    if (shape.told) {
+        launch.args[PRODUCT_ARGS] = (struct tess_arg)TESS_U32ARG(shape.rows);
+        launch.args[PRODUCT_ARGS + 1] = (struct tess_arg)TESS_U32ARG(shape.cols / PANEL);
+    }
+    return tess_launch(dev, &launch);
 }
 
 enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul *params)

@@ -2,12 +2,15 @@
 #include "op/weight.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/fetch.h"
+#include "rt/matrix_unit.h"
 
-#define PANEL 32 // output columns, as in cl/matmul.cl
+#define PANEL       32 // output columns, as in cl/matmul.cl
+#define PIECE_DEPTH 32 // inputs, as in cl/pieces.clh
 // A part of a matrix has at most this many bytes, and a quarter of the largest buffer; or
 // one panel where that is more.
 #define PART_BYTES (16u << 20)
@@ -58,19 +61,35 @@ static enum tess_dtype packed_dtype(const struct tess_weight_source *source)
                : source->dtype;
 }
 
-static size_t panel_bytes(const struct tess_weight_source *source)
+// Of a weight, 0: none. Two have all bits of a half.
+static unsigned pieces_of(const struct tess_weights *weights,
+                          const struct tess_weight_source *source)
+{
+    unsigned pieces =
+        tess_matrix_unit_pieces(tess_device_unit(tess_stage_device(weights->stage)));
+    if (source->layout == TESS_WEIGHT_VECTOR)
+        return 0;
+    return pieces == 3 && packed_dtype(source) == TESS_F16 ? 2 : pieces;
+}
+
+static size_t panel_bytes(const struct tess_weight_source *source, unsigned pieces)
 {
     size_t taps = source->layout == TESS_WEIGHT_CONV_UP ? 64 : taps_of(source->layout);
-    return PANEL * taps * source->inputs * tess_dtype_size(packed_dtype(source));
+    size_t inputs = pieces
+                        ? (source->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH * PIECE_DEPTH
+                        : source->inputs;
+    return PANEL * taps * inputs *
+           (pieces ? 2 * pieces : tess_dtype_size(packed_dtype(source)));
 }
 
 // Outputs of a part: whole panels.
-static size_t part_outputs(const struct tess_weight_source *source, size_t max_buffer)
+static size_t part_outputs(const struct tess_weight_source *source, unsigned pieces,
+                           size_t max_buffer)
 {
     size_t limit = max_buffer / 4 < PART_BYTES ? max_buffer / 4 : PART_BYTES,
            least =
                (panels_of(source->outputs) + TESS_WEIGHT_PARTS - 1) / TESS_WEIGHT_PARTS,
-           panels = limit / panel_bytes(source);
+           panels = limit / panel_bytes(source, pieces);
     panels = panels > least ? panels : least;
     return (panels ? panels : 1) * PANEL;
 }
@@ -205,11 +224,14 @@ static enum tess_status launch_pack(struct tess_weights *weights,
          to_half = packed_dtype(source) == TESS_F16,
          transposed = source->layout == TESS_WEIGHT_TRANSPOSED;
     size_t here = transposed ? row0 : row0 - first; // rows of a transposed matrix are k
+    unsigned pieces = pieces_of(weights, source);
+    char defines[64];
+    snprintf(defines, sizeof defines,
+             "-DSOURCE_F16=%d -DTARGET_F16=%d -DTARGET_PIECES=%u", from_half,
+             to_half && !pieces, pieces);
     struct tess_launch launch = {
         .file = "weight",
-        .defines = from_half ? (to_half ? "-DSOURCE_F16=1 -DTARGET_F16=1"
-                                        : "-DSOURCE_F16=1 -DTARGET_F16=0")
-                             : "-DSOURCE_F16=0 -DTARGET_F16=0",
+        .defines = defines,
         .args = {TESS_SLICE(part), TESS_SLICE(staged), TESS_U32ARG(here),
                  TESS_U32ARG(rows)},
     };
@@ -290,16 +312,18 @@ static enum tess_status take_weight(struct tess_weight *out, struct tess_weights
     *out = (struct tess_weight){.dtype = packed_dtype(source),
                                 .layout = source->layout,
                                 .outputs = source->outputs,
-                                .inputs = source->inputs};
+                                .inputs = source->inputs,
+                                .pieces = pieces_of(weights, source)};
     if (source->layout == TESS_WEIGHT_VECTOR)
         return take_piece(&out->data, weights, slot, source->outputs * sizeof(float));
-    size_t step =
-        part_outputs(source, tess_arena_max_buffer(tess_stage_arena(weights->stage)));
+    size_t step = part_outputs(source, out->pieces,
+                               tess_arena_max_buffer(tess_stage_arena(weights->stage)));
     out->part_outputs = (uint32_t)step;
     for (size_t first = 0; first < source->outputs; first += step) {
         size_t left = source->outputs - first;
         TESS_TRY(take_piece(&out->parts[out->part_count++], weights, slot,
-                            panels_of(left < step ? left : step) * panel_bytes(source)));
+                            panels_of(left < step ? left : step) *
+                                panel_bytes(source, out->pieces)));
     }
     return TESS_OK;
 }

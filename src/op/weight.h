@@ -31,7 +31,9 @@ struct tess_weight_source {
 // The same on the device. Matrices keep their dtype but for TESS_WEIGHT_CONV_UP, which is
 // F32, as sums of taps need the bits. Vectors are F32. A matrix that is large beside the
 // largest buffer lies in several parts, each with `part_outputs` outputs, the last with
-// the rest.
+// the rest. With a matrix unit that takes them, matrices are in pieces of bfloat16
+// (cl/pieces.clh), as many as keep all bits where the unit has three; inputs are padded
+// to 32.
 struct tess_weight {
     struct tess_slice data; // of a vector
     struct tess_slice parts[TESS_WEIGHT_PARTS];
@@ -40,6 +42,7 @@ struct tess_weight {
     enum tess_dtype dtype;
     enum tess_weight_layout layout;
     uint32_t outputs, inputs;
+    unsigned pieces; // 0: none
 };
 
 struct tess_weight_block {

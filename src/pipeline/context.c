@@ -94,9 +94,8 @@ static enum tess_status open_context(struct tess_context *ctx,
     TESS_TRY(
         tess_budget_init(&ctx->budget, ctx->device, params->memory, params->max_buffer));
     ctx->precision = params->precision;
-    return params->precision == TESS_PRECISION_FAST
-               ? tess_matrix_unit_choose(ctx->device, &ctx->budget)
-               : TESS_OK;
+    return tess_matrix_unit_choose(ctx->device, &ctx->budget,
+                                   params->precision == TESS_PRECISION_FAST);
 }
 
 enum tess_status tess_context_create(struct tess_context **out,

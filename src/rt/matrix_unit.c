@@ -2,6 +2,11 @@
 #include "rt/matrix_unit.h"
 
 #include <string.h>
+#if defined __x86_64__ && defined __linux__
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "rt/opencl.h"
 
@@ -13,10 +18,18 @@
 static const struct {
     const char *name;
     size_t lanes;
+    unsigned pieces;
 } units[TESS_UNIT_COUNT] = {
-    [TESS_UNIT_NONE] = {"none", 0},          [TESS_UNIT_PORTABLE] = {"portable", 32},
-    [TESS_UNIT_NVIDIA] = {"nvidia", 32},     [TESS_UNIT_INTEL] = {"intel", 8},
-    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64}, [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32},
+    [TESS_UNIT_NONE] = {"none", 0, 0},
+    [TESS_UNIT_PORTABLE] = {"portable", 32, 0},
+    [TESS_UNIT_NVIDIA] = {"nvidia", 32, 0},
+    [TESS_UNIT_INTEL] = {"intel", 8, 0},
+    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64, 0},
+    [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32, 0},
+    [TESS_UNIT_AMX] = {"amx", 1, 3},
+    [TESS_UNIT_AMX_FAST] = {"amx-fast", 1, 2},
+    [TESS_UNIT_AMX_PORTABLE] = {"amx-portable", 1, 3},
+    [TESS_UNIT_AMX_FAST_PORTABLE] = {"amx-portable-2", 1, 2},
 };
 
 const char *tess_matrix_unit_name(enum tess_matrix_unit unit)
@@ -59,9 +72,45 @@ static bool is_amd(const struct tess_device *dev, const char *architecture)
            strncmp(dev->info.name, architecture, strlen(architecture)) == 0;
 }
 
-enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev)
+// PoCL compiles for this machine's CPU, and in this process. Linux lets a process use the
+// tiles once it has asked for them (Documentation/arch/x86/xstate.rst).
+#define REQUEST_PERMISSION 0x1023 // ARCH_REQ_XCOMP_PERM
+#define TILE_DATA          18     // XFEATURE_XTILEDATA
+#define AMX_BF16           (1u << 22)
+#define AMX_TILE           (1u << 24)
+#define AMX_LOCAL_BYTES    (1u << 20)
+
+bool tess_matrix_unit_is_amx(enum tess_matrix_unit unit)
 {
-    if (dev->described || !dev->info.gpu || dev->variant != TESS_VARIANT_GPU)
+    return unit == TESS_UNIT_AMX || unit == TESS_UNIT_AMX_FAST;
+}
+
+static bool has_amx(const struct tess_device *dev)
+{
+#if defined __x86_64__ && defined __linux__
+    unsigned a, b, c, d;
+    return !dev->info.gpu && strstr(dev->info.platform, "Portable Computing Language") &&
+           dev->info.local_memory >= AMX_LOCAL_BYTES &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && d & AMX_BF16 && d & AMX_TILE &&
+           syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    (void)dev;
+    return false;
+#endif
+}
+
+unsigned tess_matrix_unit_pieces(enum tess_matrix_unit unit)
+{
+    return units[unit].pieces;
+}
+
+enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev, bool fast)
+{
+    if (dev->described)
+        return TESS_UNIT_NONE;
+    if (dev->variant == TESS_VARIANT_CPU && has_amx(dev))
+        return fast ? TESS_UNIT_AMX_FAST : TESS_UNIT_AMX;
+    if (!fast || !dev->info.gpu || dev->variant != TESS_VARIANT_GPU)
         return TESS_UNIT_NONE;
     if (has_nvidia(dev))
         return TESS_UNIT_NVIDIA;

@@ -5,23 +5,34 @@
 
 #include "rt/device.h"
 
-// As cl/matrix_unit.clh has them: UNIT is one less.
+// The first ones as cl/matrix_unit.clh has them, which round factors to half: UNIT is one
+// less. Then AMX, by kernels of its own (cl/amx.clh), which split factors into pieces:
+// with three of them results are as near as without a unit, with two nearer than with
+// halves. "Portable": the same work by ordinary instructions, for tests.
 enum tess_matrix_unit {
     TESS_UNIT_NONE = 0,
-    TESS_UNIT_PORTABLE, // the same work by ordinary instructions, for tests
+    TESS_UNIT_PORTABLE,
     TESS_UNIT_NVIDIA,
     TESS_UNIT_INTEL,
     TESS_UNIT_AMD_MFMA,
     TESS_UNIT_AMD_WMMA,
+    TESS_UNIT_AMX,
+    TESS_UNIT_AMX_FAST,
+    TESS_UNIT_AMX_PORTABLE,
+    TESS_UNIT_AMX_FAST_PORTABLE,
     TESS_UNIT_COUNT
 };
 
 const char *tess_matrix_unit_name(enum tess_matrix_unit unit); // "none", "nvidia", ...
+// Pieces of a factor that is no half: 3 or 2; 0: no pieces.
+unsigned tess_matrix_unit_pieces(enum tess_matrix_unit unit);
+// AMX itself, not its portable form.
+bool tess_matrix_unit_is_amx(enum tess_matrix_unit unit);
 // Work-items of a sub-group.
 size_t tess_matrix_unit_lanes(enum tess_matrix_unit unit);
 
-// What the device should have.
-enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev);
+// What the device should have: at full precision, or for speed.
+enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev, bool fast);
 
 // What products and attention use from now on; none when a device is opened.
 enum tess_matrix_unit tess_device_unit(const struct tess_device *dev);

@@ -15,6 +15,11 @@ def planned(*arguments, **options):
     return json.loads(done("plan", *arguments, "--json", **options).out)
 
 
+def nothing_but_trials(counts):
+    """Nothing was allocated on the device but what a matrix unit is tried with."""
+    return counts["allocations"] <= 1 and counts["peak_bytes"] <= 64 << 10
+
+
 def run_told(where, latent, *options):
     """What the stages of a run told, by name."""
     path = where / "told.json"
@@ -91,7 +96,7 @@ def check_finish(report, where, latent):
         for result in (run("decode", *large, *budget), run("plan", *large, *budget), run(
                 "generate", SOURCE / "demo/images/mug.png", *large[1:], *budget, *SAMPLING)):
             one_message(result, "texture baking", wanted)
-            assert result.status == DEVICE and result.counts["allocations"] == 0, result
+            assert result.status == DEVICE and nothing_but_trials(result.counts), result
     with report.check("without outputs a plan is for mesh and splats, cleaned"):
         result = tessella("plan", latent, "--model", MODEL)
         assert "visibility\n" in result.out and "texture" not in result.out, result
@@ -115,7 +120,7 @@ def main():
     with folder() as where:
         few = small_latent(where / "few.safetensors", 150)
         for latent, options in ((wuson, []), (wuson, ["--memory", "12M"]),
-                                (few, ["--memory", "48M"]), (few, ["--memory", "7M"]),
+                                (few, ["--memory", "48M"]), (few, ["--memory", "8M"]),
                                 (few, ["--max-buffer", "5M"]),
                                 (LATENTS / "teapot.safetensors", ["--memory", "48M"])):
             with report.check(f"plan and run of {latent.stem} {' '.join(options)}"):
@@ -137,7 +142,7 @@ def main():
             check_text(where, few)
         with report.check("a plan allocates nothing on the device"):
             counts = done("plan", wuson).counts
-            assert counts["allocations"] == 0, counts
+            assert nothing_but_trials(counts), counts
         with report.check("a budget too small for the plan"):
             result = run("plan", wuson, "--memory", "2M")
             assert result.status == DEVICE and not result.out, result

@@ -1,11 +1,29 @@
 #!/usr/bin/env python3
-"""--precision fast: what is said where there is no matrix unit, and the same bytes at every budget with
-the portable one, which does the same work by ordinary instructions."""
+"""Matrix units: what is said where there is none for --precision fast, and the same bytes at every
+budget with the portable ones, which do the same work by ordinary instructions."""
 import json
 from material import (DONE, USAGE, Report, digests, done, expect_same, folder, run, small_latent,
                       smallest_budget)
 
-PORTABLE = {"TESSELLA_MATRIX_UNIT": "portable"}
+NONE = {"TESSELLA_MATRIX_UNIT": "none"}
+
+
+def check_unit(report, where, latent, decode, name, kind):
+    precision, environment = kind["precision"], {"TESSELLA_MATRIX_UNIT": kind["unit"]}
+    options = ("--precision", precision)
+    with report.check(f"{kind['unit']}: other bytes, the same at every budget, as much as planned"):
+        result = decode(name, *options, **kind, **environment)
+        assert result.err.count(f"by the matrix unit {kind['unit']}") == 1, result
+        wanted = digests(where / name)
+        assert wanted != digests(where / "full"), "nothing was rounded"
+        least = smallest_budget(run("decode", latent, "-o", where / "no.ply", *options,
+                                    "--memory", "64K", env=environment))
+        small = decode(f"small {name}", *options, "--memory", f"{least}K", **kind, **environment)
+        expect_same("smallest budget", digests(where / f"small {name}"), wanted)
+        assert small.counts["peak_bytes"] <= least << 10, small.counts
+        plan = json.loads(done("plan", latent, "--json", *options, env=environment).out)
+        gaussian, = [one for one in plan["stages"] if one["name"] == "gaussian decoder"]
+        assert gaussian["peak_bytes"] == result.counts["peak_bytes"], (gaussian, result.counts)
 
 
 def main():
@@ -22,24 +40,14 @@ def main():
             return result
 
         with report.check("without a matrix unit: full precision, and that is said once"):
-            assert "matrix unit" not in decode("full").err
-            result = decode("none", "--precision", "fast", precision="fast")
+            assert "matrix unit" not in decode("full", **NONE).err
+            result = decode("none", "--precision", "fast", precision="fast", **NONE)
             assert result.err.count("no matrix unit") == 1, result
             expect_same("no matrix unit", digests(where / "none"), digests(where / "full"))
-        with report.check("with one: other bytes, the same at every budget, as much as planned"):
-            fast = {"precision": "fast", "unit": "portable", **PORTABLE}
-            result = decode("fast", "--precision", "fast", **fast)
-            assert result.err.count("by the matrix unit portable") == 1, result
-            wanted = digests(where / "fast")
-            assert wanted != digests(where / "full"), "nothing was rounded"
-            least = smallest_budget(run("decode", latent, "-o", where / "no.ply", "--precision", "fast",
-                                        "--memory", "64K", env=PORTABLE))
-            small = decode("small", "--precision", "fast", "--memory", f"{least}K", **fast)
-            expect_same("smallest budget", digests(where / "small"), wanted)
-            assert small.counts["peak_bytes"] <= least << 10, small.counts
-            plan = json.loads(done("plan", latent, "--json", "--precision", "fast", env=PORTABLE).out)
-            gaussian, = [one for one in plan["stages"] if one["name"] == "gaussian decoder"]
-            assert gaussian["peak_bytes"] == result.counts["peak_bytes"], (gaussian, result.counts)
+        full = {"precision": "full", "unit": "amx-portable"}
+        fast = {"precision": "fast", "unit": "portable"}
+        for name, kind in (("fast", fast), ("pieces", full)):
+            check_unit(report, where, latent, decode, name, kind)
         with report.check("a described device, another word"):
             assert done("plan", "--described", "--voxels", "100", "--precision", "fast").status == DONE
             assert run("verify", where, "--precision", "half", count=False).status == USAGE

@@ -7,17 +7,25 @@ from common import files
 # built. Files that are not named take no defines.
 VARIANTS = {
     "attention": [(f"-DD={D}",) for D in (16, 40, 64, 80)],
+    "attention_amx": [(f"-DD={D}", "-DQUERIES=512", f"-DAMX={amx}", f"-DLEFT_PIECES={pieces}",
+                       f"-DRIGHT_PIECES={pieces}")
+                      for D, amx, pieces in ((16, 1, 3), (64, 1, 3), (64, 1, 2), (70, 0, 3))],
     "attention_fast": [(f"-DD={D}", "-DUNIT=0") for D in (64, 80)],
     "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
                for taps, half in itertools.product((1, 8, 27), (0, 1))
                if not (taps == 8 and half)],
+    "matmul_amx": [(f"-DTAPS={taps}", f"-DAMX={amx}", f"-DLEFT_PIECES={rows}",
+                    f"-DRIGHT_PIECES={weights}", "-DMEMORY=1114112")
+                   for taps, amx, rows, weights in ((1, 1, 3, 2), (1, 1, 3, 3), (1, 0, 3, 2),
+                                                    (8, 1, 3, 3), (27, 1, 3, 2), (27, 1, 2, 2))],
     "matmul_fast": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}", "-DUNIT=0")
                     for taps, half in ((1, 1), (1, 0), (8, 0), (27, 1))],
     "matrix_unit": [("-DUNIT=0",)],
-    "weight": [("-DSOURCE_F16=1", "-DTARGET_F16=1"), ("-DSOURCE_F16=1", "-DTARGET_F16=0"),
-               ("-DSOURCE_F16=0", "-DTARGET_F16=0")],
+    "weight": [(f"-DSOURCE_F16={source}", f"-DTARGET_F16={target}", f"-DTARGET_PIECES={pieces}")
+               for source, target, pieces in ((1, 1, 0), (1, 0, 0), (0, 0, 0), (1, 0, 2), (0, 0, 3))],
 }
+CPU_ONLY = ("attention_amx", "matmul_amx")
 
 
 def shape(rows, panels, depth):
@@ -41,6 +49,8 @@ def programs(cpu):
     """(file, defines) of all programs of a variant, `cpu` 0 or 1."""
     made = []
     for path in files(".cl"):
+        if path.stem in CPU_ONLY and not cpu:
+            continue
         rows = VARIANTS.get(path.stem, [()])
         defaults, others = SHAPES.get((path.stem, cpu), ([()], []))
         made += [(path, (f"-DTESS_CPU={cpu}", *row, *tiles))

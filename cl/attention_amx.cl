@@ -1,0 +1,305 @@
+// The attention of cl/attention.cl on CPUs with AMX, same arguments and state: products
+// by tiles, of pieces of bfloat16 (cl/pieces.clh). Everything is made the other way
+// round, so that queries are the columns and lie side by side in vectors:
+//
+//   scores [64 keys][queries] = keys [64][D] queries^T [D][queries]
+//   sums [D][queries] = sums * scale + values^T [D][64] weights [64][queries]
+//
+// A query's results do not depend on the other queries: columns without one may hold
+// anything. Defines: D; QUERIES, a multiple of 64, that a work-item takes; AMX,
+// LEFT_PIECES, RIGHT_PIECES (of the same number), as in amx.clh.
+#include "common.clh"
+
+#include "channels.clh"
+
+#define RIGHT local
+#include "amx.clh"
+
+#define BLOCK    64 // keys
+#define UNIT     64 // queries of a unit at most
+#define MERGED   (QUERIES / UNIT)
+#define NEGATIVE -3.0e38f
+#define LOG2_E   1.44269504088896341f
+#define PATCH    (32 * 32)
+
+#define CHANNEL_BLOCKS PIECE_COUNT(D)
+#define KEY_BLOCKS     (BLOCK / PIECE_DEPTH)
+#define PANELS         (QUERIES / 32)
+#define ROWS           (CHANNEL_BLOCKS * 32) // channels, in sums
+#define PANEL_PIECES   (CHANNEL_BLOCKS * RIGHT_BLOCK)
+
+// Floats of local memory.
+#define STATE_AT   0 // [QUERIES] maxima, then totals
+#define SUMS_AT    (STATE_AT + 2 * QUERIES)
+#define SCORES_AT  (SUMS_AT + PANELS * ROWS * 32)
+#define PATCH_AT   (SCORES_AT + BLOCK * 32)
+#define QUERIES_AT (PATCH_AT + PATCH)
+#define KEYS_AT    (QUERIES_AT + PANELS * PANEL_PIECES / 2)
+#define VALUES_AT  (KEYS_AT + BLOCK / 16 * CHANNEL_BLOCKS * LEFT_BLOCK / 2)
+#define WEIGHTS_AT (VALUES_AT + ROWS / 16 * KEY_BLOCKS * LEFT_BLOCK / 2)
+#define END        (WEIGHTS_AT + KEY_BLOCKS * RIGHT_BLOCK / 2)
+
+// Pieces of two rows of 16 floats, one row of pairs each.
+static inline void put_pairs(local ushort *to, u32 step, float16 even, float16 odd)
+{
+    for (u32 p = 0; p < LEFT_PIECES; p++)
+        *(local uint16 *)(to + p * step) = cut_pairs(&even, &odd);
+}
+
+// Channels of a head, which are to be read soon. Rows are far apart, so no hardware sees
+// to it.
+static inline void prefetch_row(global const float *row)
+{
+    for (u32 d = 0; d < D; d += 16)
+        __builtin_prefetch(row + d, 0, 2);
+}
+
+// What a launch is about, but for its units.
+struct attention {
+    global float *out;
+    global const float *q, *kv;
+    global float2 *state;
+    u32 query0, key0, key_rows, q_stride, q_col, kv_stride, k_col, v_col, H, head;
+    float scale;
+    bool first, last;
+};
+
+// 16 channels from 16 j on of 16 rows, of which there are `count`, the other way round.
+static inline void load_transposed(private float16 *m, global const float *from,
+                                   size_t stride, u32 count, u32 j)
+{
+    for (u32 r = 0; r < 16; r++)
+        m[r] = j < WIDE ? load_columns(from + min(r, count - 1) * stride, j) : 0.0f;
+    transpose16(m);
+}
+
+// Queries of 16 from `from` on, `count` of them, to a half of a panel, scaled.
+static inline void load_queries(local ushort *panel, u32 side, global const float *from,
+                                size_t stride, u32 count, float scale)
+{
+    for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++) {
+        float16 m[16];
+        load_transposed(m, from, stride, count, j);
+        local ushort *to =
+            panel + j / 2 * RIGHT_BLOCK + side * PIECE_TILE + j % 2 * (PIECE_TILE / 2);
+        for (u32 c = 0; c < 16; c += 2)
+            put_pairs(to + c / 2 * 32, 2 * PIECE_TILE, m[c] * scale, m[c + 1] * scale);
+    }
+}
+
+// `count` rows of keys.
+static inline void load_keys(local ushort *keys, global const float *from, size_t stride,
+                             u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        for (u32 b = 0; b < CHANNEL_BLOCKS; b++) {
+            global const float *row = from + i * stride;
+            const float16 x = load_columns(row, 2 * b),
+                          y = 2 * b + 1 < WIDE ? load_columns(row, 2 * b + 1) : 0.0f;
+            put_pairs(keys + (i / 16 * CHANNEL_BLOCKS + b) * LEFT_BLOCK +
+                          i % 16 * PIECE_DEPTH,
+                      PIECE_TILE, (float16)(x.even, y.even), (float16)(x.odd, y.odd));
+        }
+}
+
+// `count` rows of values, the other way round; zeros beyond.
+static inline void load_values(local ushort *values, global const float *from,
+                               size_t stride, u32 count, u32 blocks)
+{
+    for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++)
+        for (u32 b = 0; b < blocks; b++) {
+            float16 words[LEFT_PIECES][16];
+            for (u32 i = 0; i < 16; i++) {
+                const u32 k = b * PIECE_DEPTH + 2 * i;
+                float16 even = 0.0f, odd = 0.0f;
+                if (j < WIDE && k < count)
+                    even = load_columns(from + k * stride, j);
+                if (j < WIDE && k + 1 < count)
+                    odd = load_columns(from + (k + 1) * stride, j);
+                for (u32 p = 0; p < LEFT_PIECES; p++)
+                    words[p][i] = as_float16(cut_pairs(&even, &odd));
+            }
+            local ushort *to = values + (j * blocks + b) * LEFT_BLOCK;
+            for (u32 p = 0; p < LEFT_PIECES; p++) {
+                transpose16(words[p]);
+                for (u32 c = 0; c < 16; c++)
+                    *(local float16 *)(to + p * PIECE_TILE + c * PIECE_DEPTH) =
+                        words[p][c];
+            }
+        }
+}
+
+// 2^x for x <= 0, as by tess_exp_float16(): rounding to a whole number by adding one that
+// has no bits behind the point, and the remainder by a polynomial (Taylor). Below 2^-125
+// it stays that.
+static inline float16 power(float16 x)
+{
+    x = fmax(x, -125.0f);
+    const float16 shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f);
+    float16 p = fma(r, (float16)1.5403530e-4f, (float16)1.3333558e-3f);
+    p = fma(p, r, (float16)9.6181291e-3f);
+    p = fma(p, r, (float16)5.5504109e-2f);
+    p = fma(p, r, (float16)2.4022651e-1f);
+    p = fma(p, r, (float16)6.9314718e-1f);
+    p = fma(p, r, (float16)1.0f);
+    return as_float16(as_int16(p) + (as_int16(shifted) << 23));
+}
+
+// As put_pairs(); pieces are cut off, not rounded, but for the last of two: three have
+// all bits all the same, and two as many as matter.
+static inline void put_weights(local ushort *to, float16 even, float16 odd)
+{
+    for (u32 p = 0; p + 1 < RIGHT_PIECES; p++) {
+        const uint16 low = as_uint16(even), high = as_uint16(odd) & 0xffff0000;
+        *(local uint16 *)(to + p * 2 * PIECE_TILE) = low >> 16 | high;
+        even -= as_float16(low & 0xffff0000);
+        odd -= as_float16(high);
+    }
+    *(local uint16 *)(to + (RIGHT_PIECES - 1) * 2 * PIECE_TILE) = cut_pairs(&even, &odd);
+}
+
+// Scores of `keys` keys and 16 queries, to the base 2, become weights, and these pieces.
+// Returns what earlier sums are multiplied by.
+static inline float16 weigh(local ushort *weights, local const float *scores, u32 keys,
+                            u32 blocks, local float16 *top, local float16 *total)
+{
+    float16 next = *top, sum = 0.0f;
+    for (u32 k = 0; k < keys; k++)
+        next = fmax(next, *(local const float16 *)(scores + k * 32));
+    const float16 scale = power(*top - next);
+    for (u32 k = 0; k < blocks * PIECE_DEPTH; k += 2) {
+        float16 even = 0.0f, odd = 0.0f;
+        if (k < keys)
+            even = power(*(local const float16 *)(scores + k * 32) - next);
+        if (k + 1 < keys)
+            odd = power(*(local const float16 *)(scores + k * 32 + 32) - next);
+        sum += even + odd;
+        put_weights(weights + k / PIECE_DEPTH * RIGHT_BLOCK + k % PIECE_DEPTH / 2 * 32,
+                    even, odd);
+    }
+    *top = next;
+    *total = fma(*total, scale, sum);
+    return scale;
+}
+
+// What earlier launches left of 16 queries, `count` of them; or a start.
+static inline void load_sums(local float *sums, local float *top, local float *total,
+                             const private struct attention *a, size_t row, u32 count)
+{
+    for (u32 i = 0; i < 16; i++) {
+        const float2 old = a->first
+                               ? (float2)(NEGATIVE, 0.0f)
+                               : a->state[(row + min(i, count - 1)) * a->H + a->head];
+        top[i] = old.s0;
+        total[i] = old.s1;
+    }
+    for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++) {
+        float16 m[16];
+        for (u32 c = 0; c < 16; c++)
+            m[c] = 0.0f;
+        if (!a->first)
+            load_transposed(m, a->out + row * a->H * D + a->head * D, a->H * D, count, j);
+        for (u32 c = 0; c < 16; c++)
+            *(local float16 *)(sums + (16 * j + c) * 32) = m[c];
+    }
+}
+
+static inline void store_sums(local const float *sums, local const float *top,
+                              local const float *total, const private struct attention *a,
+                              size_t row, u32 count)
+{
+    const float16 divisor = a->last ? *(local const float16 *)total : 1.0f;
+    for (u32 i = 0; i < count && !a->last; i++)
+        a->state[(row + i) * a->H + a->head] = (float2)(top[i], total[i]);
+    for (u32 j = 0; j < WIDE; j++) {
+        float16 m[16];
+        for (u32 c = 0; c < 16; c++)
+            m[c] = *(local const float16 *)(sums + (16 * j + c) * 32) / divisor;
+        transpose16(m);
+        for (u32 i = 0; i < 16; i++)
+            if (i < count)
+                store_columns(a->out + ((row + i) * a->H + a->head) * D, j, m[i]);
+    }
+}
+
+static inline void attend(const private struct attention *a, local float *memory,
+                          uint4 unit)
+{
+    const u32 row0 = unit.s0 - a->query0, count = unit.s1, halves = (count + 15) / 16;
+    // The keys of the run that are here.
+    const u32 start = max(unit.s2, a->key0) - a->key0;
+    const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
+    local float *top = memory + STATE_AT, *total = top + QUERIES;
+    local float *sums = memory + SUMS_AT, *scores = memory + SCORES_AT;
+    local float *patch = memory + PATCH_AT;
+    local ushort *queries = (local ushort *)(memory + QUERIES_AT),
+                 *keys = (local ushort *)(memory + KEYS_AT),
+                 *values = (local ushort *)(memory + VALUES_AT),
+                 *weights = (local ushort *)(memory + WEIGHTS_AT);
+    for (u32 i = 0; i < halves; i++) {
+        const size_t row = row0 + 16 * i;
+        const u32 here = min(count - 16 * i, 16u);
+        load_queries(queries + i / 2 * PANEL_PIECES, i % 2,
+                     a->q + row * a->q_stride + a->q_col + a->head * D, a->q_stride, here,
+                     a->scale * LOG2_E);
+        load_sums(sums + i / 2 * ROWS * 32 + i % 2 * 16, top + 16 * i, total + 16 * i, a,
+                  row, here);
+    }
+    for (u32 k = start; k < end; k += BLOCK) {
+        const u32 here = min(end - k, (u32)BLOCK), blocks = PIECE_COUNT(here);
+        global const float *from = a->kv + (size_t)k * a->kv_stride + a->head * D;
+        load_keys(keys, from + a->k_col, a->kv_stride, here);
+        load_values(values, from + a->v_col, a->kv_stride, here, blocks);
+        global const float *ahead = from + BLOCK * a->kv_stride;
+        const u32 groups = (halves + 1) / 2, next = min(end - k - here, (u32)BLOCK);
+        for (u32 g = 0; g < groups; g++) {
+            for (u32 i = g * next / groups; i < (g + 1) * next / groups; i++) {
+                prefetch_row(ahead + i * a->kv_stride + a->k_col);
+                prefetch_row(ahead + i * a->kv_stride + a->v_col);
+            }
+            for (u32 b = 0; b < blocks; b++)
+                tiles_multiply(scores + b * PATCH, keys, queries + g * PANEL_PIECES, b,
+                               CHANNEL_BLOCKS);
+            float16 scale[2];
+            for (u32 h = 0; h < 2; h++)
+                scale[h] = weigh(weights + h * PIECE_TILE, scores + 16 * h, here, blocks,
+                                 (local float16 *)(top + 32 * g + 16 * h),
+                                 (local float16 *)(total + 32 * g + 16 * h));
+            for (u32 c = 0; c < CHANNEL_BLOCKS; c++) {
+                tiles_multiply(patch, values, weights, c, blocks);
+                local float16 *to = (local float16 *)(sums + (g * ROWS + c * 32) * 32);
+                local const float16 *add = (local const float16 *)patch;
+                for (u32 i = 0; i < 2 * 32; i++)
+                    to[i] = fma(to[i], scale[i % 2], add[i]);
+            }
+        }
+    }
+    for (u32 i = 0; i < halves; i++)
+        store_sums(sums + i / 2 * ROWS * 32 + i % 2 * 16, top + 16 * i, total + 16 * i, a,
+                   row0 + 16 * i, min(count - 16 * i, 16u));
+}
+
+// Units of one run that follow one another are done together, so that keys and values
+// are brought once for all of them. Work-items: (groups of MERGED units, H).
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+attention_amx(global float *out, global const float *q, global const float *kv,
+              global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
+              u32 query0, u32 key0, u32 key_rows, u32 q_stride, u32 q_col, u32 kv_stride,
+              u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
+{
+    local float memory[END] __attribute__((aligned(64)));
+    const struct attention a = {
+        out,      q,     kv,        state, query0, key0, key_rows,
+        q_stride, q_col, kv_stride, k_col, v_col,  H,    get_global_id(1),
+        scale,    first, last};
+    const u32 start = get_global_id(0) * MERGED;
+    const u32 end = min(start + MERGED, unit_count);
+    tiles_begin();
+    for (u32 i = start; i < end;) {
+        uint4 unit = units[unit0 + i++];
+        while (i < end && all(units[unit0 + i].hi == unit.hi))
+            unit.s1 += units[unit0 + i++].s1;
+        attend(&a, memory, unit);
+    }
+    tiles_end();
+}
