@@ -145,19 +145,6 @@ static inline float16 power(float16 x)
     return as_float16(as_int16(p) + (as_int16(shifted) << 23));
 }
 
-// As put_pairs(); pieces are cut off, not rounded, but for the last of two: three have
-// all bits all the same, and two as many as matter.
-static inline void put_weights(local ushort *to, float16 even, float16 odd)
-{
-    for (u32 p = 0; p + 1 < RIGHT_PIECES; p++) {
-        const uint16 low = as_uint16(even), high = as_uint16(odd) & 0xffff0000;
-        *(local uint16 *)(to + p * 2 * PIECE_TILE) = low >> 16 | high;
-        even -= as_float16(low & 0xffff0000);
-        odd -= as_float16(high);
-    }
-    *(local uint16 *)(to + (RIGHT_PIECES - 1) * 2 * PIECE_TILE) = cut_pairs(&even, &odd);
-}
-
 // Scores of `keys` keys and 16 queries, to the base 2, become weights, and these pieces.
 // Returns what earlier sums are multiplied by.
 static inline float16 weigh(local ushort *weights, local const float *scores, u32 keys,
@@ -174,8 +161,8 @@ static inline float16 weigh(local ushort *weights, local const float *scores, u3
         if (k + 1 < keys)
             odd = power(*(local const float16 *)(scores + k * 32 + 32) - next);
         sum += even + odd;
-        put_weights(weights + k / PIECE_DEPTH * RIGHT_BLOCK + k % PIECE_DEPTH / 2 * 32,
-                    even, odd);
+        put_pairs(weights + k / PIECE_DEPTH * RIGHT_BLOCK + k % PIECE_DEPTH / 2 * 32,
+                  2 * PIECE_TILE, even, odd);
     }
     *top = next;
     *total = fma(*total, scale, sum);
