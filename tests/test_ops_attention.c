@@ -449,11 +449,18 @@ static void run_pieces(const char *name, double most)
         skip();
     unit_name = name;
     tolerance = most;
-    windows(TESS_VARIANT_CPU);
-    odd_heads(TESS_VARIANT_CPU);
-    keys_in_parts(TESS_VARIANT_CPU);
-    large_scores(TESS_VARIANT_CPU);
-    many_keys(TESS_VARIANT_CPU);
+    static const size_t lengths[] = {5, 70};
+    check_runs(TESS_VARIANT_CPU, lengths, 2, 2, D, 1);
+    // Fewer kernels to compile where less is new.
+    if (most <= TOLERANCE) {
+        windows(TESS_VARIANT_CPU);
+        keys_in_parts(TESS_VARIANT_CPU);
+        large_scores(TESS_VARIANT_CPU);
+    }
+    if (strcmp(name, "amx") == 0) {
+        odd_heads(TESS_VARIANT_CPU);
+        many_keys(TESS_VARIANT_CPU);
+    }
     unit_name = NULL;
     tolerance = TOLERANCE;
 }
