@@ -51,7 +51,8 @@ def programs(cpu):
     for path in files(".cl"):
         if path.stem in CPU_ONLY and not cpu:
             continue
-        rows = VARIANTS.get(path.stem, [()])
+        rows = [row for row in VARIANTS.get(path.stem, [()])
+                if cpu or not {"-DTARGET_PIECES=2", "-DTARGET_PIECES=3"} & {*row}]
         defaults, others = SHAPES.get((path.stem, cpu), ([()], []))
         made += [(path, (f"-DTESS_CPU={cpu}", *row, *tiles))
                  for row, tiles in [*itertools.product(rows, defaults),
