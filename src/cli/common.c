@@ -68,6 +68,9 @@ static enum tess_log_level log_level(const struct cli *cli)
 int cli_open(struct cli *cli)
 {
     char message[TESS_MESSAGE_MAX] = "";
+    // Opening a device may compile, which takes seconds.
+    signal(SIGINT, handle_signal);
+    signal(SIGTERM, handle_signal);
     enum tess_status status = tess_context_create(
         &cli->ctx,
         &(struct tess_context_params){
@@ -90,9 +93,7 @@ int cli_open(struct cli *cli)
     if (status)
         return tell_failure(cli, status, message);
     signalled_context = cli->ctx;
-    signal(SIGINT, handle_signal);
-    signal(SIGTERM, handle_signal);
-    return EXIT_DONE;
+    return signal_seen ? tell_failure(cli, TESS_ERR_CANCELLED, "") : EXIT_DONE;
 }
 
 int cli_close(struct cli *cli, int status)

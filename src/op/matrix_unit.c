@@ -191,8 +191,8 @@ enum tess_status tess_matrix_unit_choose(struct tess_device *dev,
             tess_device_facts(dev)->name);
     if (!works)
         return TESS_OK;
-    tess_log(env, TESS_LOG_INFO, "products and attention by the matrix unit %s",
-             tess_matrix_unit_name(unit));
+    tess_log(env, fast ? TESS_LOG_INFO : TESS_LOG_DEBUG,
+             "products and attention by the matrix unit %s", tess_matrix_unit_name(unit));
     tess_device_set_unit(dev, unit);
     return TESS_OK;
 }

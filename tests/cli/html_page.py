@@ -248,7 +248,7 @@ def check_budgets(report, where, latent):
     done("decode", latent, "-o", page)
     wanted = {page.name: digest(page)}
     with report.check("the same bytes at a small budget"):
-        done("decode", latent, "-o", page, "--memory", "6720K")
+        done("decode", latent, "-o", page, "--memory", "7680K")
         expect_same("another budget", {page.name: digest(page)}, wanted)
     with report.check("--report names the page and no file that was in between"):
         done("decode", latent, "-o", page, "--report", where / "report.json")

@@ -129,7 +129,7 @@ def main():
                          "--texture")
             assert result.status == USAGE and "a.png" in result.err, result
         wanted = digests(where)
-        for memory in ("1G", "16M", "6720K"):
+        for memory in ("1G", "16M", "7680K"):
             with report.check(f"--memory {memory}"):
                 into = where / memory
                 into.mkdir()
@@ -138,7 +138,7 @@ def main():
         with report.check("--texture-mode opt makes another texture, the same at every budget"):
             fit = ("--texture-mode", "opt", "--texture-steps", "20")
             done("decode", SMALLEST, "-o", where / "fit.glb", *QUICK, *fit)
-            done("decode", SMALLEST, "-o", where / "fit2.glb", *QUICK, *fit, "--memory", "6720K")
+            done("decode", SMALLEST, "-o", where / "fit2.glb", *QUICK, *fit, "--memory", "7680K")
             made = [digest(where / name) for name in ("fit.glb", "fit2.glb", "a.glb")]
             assert made[0] == made[1] != made[2], made
             tree, binary = read_glb(where / "fit.glb")
