@@ -10,7 +10,7 @@
 #define PI             3.14159265358979323846
 #define SPHERE         0.86602540378443865 // half the diagonal of the unit cube
 #define DEFAULT_RADIUS 2.0
-#define DEFAULT_FOV    (40.0 * PI / 180.0)
+#define DEFAULT_FOV    (40.0f * (float)(PI / 180.0)) // as who asks for 40 degrees gets it
 
 void tess_camera_view(struct tess_view *out, const struct tess_camera *camera)
 {
