@@ -136,6 +136,8 @@ void cli_clear_progress(struct cli *cli)
 void cli_log(void *user, enum tess_log_level level, const char *text)
 {
     struct cli *cli = user;
+    if (signal_seen) // compilers that are told to stop fail in ways of their own
+        return;
     cli_clear_progress(cli);
     fprintf(stderr, "%s%s\n", level == TESS_LOG_WARNING ? "tessella: warning: " : "",
             text);
