@@ -251,4 +251,31 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     }
 #define OPS_BOTH(name) cmocka_unit_test(name##_cpu), cmocka_unit_test(name##_gpu)
 
+// `run(unit, tolerance)` for each unit that takes factors in pieces: three are as near as
+// floats, two nearer than halves.
+#define OPS_PIECES(run, full)                                                            \
+    static void test_pieces_portable(void **state)                                       \
+    {                                                                                    \
+        (void)state;                                                                     \
+        run("amx-portable", full);                                                       \
+    }                                                                                    \
+    static void test_pieces_fast_portable(void **state)                                  \
+    {                                                                                    \
+        (void)state;                                                                     \
+        run("amx-portable-2", 0x1p-14);                                                  \
+    }                                                                                    \
+    static void test_pieces_amx(void **state)                                            \
+    {                                                                                    \
+        (void)state;                                                                     \
+        run("amx", full);                                                                \
+    }                                                                                    \
+    static void test_pieces_amx_fast(void **state)                                       \
+    {                                                                                    \
+        (void)state;                                                                     \
+        run("amx-fast", 0x1p-14);                                                        \
+    }
+#define OPS_PIECES_TESTS                                                                 \
+    cmocka_unit_test(test_pieces_portable), cmocka_unit_test(test_pieces_fast_portable), \
+        cmocka_unit_test(test_pieces_amx), cmocka_unit_test(test_pieces_amx_fast)
+
 #endif

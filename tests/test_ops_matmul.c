@@ -626,29 +626,7 @@ static void run_pieces(const char *name, double most)
     tolerance = TOLERANCE;
 }
 
-static void test_pieces_portable(void **state)
-{
-    (void)state;
-    run_pieces("amx-portable", TOLERANCE);
-}
-
-static void test_pieces_fast_portable(void **state)
-{
-    (void)state;
-    run_pieces("amx-portable-2", 0x1p-14);
-}
-
-static void test_pieces_amx(void **state)
-{
-    (void)state;
-    run_pieces("amx", TOLERANCE);
-}
-
-static void test_pieces_amx_fast(void **state)
-{
-    (void)state;
-    run_pieces("amx-fast", 0x1p-14);
-}
+OPS_PIECES(run_pieces, TOLERANCE)
 
 // What cannot be built, or is not there, leaves products as they are.
 static void test_no_matrix_unit(void **state)
@@ -736,9 +714,6 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(shapes_of_tiles),
     cmocka_unit_test(test_matrix_unit),
     cmocka_unit_test(test_no_matrix_unit),
-    cmocka_unit_test(test_pieces_portable),
-    cmocka_unit_test(test_pieces_fast_portable),
-    cmocka_unit_test(test_pieces_amx),
-    cmocka_unit_test(test_pieces_amx_fast),
+    OPS_PIECES_TESTS,
 };
 OPS_MAIN(tests, bench)
