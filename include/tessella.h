@@ -206,7 +206,8 @@ TESS_API enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
 
 // The matrix unit in use: "none", "amx" with TESS_PRECISION_FULL; with
 // TESS_PRECISION_FAST also "amx-fast", "nvidia", "intel", "amd-mfma", "amd-wmma". For
-// tests, "portable", "amx-portable", "amx-portable-2".
+// tests, "portable", "amx-portable", "amx-portable-2". Chosen when a model is opened, a
+// benchmark or tuning begins; "none" before.
 TESS_API const char *tess_context_matrix_unit(const struct tess_context *ctx);
 
 TESS_API void tess_free(void *memory);

@@ -152,6 +152,7 @@ enum tess_status tess_bench_run(struct tess_bench **out, struct tess_context *ct
     params = params ? params : &defaults;
     tess_context_begin(ctx);
     TESS_TRY(tess_measure_check(ctx, params->form, params->samples, "measured"));
+    TESS_TRY(tess_context_choose_unit(ctx));
     struct tess_bench *bench = NULL;
     TESS_TRY(tess_alloc(&bench, &ctx->env, 1, sizeof *bench, "a benchmark"));
     bench->result.form = params->form;

@@ -225,6 +225,7 @@ enum tess_status tess_tune(char **table, struct tess_context *ctx,
     params = params ? params : &defaults;
     tess_context_begin(ctx);
     TESS_TRY(tess_measure_check(ctx, params->form, params->samples, "tuned"));
+    TESS_TRY(tess_context_choose_unit(ctx));
     struct tess_tuning own = tess_tuning_default(tess_device_facts(ctx->device),
                                                  tess_device_variant(ctx->device)),
                        before = *tess_device_tuning(ctx->device);

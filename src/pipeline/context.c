@@ -94,8 +94,17 @@ static enum tess_status open_context(struct tess_context *ctx,
     TESS_TRY(
         tess_budget_init(&ctx->budget, ctx->device, params->memory, params->max_buffer));
     ctx->precision = params->precision;
-    return tess_matrix_unit_choose(ctx->device, &ctx->budget,
-                                   params->precision == TESS_PRECISION_FAST);
+    return TESS_OK;
+}
+
+enum tess_status tess_context_choose_unit(struct tess_context *ctx)
+{
+    if (ctx->unit_chosen)
+        return TESS_OK;
+    TESS_TRY(tess_matrix_unit_choose(ctx->device, &ctx->budget,
+                                     ctx->precision == TESS_PRECISION_FAST));
+    ctx->unit_chosen = true;
+    return TESS_OK;
 }
 
 enum tess_status tess_context_create(struct tess_context **out,

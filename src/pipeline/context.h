@@ -16,6 +16,7 @@ struct tess_context {
     struct tess_device *device;
     struct tess_budget budget;
     enum tess_precision precision; // as asked for
+    bool unit_chosen;
     // One for each stage that ran.
     struct tess_stage_report *stages;
     size_t stage_count, stage_capacity;
@@ -79,6 +80,10 @@ struct tess_image {
 
 // Start a public call: forget the last message.
 void tess_context_begin(struct tess_context *ctx);
+
+// Before anything multiplies: have the device's matrix unit used. Trying one takes device
+// memory and, the first time, a compiler's seconds, which other work need not wait for.
+enum tess_status tess_context_choose_unit(struct tess_context *ctx);
 
 // Run a stage in the context and keep its report.
 enum tess_status tess_context_run(struct tess_context *ctx, const char *name,

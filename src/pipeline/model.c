@@ -19,6 +19,8 @@ enum tess_status tess_model_open(struct tess_model **out, struct tess_context *c
     model->place = place.name;
     if (!status)
         status = tess_pipeline_config_read(&model->config, &ctx->env, model->directory);
+    if (!status)
+        status = tess_context_choose_unit(ctx);
     if (status) {
         tess_model_destroy(&model);
         return status;
