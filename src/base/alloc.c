@@ -12,6 +12,8 @@
 #include <malloc.h>
 #endif
 
+#define HUGE_PAGE ((size_t)2 << 20) // of most machines; others lose nothing
+
 static enum tess_status fail_memory(struct tess_env *env, size_t count, size_t size,
                                     const char *what)
 {
@@ -62,6 +64,20 @@ void tess_forget(void *block, size_t from, size_t to)
            end = (to + skew) / page * page;
     if (end > first)
         madvise((char *)block + first - skew, end - first, MADV_DONTNEED);
+}
+
+void *tess_alloc_large(size_t bytes)
+{
+    void *block;
+    if (bytes > SIZE_MAX - HUGE_PAGE ||
+        posix_memalign(&block, HUGE_PAGE,
+                       (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE))
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    // Not beyond the block: nothing is in use that was not asked for.
+    madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+    return block;
 }
 
 void tess_trim(void)

@@ -21,6 +21,11 @@ enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
 // back to the system. The block stays, and is freed as ever.
 void tess_forget(void *block, size_t from, size_t to);
 
+// A block of many megabytes, its values undefined, in large pages where the system has
+// them: it takes a processor long to find its way to many small ones. NULL if there is no
+// memory. Free with free().
+void *tess_alloc_large(size_t bytes);
+
 // Give back what free() keeps for later, where the C library can.
 void tess_trim(void);
 

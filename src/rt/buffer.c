@@ -11,6 +11,37 @@
 // Writes up to this size are copied on the host, so that the caller need not wait.
 #define COPY_BYTES_MAX (256u << 10)
 
+#define LARGE_BYTES ((size_t)4 << 20) // some large pages
+
+static void CL_CALLBACK free_memory(cl_mem handle, void *memory)
+{
+    (void)handle;
+    free(memory);
+}
+
+// A CPU's buffers are the host's memory: large ones lie where we choose, for the pages.
+static cl_mem create(const struct tess_device *dev, size_t bytes, cl_int *code)
+{
+    void *memory = dev->info.cpu && dev->info.host_memory && bytes >= LARGE_BYTES
+                       ? tess_alloc_large(bytes)
+                       : NULL;
+    if (!memory)
+        return clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, code);
+    cl_mem handle = clCreateBuffer(dev->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR,
+                                   bytes, memory, code);
+    if (!handle || *code != CL_SUCCESS) {
+        free(memory);
+        return NULL;
+    }
+    // Commands that are queued may use it longer than we do.
+    *code = clSetMemObjectDestructorCallback(handle, free_memory, memory);
+    if (*code == CL_SUCCESS)
+        return handle;
+    clReleaseMemObject(handle);
+    free(memory);
+    return NULL;
+}
+
 enum tess_status tess_buffer_create(struct tess_buffer **out, struct tess_device *dev,
                                     size_t bytes, const char *tag)
 {
@@ -26,7 +57,7 @@ enum tess_status tess_buffer_create(struct tess_buffer **out, struct tess_device
     struct tess_buffer *buffer = NULL;
     TESS_TRY(tess_alloc(&buffer, dev->env, 1, sizeof *buffer, "a buffer"));
     cl_int code;
-    buffer->handle = clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    buffer->handle = create(dev, bytes, &code);
     if (!buffer->handle || code != CL_SUCCESS) {
         free(buffer);
         return tess_cl_fail(dev, TESS_ERR_BUDGET, code, "allocating %zu bytes for %s",
