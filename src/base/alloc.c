@@ -12,13 +12,24 @@
 #include <malloc.h>
 #endif
 
-#define HUGE_PAGE ((size_t)2 << 20) // of most machines; others lose nothing
-
 static enum tess_status fail_memory(struct tess_env *env, size_t count, size_t size,
                                     const char *what)
 {
     return tess_fail(env, TESS_ERR_MEMORY, "no host memory for %s (%zu x %zu bytes)",
                      what, count, size);
+}
+
+void tess_large_pages(void *block, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    size_t before = -(uintptr_t)block % TESS_LARGE_PAGE_BYTES;
+    if (bytes < before + TESS_LARGE_PAGE_BYTES)
+        return;
+    madvise((char *)block + before, (bytes - before) & -TESS_LARGE_PAGE_BYTES,
+            MADV_HUGEPAGE); // small ones do as well
+#else
+    (void)block, (void)bytes;
+#endif
 }
 
 enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_t size,
@@ -28,6 +39,7 @@ enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_
     void *memory = calloc(count ? count : 1, size);
     if (!memory)
         return fail_memory(env, count, size, what);
+    tess_large_pages(memory, count * size);
     memcpy(out, &memory, sizeof memory);
     return TESS_OK;
 }
@@ -64,20 +76,6 @@ void tess_forget(void *block, size_t from, size_t to)
            end = (to + skew) / page * page;
     if (end > first)
         madvise((char *)block + first - skew, end - first, MADV_DONTNEED);
-}
-
-void *tess_alloc_large(size_t bytes)
-{
-    void *block;
-    if (bytes > SIZE_MAX - HUGE_PAGE ||
-        posix_memalign(&block, HUGE_PAGE,
-                       (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE))
-        return NULL;
-#ifdef MADV_HUGEPAGE
-    // Not beyond the block: nothing is in use that was not asked for.
-    madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-#endif
-    return block;
 }
 
 void tess_trim(void)

@@ -17,14 +17,17 @@ enum tess_status tess_alloc(void *out, struct tess_env *env, size_t count, size_
 enum tess_status tess_grow(void *ptr, size_t *capacity, struct tess_env *env,
                            size_t count, size_t size, const char *what);
 
+// Of most machines; others lose nothing.
+#define TESS_LARGE_PAGE_BYTES ((size_t)2 << 20)
+
+// Ask for large pages where whole ones lie in a block that was not used yet: it takes the
+// kernel long to clear many small ones, and a processor long to find its way to them.
+// tess_alloc() does.
+void tess_large_pages(void *block, size_t bytes);
+
 // Bytes [from, to) of a block whose values are not needed any more: their whole pages go
 // back to the system. The block stays, and is freed as ever.
 void tess_forget(void *block, size_t from, size_t to);
-
-// A block of many megabytes, its values undefined, in large pages where the system has
-// them: it takes a processor long to find its way to many small ones. NULL if there is no
-// memory. Free with free().
-void *tess_alloc_large(size_t bytes);
 
 // Give back what free() keeps for later, where the C library can.
 void tess_trim(void);

@@ -13,33 +13,38 @@
 
 #define LARGE_BYTES ((size_t)4 << 20) // some large pages
 
-static void CL_CALLBACK free_memory(cl_mem handle, void *memory)
+static void CL_CALLBACK give_back(cl_mem handle, void *piece)
 {
     (void)handle;
-    free(memory);
+    tess_in_place_give(piece);
 }
 
-// A CPU's buffers are the host's memory: large ones lie where we choose, for the pages.
-static cl_mem create(const struct tess_device *dev, size_t bytes, cl_int *code)
+// Large buffers lie in memory of ours where devices compute in the host's.
+static void create(struct tess_buffer *buffer, size_t bytes, cl_int *code)
 {
-    void *memory = dev->info.cpu && dev->info.host_memory && bytes >= LARGE_BYTES
-                       ? tess_alloc_large(bytes)
-                       : NULL;
-    if (!memory)
-        return clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, code);
+    struct tess_device *dev = buffer->dev;
+    struct tess_in_place_piece *piece =
+        bytes >= LARGE_BYTES ? tess_in_place_take(dev->in_place, bytes) : NULL;
+    if (!piece) {
+        buffer->handle =
+            clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, code);
+        return;
+    }
     cl_mem handle = clCreateBuffer(dev->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR,
-                                   bytes, memory, code);
+                                   bytes, tess_in_place_memory(piece), code);
     if (!handle || *code != CL_SUCCESS) {
-        free(memory);
-        return NULL;
+        tess_in_place_give(piece);
+        return;
     }
     // Commands that are queued may use it longer than we do.
-    *code = clSetMemObjectDestructorCallback(handle, free_memory, memory);
-    if (*code == CL_SUCCESS)
-        return handle;
-    clReleaseMemObject(handle);
-    free(memory);
-    return NULL;
+    *code = clSetMemObjectDestructorCallback(handle, give_back, piece);
+    if (*code != CL_SUCCESS) {
+        clReleaseMemObject(handle);
+        tess_in_place_give(piece);
+        return;
+    }
+    buffer->handle = handle;
+    buffer->piece = piece;
 }
 
 enum tess_status tess_buffer_create(struct tess_buffer **out, struct tess_device *dev,
@@ -57,13 +62,13 @@ enum tess_status tess_buffer_create(struct tess_buffer **out, struct tess_device
     struct tess_buffer *buffer = NULL;
     TESS_TRY(tess_alloc(&buffer, dev->env, 1, sizeof *buffer, "a buffer"));
     cl_int code;
-    buffer->handle = create(dev, bytes, &code);
+    buffer->dev = dev;
+    create(buffer, bytes, &code);
     if (!buffer->handle || code != CL_SUCCESS) {
         free(buffer);
         return tess_cl_fail(dev, TESS_ERR_BUDGET, code, "allocating %zu bytes for %s",
                             bytes, tag);
     }
-    buffer->dev = dev;
     buffer->bytes = bytes;
     buffer->tag = tag;
     dev->used += bytes;
@@ -92,8 +97,15 @@ enum tess_status tess_buffer_touch(struct tess_buffer *buffer)
 {
     struct tess_device *dev = buffer->dev;
     unsigned char zero = 0;
+    bool enough = true, there = buffer->piece && dev->uses_pieces &&
+                                tess_in_place_populate(&enough, buffer->piece);
+    if (there && !enough)
+        return tess_fail(dev->env, TESS_ERR_BUDGET,
+                         "%s: no host memory for the %zu bytes of %s", dev->info.name,
+                         buffer->bytes, buffer->tag);
+    // Memory that is there has to be of use, too.
     cl_int code = clEnqueueFillBuffer(current_queue(dev), buffer->handle, &zero, 1, 0,
-                                      buffer->bytes, 0, NULL, NULL);
+                                      there ? 1 : buffer->bytes, 0, NULL, NULL);
     if (code == CL_SUCCESS)
         code = clFinish(current_queue(dev));
     if (code != CL_SUCCESS)

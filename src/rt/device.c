@@ -284,6 +284,10 @@ static enum tess_status open_real(struct tess_device *dev,
         status = check_groups(dev);
     if (!status)
         status = open_queues(dev);
+    if (!status && dev->info.cpu && dev->info.host_memory) {
+        dev->in_place = tess_in_place_create();
+        dev->uses_pieces = strcmp(dev->info.platform, "Portable Computing Language") == 0;
+    }
     if (!status && params->cache_dir)
         status = *params->cache_dir
                      ? tess_strdup(&dev->cache_dir, dev->env, params->cache_dir)
@@ -351,6 +355,7 @@ void tess_device_close(struct tess_device **dev)
             clReleaseCommandQueue(d->queues[q]);
     if (d->context)
         clReleaseContext(d->context);
+    tess_in_place_destroy(&d->in_place);
     free(d->pending);
     free(d->cache_dir);
     free(d->kernel_dir);

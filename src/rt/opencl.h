@@ -8,6 +8,7 @@
 #include "rt/buffer.h"
 #include "rt/cut.h"
 #include "rt/device.h"
+#include "rt/in_place.h"
 #include "rt/launch.h"
 #include "rt/matrix_unit.h"
 #include "rt/rates.h"
@@ -52,6 +53,10 @@ struct tess_device {
     cl_command_queue queues[TESS_QUEUE_COUNT];
     enum tess_queue queue;
     size_t budget, max_buffer, used, peak;
+    struct tess_in_place *in_place; // NULL: buffers are in the driver's memory
+    // Memory under CL_MEM_USE_HOST_PTR is used as it is. PoCL does so
+    // (pocl_basic_alloc_mem_obj() in its lib/CL/devices/basic/basic.c); others may copy.
+    bool uses_pieces;
     char *cache_dir;  // NULL: no cache
     char *kernel_dir; // NULL: embedded kernels
     struct tess_program *programs;
@@ -77,6 +82,7 @@ struct tess_buffer {
     cl_mem handle;
     size_t bytes;
     const char *tag;
+    struct tess_in_place_piece *piece; // what it lies in, or NULL: the driver's memory
 };
 
 // "CL_OUT_OF_RESOURCES"
