@@ -309,21 +309,6 @@ draw_triangles(global float *state, global const float *records,
 // 1/z, or nothing but a byte that is set at each number that is seen. `out`: pixels of
 // the band, width x rows, or bytes, zeros before. Work-items: as in src/render/tiles.h.
 #if TESS_CPU
-// Have a record on its way to the cache. Where the compiler makes code for a processor
-// and not for a virtual machine: prefetch() does nothing in PoCL. A fifth of the kernel's
-// time here, as the records of a picture are larger than a core's cache.
-#if defined(__x86_64__) || defined(__aarch64__)
-static inline void fetch(global const float *record)
-{
-    __builtin_prefetch((const void *)(size_t)record);
-}
-#else
-static inline void fetch(global const float *record)
-{
-    prefetch(record, WORD_RECORD);
-}
-#endif
-
 static inline float least_of(const float16 *rows)
 {
     float16 least = rows[0];
@@ -380,7 +365,8 @@ kernel void draw_words(global float *state, global const float *records,
     float farthest = 0.0f; // 1/z
     u32 drawn = 0;
     for (u32 i = begin; i < end; i++) {
-        fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * WORD_RECORD);
+        tess_fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * WORD_RECORD,
+                   WORD_RECORD);
         global const float *r = records + (size_t)list[i] * WORD_RECORD;
         global const int *corners = (global const int *)r;
         // A triangle behind all of the tile, as of late, changes nothing.

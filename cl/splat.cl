@@ -14,6 +14,7 @@
 
 #define RECORD 12
 #define BATCH  (TILE * TILE)
+#define AHEAD  6 // records fetched early
 
 #define NEAR         0.2f
 #define FILTER       0.1f // variance that is added in both directions, samples^2
@@ -170,7 +171,7 @@ static inline lanes falloff_at(lanes dx, float dy, float A, float B, float C)
 }
 
 // Blend into samples: their new T, and a weight for the colour. Returns not 0 for those
-// that are finished, or were and are met again.
+// that this finishes.
 TESS_INLINE ilanes blend(lanes *weight, lanes *T, lanes falloff, float middle)
 {
     const lanes exponent = falloff + middle;
@@ -178,9 +179,10 @@ TESS_INLINE ilanes blend(lanes *weight, lanes *T, lanes falloff, float middle)
     const lanes alpha = min((lanes)ALPHA_MAX, exp2_of(exponent));
     const lanes through = *T * (1.0f - alpha);
     const ilanes blended = touched & (through >= T_MIN);
+    const ilanes ends = touched & ~blended & (*T > 0.0f);
     *weight = select((lanes)0.0f, alpha * *T, blended);
     *T = select(select(*T, -fabs(*T), touched), through, blended);
-    return touched & ~blended;
+    return ends;
 }
 
 // Blend the lists of tiles into their states. Work-items: as in src/render/tiles.h.
@@ -242,13 +244,15 @@ kernel void blend_splats(global float *state, global const float *records,
     const float left = (float)(col * TILE), top = (float)((tile_row0 + row) * TILE);
     const float16 px =
         left + (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    // Records are far apart, so the next one is on its way while one is blended.
+    // Records are far apart: they are fetched early, and the rows of the next one are
+    // found while one is blended.
     global const float *next = records + (size_t)list[i] * RECORD;
     int2 next_rows = reached_rows(next, left, top);
     while (i < end && open) {
         global const float *r = next;
         const int2 rows = next_rows;
         if (++i < end) {
+            tess_fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * RECORD, RECORD);
             next = records + (size_t)list[i] * RECORD;
             next_rows = reached_rows(next, left, top);
         }
