@@ -320,19 +320,6 @@ static inline float least_of(const float16 *rows)
     return fmin(by2.x, by2.y);
 }
 
-// A row of a tile that ends inside the picture or beyond it.
-static inline void put_row(global u32 *to, int16 words, int count)
-{
-    if (count >= TILE) {
-        vstore16(words, 0, (global int *)to);
-        return;
-    }
-    int lanes[TILE];
-    vstore16(words, 0, lanes);
-    for (int i = 0; i < count; i++)
-        to[i] = as_uint(lanes[i]);
-}
-
 static inline void mark_row(global uchar *marks, int16 numbers)
 {
     int lanes[TILE];
@@ -400,9 +387,9 @@ kernel void draw_words(global float *state, global const float *records,
         } else if (marks) {
             mark_row((global uchar *)out, numbers[y]);
         } else if (pixel < rows) {
-            put_row(out + (size_t)pixel * width + col * TILE,
-                    depths ? as_int16(nearest[y]) : numbers[y],
-                    (int)(width - col * TILE));
+            tess_put_row(out + (size_t)pixel * width + col * TILE,
+                         depths ? as_uint16(nearest[y]) : as_uint16(numbers[y]),
+                         width - col * TILE);
         }
     }
 }

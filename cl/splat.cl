@@ -14,7 +14,12 @@
 
 #define RECORD 12
 #define BATCH  (TILE * TILE)
-#define AHEAD  6 // records fetched early
+
+// On CPUs.
+#define AHEAD      24     // records fetched early
+#define LOOK_EVERY 16     // splats: to find finished rows takes some of one
+#define ALL_ROWS   0xffff // bits
+#define STRIP      64     // tiles: bits of a strip
 
 #define NEAR         0.2f
 #define FILTER       0.1f // variance that is added in both directions, samples^2
@@ -164,54 +169,72 @@ static inline lanes exp2_of(lanes x)
     return AS_LANES(AS_INTS(p) + (AS_INTS(sum) << 23));
 }
 
-// The exponent of a sample less the one in the middle.
-static inline lanes falloff_at(lanes dx, float dy, float A, float B, float C)
-{
-    return fma((lanes)(B * dy), dx, fma(A * dx, dx, (lanes)(C * dy * dy)));
-}
-
-// Blend into samples: their new T, and a weight for the colour. Returns not 0 for those
-// that this finishes.
-TESS_INLINE ilanes blend(lanes *weight, lanes *T, lanes falloff, float middle)
+// Blend into samples: their new T, and a weight for the colour.
+TESS_INLINE void blend(lanes *weight, lanes *T, lanes falloff, float middle)
 {
     const lanes exponent = falloff + middle;
     const ilanes touched = (falloff <= 0.0f) & (exponent >= EXPONENT_MIN);
     const lanes alpha = min((lanes)ALPHA_MAX, exp2_of(exponent));
     const lanes through = *T * (1.0f - alpha);
     const ilanes blended = touched & (through >= T_MIN);
-    const ilanes ends = touched & ~blended & (*T > 0.0f);
     *weight = select((lanes)0.0f, alpha * *T, blended);
     *T = select(select(*T, -fabs(*T), touched), through, blended);
-    return ends;
 }
 
 // Blend the lists of tiles into their states. Work-items: as in src/render/tiles.h.
 #if TESS_CPU
-// The rows of a tile that a splat reaches in one of its columns, with a quarter of a
-// sample to spare on each side: the ellipse's highest and lowest points between two
-// vertical lines are where it has them, or on the nearer line. The first one, and one
-// beyond the last.
-TESS_INLINE int2 reached_rows(global const float *r, float left, float top)
+// What a row of tiles shares of a splat, by rows of samples: B dy and C dy dy.
+struct by_rows {
+    float16 across, down;
+};
+
+// The columns or rows of a tile.
+static inline float16 steps_from(float first)
 {
-    const float high = r[0] - left + 0.25f, low = high - (TILE - 0.5f);
-    const float up = clamp(r[9], low, high), down = clamp(-r[9], low, high);
-    const float up_square = r[10] - r[11] * up * up;
-    const float down_square = r[10] - r[11] * down * down;
-    if (!(up_square >= 0.0f && down_square >= 0.0f))
-        return 0;
-    const float y = r[1] - top, slope = r[3] / (2.0f * r[4]);
-    const float from = y + slope * up - sqrt(up_square) - 0.25f;
-    const float to = y + slope * down + sqrt(down_square) + 0.25f;
-    return (int2)((int)clamp(from + 1.0f, 0.0f, (float)TILE),
-                  (int)clamp(to + 1.0f, 0.0f, (float)TILE));
+    return first + (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-// Bits of rows in which a sample is not finished.
-static inline u32 open_rows(global const float *samples, int from, int end)
+static inline struct by_rows rows_of(global const float *r, float top)
+{
+    const float16 dy = r[1] - steps_from(top);
+    return (struct by_rows){r[3] * dy, r[4] * dy * dy};
+}
+
+// The rows of tiles that a splat reaches in one of their columns, with a quarter of a
+// sample to spare on each side: the ellipse's highest and lowest points between two
+// vertical lines are where it has them, or on the nearer line. Bits of rows; the tiles
+// are those from `left` on.
+TESS_INLINE uint8 reached_rows(global const float *r, float left, float top)
+{
+    const float8 lefts = left + (float)TILE * (float8)(0, 1, 2, 3, 4, 5, 6, 7);
+    const float8 high = r[0] - lefts + 0.25f, low = high - (TILE - 0.5f);
+    const float8 up = clamp((float8)r[9], low, high);
+    const float8 down = clamp((float8)-r[9], low, high);
+    const float8 up_square = r[10] - r[11] * up * up;
+    const float8 down_square = r[10] - r[11] * down * down;
+    const float y = r[1] - top, slope = r[3] / (2.0f * r[4]);
+    const float8 from = y + slope * up - sqrt(max(up_square, 0.0f)) - 0.25f;
+    const float8 to = y + slope * down + sqrt(max(down_square, 0.0f)) + 0.25f;
+    const uint8 before = convert_uint8(clamp(from + 1.0f, 0.0f, (float)TILE));
+    const uint8 end = convert_uint8(clamp(to + 1.0f, 0.0f, (float)TILE));
+    const uint8 bits = ((uint8)1 << end) - ((uint8)1 << min(before, end));
+    return select((uint8)0, bits, (up_square >= 0.0f) & (down_square >= 0.0f));
+}
+
+// The number of the lowest bit that is set.
+static inline u32 lowest_bit(u32 bits)
+{
+    return popcount(~bits & (bits - 1));
+}
+
+// Bits of those rows in which a sample is not finished.
+static inline u32 open_rows(global const float *samples, u32 rows)
 {
     u32 open = 0;
-    for (int y = from; y < end; y++)
+    for (; rows; rows &= rows - 1) {
+        const u32 y = lowest_bit(rows);
         open |= tess_any16(tess_load16(samples + (4 * y + 3) * TILE) > 0.0f) << y;
+    }
     return open;
 }
 
@@ -227,6 +250,28 @@ static inline void add_colour(global float *plane, float colour, float16 weight)
     tess_store16(fma((float16)colour, weight, tess_load16(plane)), plane);
 }
 
+// Blend a splat into rows of a tile.
+TESS_INLINE void blend_rows(global float *samples, global const float *r, u32 rows,
+                            const struct by_rows *by_rows, float left)
+{
+    const float16 dx = r[0] - steps_from(left), square = r[2] * dx;
+    const float middle = r[5], red = r[6], green = r[7], blue = r[8];
+    const float *across = (const float *)&by_rows->across;
+    const float *down = (const float *)&by_rows->down;
+    for (; rows; rows &= rows - 1) {
+        const u32 y = lowest_bit(rows);
+        global float *s = samples + 4 * y * TILE;
+        const float16 falloff =
+            fma((float16)across[y], dx, fma(square, dx, (float16)down[y]));
+        float16 weight, T = tess_load16(s + 3 * TILE);
+        blend(&weight, &T, falloff, middle);
+        add_colour(s, red, weight);
+        add_colour(s + TILE, green, weight);
+        add_colour(s + 2 * TILE, blue, weight);
+        tess_store16(T, s + 3 * TILE);
+    }
+}
+
 kernel void blend_splats(global float *state, global const float *records,
                          global const u32 *offsets, global const u32 *list, u32 cols,
                          u32 tile_row0, u32 first)
@@ -236,48 +281,26 @@ kernel void blend_splats(global float *state, global const float *records,
     global float *samples = state + tile * STATE;
     if (first)
         clear_samples(samples);
-    u32 i = offsets[tile];
-    const u32 end = offsets[tile + 1];
-    if (i == end)
-        return;
-    u32 open = open_rows(samples, 0, TILE);
+    const u32 begin = offsets[tile], end = offsets[tile + 1];
     const float left = (float)(col * TILE), top = (float)((tile_row0 + row) * TILE);
-    const float16 px =
-        left + (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    // Records are far apart: they are fetched early, and the rows of the next one are
-    // found while one is blended.
-    global const float *next = records + (size_t)list[i] * RECORD;
-    int2 next_rows = reached_rows(next, left, top);
-    while (i < end && open) {
-        global const float *r = next;
-        const int2 rows = next_rows;
-        if (++i < end) {
-            tess_fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * RECORD, RECORD);
-            next = records + (size_t)list[i] * RECORD;
-            next_rows = reached_rows(next, left, top);
-        }
-        const float16 dx = r[0] - px;
-        int16 finished = 0;
-        for (int y = rows.x; y < rows.y; y++) {
-            if (!(open >> y & 1))
-                continue;
-            global float *s = samples + 4 * y * TILE;
-            const float16 falloff =
-                falloff_at(dx, r[1] - (top + (float)y), r[2], r[3], r[4]);
-            float16 weight, T = tess_load16(s + 3 * TILE);
-            finished |= blend(&weight, &T, falloff, r[5]);
-            add_colour(s, r[6], weight);
-            add_colour(s + TILE, r[7], weight);
-            add_colour(s + 2 * TILE, r[8], weight);
-            tess_store16(T, s + 3 * TILE);
-        }
-        if (tess_any16(finished)) {
-            const u32 met = ((1u << rows.y) - 1) & ~((1u << rows.x) - 1);
-            open &= open_rows(samples, rows.x, rows.y) | ~met;
-        }
+    u32 open = ALL_ROWS;
+    for (u32 i = begin; i < end && open; i++) {
+        tess_fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * RECORD, RECORD);
+        global const float *r = records + (size_t)list[i] * RECORD;
+        const u32 rows = reached_rows(r, left, top).s0 & open;
+        const struct by_rows by_rows = rows_of(r, top);
+        blend_rows(samples, r, rows, &by_rows, left);
+        if ((i - begin) % LOOK_EVERY == 0)
+            open = open_rows(samples, open);
     }
 }
 #else
+// The exponent of a sample less the one in the middle.
+static inline float falloff_at(float dx, float dy, float A, float B, float C)
+{
+    return fma(B * dy, dx, fma(A * dx, dx, C * dy * dy));
+}
+
 kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
 blend_splats(global float *state, global const float *records, global const u32 *offsets,
              global const u32 *list, u32 cols, u32 tile_row0, u32 first)
@@ -371,18 +394,9 @@ resolve_splats(global uchar4 *pixels, global const float *state, u32 cols, u32 w
         return;
 #if TESS_CPU
     if (supersampling == 1) { // the first of 16 pixels does all of them
-        if (x % TILE)
-            return;
-        global u32 *to = (global u32 *)pixels + (size_t)y * width + x;
-        const uint16 all = resolve16(sample_at(state, cols, x, y));
-        if (x + TILE <= width) {
-            vstore16(all, 0, to);
-            return;
-        }
-        u32 lanes[TILE];
-        vstore16(all, 0, lanes);
-        for (u32 i = 0; x + i < width; i++)
-            to[i] = lanes[i];
+        if (x % TILE == 0)
+            tess_put_row((global u32 *)pixels + (size_t)y * width + x,
+                         resolve16(sample_at(state, cols, x, y)), width - x);
         return;
     }
 #endif
@@ -403,3 +417,168 @@ resolve_splats(global uchar4 *pixels, global const float *state, u32 cols, u32 w
                  convert_uchar_sat(rint(green * scale)),
                  convert_uchar_sat(rint(blue * scale)), convert_uchar_sat(alpha));
 }
+
+#if TESS_CPU
+// ---- strips ----
+
+// Rows of tiles by themselves: each looks for its splats among all of them, which are in
+// order and need no lists then, and its samples stay in a core's cache.
+
+// A strip's tiles and what is known of them. Bits: those that have a sample that is not
+// finished, and those that a splat has reached.
+struct strip {
+    ulong open, begun;
+    u32 open_rows[STRIP];
+    u32 met[STRIP]; // splats since rows were looked at
+};
+
+// Of 64 splats, those with a box in this row of tiles.
+static inline ulong in_row(global const u32 *rows, u32 row)
+{
+    ulong found = 0;
+    for (u32 i = 0; i < 4; i++) {
+        const uint16 r = ((global const uint16 *)rows)[i];
+        const int16 in = (r & 0xffffu) <= row & r >> 16 > row;
+        // Of bytes that are 0 or 255, one bit each.
+        const ulong2 bits = as_ulong2(convert_char16(in)) & (ulong2)0x8040201008040201UL;
+        const ulong2 sums = bits * 0x0101010101010101UL >> 56;
+        found |= (sums.x | sums.y << 8) << 16 * i;
+    }
+    return found;
+}
+
+// Blend a splat into tile `t` of a strip.
+TESS_INLINE void blend_in_tile(struct strip *strip, global float *samples,
+                               global const float *r, u32 t, u32 rows,
+                               const struct by_rows *by_rows, float left)
+{
+    if (!(strip->begun >> t & 1)) {
+        strip->begun |= 1ul << t;
+        clear_samples(samples);
+    }
+    blend_rows(samples, r, rows, by_rows, left);
+    if (++strip->met[t] % LOOK_EVERY)
+        return;
+    strip->open_rows[t] = open_rows(samples, strip->open_rows[t]);
+    if (!strip->open_rows[t])
+        strip->open &= ~(1ul << t);
+}
+
+// Blend a splat into the tiles of a strip from `first` to `end`, as seen from the strip.
+TESS_INLINE void blend_in_strip(struct strip *strip, global float *samples,
+                                global const float *r, u32 first, u32 end, float left,
+                                float top)
+{
+    const struct by_rows by_rows = rows_of(r, top);
+    for (u32 at = first; at < end; at += 8) {
+        const uint8 reached = reached_rows(r, left + (float)(at * TILE), top);
+        const u32 *rows = (const u32 *)&reached;
+        for (u32 t = at; t < min(at + 8, end); t++) {
+            const u32 here = rows[t - at] & strip->open_rows[t];
+            if (here)
+                blend_in_tile(strip, samples + t * STATE, r, t, here, &by_rows,
+                              left + (float)(t * TILE));
+        }
+    }
+}
+
+// What blend_strips() takes: of splats in order, front to back, their boxes' rows and,
+// beside their numbers, their columns. Work-items: (count padded to 64).
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+order_splats(global u32 *rows, global uint2 *things, global const uint2 *boxes,
+             global const u32 *places, u32 count)
+{
+    const u32 i = get_global_id(0);
+    rows[i] = 0;
+    if (i >= count)
+        return;
+    const u32 place = places[i];
+    rows[i] = boxes[place].y;
+    things[i] = (uint2)(boxes[place].x, place);
+}
+
+// Splats whose records are on their way: of those of 64 that were found last, and AHEAD
+// ones before.
+#define RING (2 * STRIP)
+
+struct reached {
+    u32 first, end; // tiles of the strip
+    u32 place;
+};
+
+// Put those of 64 splats from `i` on that reach tiles of the strip which are not finished
+// behind what waits in the ring. Returns what was ever queued.
+static inline u32 collect(struct reached *ring, u32 queued, const struct strip *strip,
+                          global const float *records, global const u32 *rows,
+                          global const uint2 *things, u32 i, u32 row, u32 col0)
+{
+    for (ulong found = in_row(rows + i, row); found; found &= found - 1) {
+        const uint2 thing = things[i + popcount(~found & (found - 1))];
+        const u32 first = max(thing.x & 0xffff, col0) - col0;
+        const u32 end = min(max(thing.x >> 16, col0) - col0, (u32)STRIP);
+        ring[queued % RING] = (struct reached){first, end, thing.y};
+        if (first < end && strip->open & ~0ul << first & ~0ul >> (STRIP - end)) {
+            tess_fetch(records + (size_t)thing.y * RECORD, RECORD);
+            queued++;
+        }
+    }
+    return queued;
+}
+
+// The pixels of a strip from column `x` on.
+static inline void put_strip(global u32 *pixels, global const float *samples,
+                             const struct strip *strip, u32 tiles, u32 x, u32 width,
+                             u32 rows)
+{
+    for (u32 y = 0; y < min((u32)TILE, rows); y++)
+        for (u32 t = 0; t < tiles; t++) {
+            const bool begun = strip->begun >> t & 1;
+            global const float *from = samples + t * STATE + 4 * y * TILE;
+            const u32 left = x + t * TILE;
+            tess_put_row(pixels + (size_t)y * width + left,
+                         begun ? resolve16(from) : (uint16)0, width - left);
+        }
+}
+
+// Blend splats, each with its row range in `rows` [count, padded to 64 by empty ones] and
+// its columns and the place of its record in `things`, in their order, into the samples
+// of rows of tiles. `resolves`: of one sample a pixel, which become pixels.
+// Work-items: (strips in a row of tiles, rows of tiles), of which the even ones come
+// first: so whoever takes half of them gets half of what is in the middle.
+kernel void blend_strips(global float *state, global u32 *pixels,
+                         global const float *records, global const u32 *rows,
+                         global const uint2 *things, u32 count, u32 cols, u32 tile_row0,
+                         u32 tile_rows, u32 width, u32 pixel_rows, u32 resolves)
+{
+    const u32 at = get_global_id(1), even = (tile_rows + 1) / 2;
+    const u32 row = at < even ? 2 * at : 2 * (at - even) + 1;
+    const u32 col0 = get_global_id(0) * STRIP, tiles = min((u32)STRIP, cols - col0);
+    const float left = (float)(col0 * TILE), top = (float)((tile_row0 + row) * TILE);
+    global float *samples = state + ((size_t)row * cols + col0) * STATE;
+    struct reached ring[RING];
+    u32 queued = 0, done = 0;
+    struct strip strip;
+    strip.open = ~0ul >> (STRIP - tiles);
+    strip.begun = 0;
+    for (u32 t = 0; t < tiles; t++) {
+        strip.open_rows[t] = ALL_ROWS;
+        strip.met[t] = 0;
+    }
+    for (u32 i = 0; i < count + STRIP && strip.open; i += STRIP) {
+        if (i < count)
+            queued = collect(ring, queued, &strip, records, rows, things, i,
+                             tile_row0 + row, col0);
+        for (; done + (i < count ? AHEAD : 0) < queued; done++) {
+            const struct reached next = ring[done % RING];
+            blend_in_strip(&strip, samples, records + (size_t)next.place * RECORD,
+                           next.first, next.end, left, top);
+        }
+    }
+    for (u32 t = 0; t < tiles && !resolves; t++)
+        if (!(strip.begun >> t & 1))
+            clear_samples(samples + t * STATE);
+    if (resolves && row * TILE < pixel_rows)
+        put_strip(pixels + (size_t)row * TILE * width, samples, &strip, tiles,
+                  col0 * TILE, width, pixel_rows - row * TILE);
+}
+#endif

@@ -8,7 +8,9 @@
 //
 // Where there are many and the budget allows, records stay on the device, and so do the
 // splats themselves for several views; else they come by in parts,
-// each sorted on the device, which the host merges.
+// each sorted on the device, which the host merges. Where records stay, a CPU needs no
+// lists: there the order stays on the device, too, and rows of tiles look for their
+// splats themselves. So nothing is waited for between views.
 #include "render/splat.h"
 
 #include <assert.h>
@@ -44,8 +46,10 @@ struct job {
     const struct tess_splats *splats; // arrays may be NULL for a plan
     const struct tess_splat_views *views;
     uint32_t size, supersampling;
-    struct tess_mat camera, records, arrays[ARRAYS]; // on the device, for all views
-    bool keeps_records, keeps_arrays;
+    // On the device, for all views.
+    struct tess_mat camera, records, arrays[ARRAYS];
+    struct tess_mat keys, boxes, rows, things;
+    bool keeps_records, keeps_arrays, keeps_order;
     struct arranged host;
 };
 
@@ -68,6 +72,21 @@ static enum tess_status upload(struct tess_mat *out, struct tess_stage *stage,
     return tess_mat_write(stage, *out, from ? from + tile.row0 * cols : NULL);
 }
 
+static size_t padded(size_t count)
+{
+    return (count + LANES - 1) / LANES * LANES;
+}
+
+static enum tess_status take_order(struct tess_stage *stage, struct job *job)
+{
+    static const char *const tag = "the order of splats";
+    size_t count = job->splats->count;
+    TESS_TRY(tess_mat_take(&job->keys, stage, count, 1, TESS_U32, tag));
+    TESS_TRY(tess_mat_take(&job->boxes, stage, count, 2, TESS_U32, tag));
+    TESS_TRY(tess_mat_take(&job->rows, stage, padded(count), 1, TESS_U32, tag));
+    return tess_mat_take(&job->things, stage, count, 2, TESS_U32, tag);
+}
+
 // What all views share.
 static enum tess_status take_for_all(struct tess_stage *stage, struct job *job)
 {
@@ -81,22 +100,23 @@ static enum tess_status take_for_all(struct tess_stage *stage, struct job *job)
                                "projected splats"));
     for (size_t i = 0; i < ARRAYS && job->keeps_arrays; i++)
         TESS_TRY(upload(&job->arrays[i], stage, job, i, all));
-    return TESS_OK;
+    job->keeps_order = job->keeps_records &&
+                       tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
+    return job->keeps_order ? take_order(stage, job) : TESS_OK;
 }
 
 static enum tess_status project(struct tess_stage *stage, const struct job *job,
                                 struct tess_mat records, struct tess_mat keys,
                                 struct tess_mat boxes, const struct tess_mat *arrays)
 {
-    size_t padded = (keys.rows + LANES - 1) / LANES * LANES;
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){
             .file = "splat",
             .kernel = "project_splats",
-            .global = {padded},
+            .global = {padded(keys.rows)},
             .local = {LANES, 1, 1},
-            .flop = 200.0 * (double)padded,
+            .flop = 200.0 * (double)padded(keys.rows),
             .args = {TESS_SLICE(records.data), TESS_SLICE(keys.data),
                      TESS_SLICE(boxes.data), TESS_SLICE(arrays[POSITIONS].data),
                      TESS_SLICE(arrays[SCALES].data), TESS_SLICE(arrays[ROTATIONS].data),
@@ -123,6 +143,10 @@ static enum tess_status project_tile(struct tess_stage *stage, void *user,
     else
         TESS_TRY(tess_mat_take(&records, stage, tile.rows, RECORD, TESS_F32,
                                "projected splats"));
+    if (job->keeps_order)
+        return project(stage, job, records,
+                       tess_mat_rows(job->keys, tile.row0, tile.rows),
+                       tess_mat_rows(job->boxes, tile.row0, tile.rows), arrays);
     TESS_TRY(tess_mat_take(&keys, stage, tile.rows, 1, TESS_U32, "depths of splats"));
     TESS_TRY(tess_mat_take(&boxes, stage, tile.rows, 2, TESS_U32, "boxes of splats"));
     TESS_TRY(project(stage, job, records, keys, boxes, arrays));
@@ -197,6 +221,25 @@ static void merge_parts(struct arranged *host, size_t count)
     }
 }
 
+// On the device, of all.
+static enum tess_status order(struct tess_stage *stage, void *user, struct tess_tile tile)
+{
+    const struct job *job = user;
+    struct tess_mat places;
+    (void)tile;
+    TESS_TRY(tess_sort(&places, stage, job->keys));
+    return tess_launch(tess_stage_device(stage),
+                       &(struct tess_launch){.file = "splat",
+                                             .kernel = "order_splats",
+                                             .global = {job->rows.rows},
+                                             .local = {LANES, 1, 1},
+                                             .args = {TESS_SLICE(job->rows.data),
+                                                      TESS_SLICE(job->things.data),
+                                                      TESS_SLICE(job->boxes.data),
+                                                      TESS_SLICE(places.data),
+                                                      TESS_U32ARG(job->keys.rows)}});
+}
+
 static struct tess_tile_box box_of(const uint32_t box[2])
 {
     return (struct tess_tile_box){.x0 = (uint16_t)box[0],
@@ -251,21 +294,25 @@ static void record(void *user, size_t index, union tess_word *out)
 static struct tess_tiles describe(struct job *job)
 {
     struct arranged *host = &job->host;
-    return (struct tess_tiles){.name = job->views->name,
-                               .file = "splat",
-                               .raster = "blend_splats",
-                               .resolve = "resolve_splats",
-                               .flop = 40,
-                               .size = job->size,
-                               .supersampling = job->supersampling,
-                               .record_words = RECORD,
-                               .count = host->seen,
-                               .boxes = host->tile_boxes,
-                               .record = record,
-                               .user = host,
-                               .records = job->keeps_records ? job->records.data
-                                                             : (struct tess_slice){0},
-                               .places = host->order};
+    return (struct tess_tiles){
+        .name = job->views->name,
+        .file = "splat",
+        .raster = "blend_splats",
+        .resolve = "resolve_splats",
+        .flop = 40,
+        .size = job->size,
+        .supersampling = job->supersampling,
+        .record_words = RECORD,
+        .count = host->seen,
+        .boxes = host->tile_boxes,
+        .record = record,
+        .user = host,
+        .records = job->keeps_records ? job->records.data : (struct tess_slice){0},
+        .places = host->order,
+        .strips = {.kernel = job->keeps_order ? "blend_strips" : NULL,
+                   .rows = job->rows.data,
+                   .things = job->things.data,
+                   .count = job->splats->count}};
 }
 
 static enum tess_status begin(void *user, struct tess_stage *stage, size_t view,
@@ -288,7 +335,11 @@ static enum tess_status begin(void *user, struct tess_stage *stage, size_t view,
                             .comfortable = job->keeps_arrays ? 0 : TESS_SPLATS_AT_A_TIME,
                             .run = project_tile,
                             .user = job}));
-    if (!dry)
+    if (job->keeps_order)
+        TESS_TRY(tess_span_run(
+            stage, &(struct tess_span){
+                       .name = "order of splats", .rows = 1, .run = order, .user = job}));
+    else if (!dry)
         arrange(&job->host, count);
     *tiles = describe(job);
     return TESS_OK;

@@ -4,8 +4,8 @@
 // its buffers hold: a segment. The host sorts each segment into lists, stably, by
 // counting.
 //
-// Launches are only queued: the host has the next segment ready, be it of the next view,
-// before it waits for what the device made.
+// Launches and downloads are only queued: the host has the next segment ready, be it of
+// the next view, before it waits for what the device made.
 //
 // Bands end on rows of pixels as well as on rows of tiles, so a unit of bands is lcm(16,
 // S) rows of samples for a supersampling of S.
@@ -50,11 +50,12 @@ struct segment {
     union tess_word *records;
 };
 
-// Pixels or marks of a band that the device has, or will have.
+// Pixels or marks of a band that are on their way.
 struct due {
     bool any, marks;
-    struct tess_mat mat;
-    size_t view, row0; // of pixels
+    struct tess_read *read;
+    size_t bytes;
+    size_t view, row0, rows; // of pixels
 };
 
 struct job {
@@ -232,12 +233,25 @@ static enum tess_status ready_segment(struct tess_env *env, struct job *job,
 
 // ---- the stage ----
 
+static enum tess_status take_pixels(struct tess_mat *out, struct tess_stage *stage,
+                                    const struct job *job, const struct band *band)
+{
+    return tess_mat_take(out, stage, band->pixel_rows, 4 * job->tiles->size, TESS_U8,
+                         "pixels");
+}
+
+static enum tess_status take_state(struct tess_mat *out, struct tess_stage *stage,
+                                   const struct job *job, const struct band *band)
+{
+    return tess_mat_take(out, stage, band_tiles(job, band), STATE_FLOATS, TESS_F32,
+                         "samples of tiles");
+}
+
 static enum tess_status take_buffers(struct buffers *out, struct tess_stage *stage,
                                      const struct job *job, const struct band *band)
 {
     size_t tiles = band_tiles(job, band);
-    TESS_TRY(tess_mat_take(&out->state, stage, tiles, STATE_FLOATS, TESS_F32,
-                           "samples of tiles"));
+    TESS_TRY(take_state(&out->state, stage, job, band));
     TESS_TRY(
         tess_mat_take(&out->offsets, stage, tiles + 1, 1, TESS_U32, "lists of tiles"));
     TESS_TRY(
@@ -248,8 +262,7 @@ static enum tess_status take_buffers(struct buffers *out, struct tess_stage *sta
                                job->tiles->record_words, TESS_F32, "things in tiles"));
     if (job->tiles->resolve)
         return TESS_OK;
-    TESS_TRY(tess_mat_take(&out->pixels, stage, band->pixel_rows, 4 * job->tiles->size,
-                           TESS_U8, "pixels"));
+    TESS_TRY(take_pixels(&out->pixels, stage, job, band));
     size_t numbers = job->tiles->numbers;
     out->marks = numbers && numbers <= out->pixels.data.bytes;
     if (out->marks)
@@ -311,40 +324,62 @@ static void mark_words(uint8_t *marks, const uint32_t *words, size_t count)
             marks[words[i]] = 1;
 }
 
-static enum tess_status take_marks(struct tess_stage *stage, struct job *job,
-                                   const struct due *due)
+// A band's words or marks, where the next ones come to as well.
+static uint8_t *scratch(const struct job *job)
 {
+    return job->picture->pixels;
+}
+
+// Have what the device made of a band on its way to the host, before its memory is used
+// again.
+static enum tess_status send_for(struct tess_stage *stage, struct job *job,
+                                 const struct band *band, const struct buffers *made)
+{
+    const struct tess_tiles *tiles = job->tiles;
     struct tess_device *dev = tess_stage_device(stage);
-    uint8_t *band = job->picture->pixels; // as scratch, or as words
-    if (due->marks && due->row0 == 0)
-        return tess_slice_read(dev, due->mat.data, job->marks);
-    TESS_TRY(tess_slice_read(dev, due->mat.data, band));
-    if (due->row0 == 0)
-        memset(job->marks, 0, job->tiles->numbers);
-    if (!due->marks)
-        mark_words(job->marks, (const uint32_t *)band, due->mat.data.bytes / 4);
-    for (size_t i = 0; due->marks && i < job->tiles->numbers; i++)
-        job->marks[i] |= band[i];
+    struct due due = {.any = true,
+                      .marks = made->marks,
+                      .bytes = made->pixels.data.bytes,
+                      .view = job->view,
+                      .row0 = band->pixel_row0,
+                      .rows = band->pixel_rows};
+    uint8_t *to = NULL;
+    if (!tess_device_dry(dev)) {
+        to = job->picture->pixels + 4 * due.row0 * tiles->size;
+        if (tiles->numbers)
+            to = due.marks && due.row0 == 0 ? job->marks : scratch(job);
+    }
+    TESS_TRY(tess_slice_read_begin(&due.read, dev, made->pixels.data, to));
+    job->due = due;
     return TESS_OK;
 }
 
-// Take from the device what the last band left there, before its memory is used again.
+static void take_marks(struct job *job, const struct due *due)
+{
+    const uint8_t *band = scratch(job);
+    if (due->marks && due->row0 == 0)
+        return;
+    if (due->row0 == 0)
+        memset(job->marks, 0, job->tiles->numbers);
+    if (!due->marks)
+        mark_words(job->marks, (const uint32_t *)band, due->bytes / 4);
+    for (size_t i = 0; due->marks && i < job->tiles->numbers; i++)
+        job->marks[i] |= band[i];
+}
+
+// Wait for what was sent for last, and pass on what is complete.
 static enum tess_status settle(struct tess_stage *stage, struct job *job)
 {
-    struct due due = job->due;
-    struct tess_device *dev = tess_stage_device(stage);
     const struct tess_tiles_views *views = job->views;
-    job->due.any = false;
-    if (!due.any)
+    struct due due = job->due;
+    bool any = due.any && !tess_device_dry(tess_stage_device(stage));
+    job->due = (struct due){.any = false};
+    TESS_TRY(tess_read_end(&due.read));
+    if (!any)
         return TESS_OK;
-    if (tess_device_dry(dev))
-        return tess_slice_read(dev, due.mat.data, NULL);
     if (job->tiles->numbers)
-        TESS_TRY(take_marks(stage, job, &due));
-    else
-        TESS_TRY(tess_slice_read(dev, due.mat.data,
-                                 job->picture->pixels + 4 * due.row0 * job->tiles->size));
-    if (!views || due.row0 + due.mat.rows < job->tiles->size)
+        take_marks(job, &due);
+    if (!views || due.row0 + due.rows < job->tiles->size)
         return TESS_OK;
     return job->tiles->numbers ? views->mark(views->user, due.view, job->marks)
                                : views->end(views->user, due.view, job->picture);
@@ -375,12 +410,11 @@ static enum tess_status run_segments(struct tess_stage *stage, struct job *job,
     return TESS_OK;
 }
 
-static enum tess_status resolve(struct tess_mat *out, struct tess_stage *stage,
-                                struct job *job, struct tess_mat state, size_t rows)
+static enum tess_status resolve(struct tess_stage *stage, const struct job *job,
+                                struct tess_mat pixels, struct tess_mat state)
 {
     const struct tess_tiles *tiles = job->tiles;
-    size_t size = tiles->size, S = tiles->supersampling;
-    TESS_TRY(tess_mat_take(out, stage, rows, 4 * size, TESS_U8, "pixels"));
+    size_t size = tiles->size, S = tiles->supersampling, rows = pixels.rows;
     size_t padded = (size + RESOLVE_LANES - 1) / RESOLVE_LANES * RESOLVE_LANES;
     return tess_launch(
         tess_stage_device(stage),
@@ -391,8 +425,48 @@ static enum tess_status resolve(struct tess_mat *out, struct tess_stage *stage,
             .local = {RESOLVE_LANES, 1, 1},
             .cut = 1,
             .flop = 8.0 * (double)(padded * rows * S * S),
-            .args = {TESS_SLICE(out->data), TESS_SLICE(state.data),
+            .args = {TESS_SLICE(pixels.data), TESS_SLICE(state.data),
                      TESS_U32ARG(job->cols), TESS_U32ARG(size), TESS_U32ARG(S)}});
+}
+
+// By lists.
+static enum tess_status make_lists(struct buffers *out, struct tess_stage *stage,
+                                   struct job *job, const struct band *band)
+{
+    TESS_TRY(take_buffers(out, stage, job, band));
+    TESS_TRY(ready_segment(tess_stage_env(stage), job, band));
+    TESS_TRY(run_segments(stage, job, band, out));
+    if (!job->tiles->resolve)
+        return TESS_OK;
+    TESS_TRY(take_pixels(&out->pixels, stage, job, band));
+    return resolve(stage, job, out->pixels, out->state);
+}
+
+static enum tess_status make_strips(struct buffers *out, struct tess_stage *stage,
+                                    struct job *job, const struct band *band)
+{
+    const struct tess_tiles *tiles = job->tiles;
+    const struct tess_strips *strips = &tiles->strips;
+    size_t rows = band->y1 - band->y0;
+    bool resolves = tiles->supersampling == 1;
+    TESS_TRY(take_state(&out->state, stage, job, band));
+    TESS_TRY(take_pixels(&out->pixels, stage, job, band));
+    TESS_TRY(settle(stage, job));
+    TESS_TRY(tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){
+            .file = tiles->file,
+            .kernel = strips->kernel,
+            .global = {(job->cols + TESS_STRIP - 1) / TESS_STRIP, rows},
+            .local = {1, 1, 1},
+            .cut = 1,
+            .args = {TESS_SLICE(out->state.data), TESS_SLICE(out->pixels.data),
+                     TESS_SLICE(tiles->records), TESS_SLICE(strips->rows),
+                     TESS_SLICE(strips->things), TESS_U32ARG(strips->count),
+                     TESS_U32ARG(job->cols), TESS_U32ARG(band->y0), TESS_U32ARG(rows),
+                     TESS_U32ARG(tiles->size), TESS_U32ARG(band->pixel_rows),
+                     TESS_U32ARG(resolves)}}));
+    return resolves ? TESS_OK : resolve(stage, job, out->pixels, out->state);
 }
 
 static enum tess_status make_band(struct tess_stage *stage, void *user,
@@ -414,14 +488,11 @@ static enum tess_status make_band(struct tess_stage *stage, void *user,
     if (band.pixel_rows > job->tiles->size - band.pixel_row0)
         band.pixel_rows = job->tiles->size - band.pixel_row0;
     struct buffers buffers = {.marks = false};
-    TESS_TRY(take_buffers(&buffers, stage, job, &band));
-    TESS_TRY(ready_segment(tess_stage_env(stage), job, &band));
-    TESS_TRY(run_segments(stage, job, &band, &buffers));
-    if (job->tiles->resolve)
-        TESS_TRY(resolve(&buffers.pixels, stage, job, buffers.state, band.pixel_rows));
-    job->due =
-        (struct due){true, buffers.marks, buffers.pixels, job->view, band.pixel_row0};
-    return TESS_OK;
+    if (job->tiles->strips.kernel)
+        TESS_TRY(make_strips(&buffers, stage, job, &band));
+    else
+        TESS_TRY(make_lists(&buffers, stage, job, &band));
+    return send_for(stage, job, &band, &buffers);
 }
 
 static enum tess_status make_bands(struct tess_stage *stage, struct job *job)
@@ -438,7 +509,7 @@ static enum tess_status make_bands(struct tess_stage *stage, struct job *job)
 static enum tess_status make_picture(struct tess_stage *stage, void *user)
 {
     struct job *job = user;
-    job->due.any = false; // of a dry run that did not fit
+    job->due = (struct due){.any = false}; // of a dry run that did not fit
     TESS_TRY(make_bands(stage, job));
     return settle(stage, job);
 }
@@ -461,6 +532,13 @@ static struct job make_job(const struct tess_tiles *tiles)
     };
 }
 
+// The stage has ended, and with it what was on its way.
+static void free_job(struct job *job)
+{
+    (void)tess_read_end(&job->due.read);
+    free_segment(&job->segment);
+}
+
 enum tess_status tess_tiles_run(struct tess_picture *out,
                                 struct tess_stage_report *report, struct tess_device *dev,
                                 struct tess_budget *budget,
@@ -473,7 +551,7 @@ enum tess_status tess_tiles_run(struct tess_picture *out,
     job.picture = &picture;
     enum tess_status status =
         tess_stage_run(report, dev, budget, tiles->name, make_picture, &job);
-    free_segment(&job.segment);
+    free_job(&job);
     if (status)
         tess_picture_clear(&picture);
     else
@@ -491,12 +569,10 @@ static enum tess_status make_views(struct tess_stage *stage, void *user)
 {
     struct views_job *all = user;
     const struct tess_tiles_views *views = all->job.views;
-    all->job.due.any = false;
+    all->job.due = (struct due){.any = false};
     for (size_t view = 0; view < views->count; view++) {
         if (!tess_stage_begin_step(stage, view + 1, views->count, 0))
             continue;
-        if (views->begins_on_device)
-            TESS_TRY(settle(stage, &all->job));
         // Dry, which things there are counts only for the arithmetic, and the first
         // view's will do.
         bool begins = view == 0 || views->begins_on_device ||
@@ -525,7 +601,7 @@ enum tess_status tess_tiles_run_views(struct tess_stage_report *report,
         tess_alloc(&all.job.marks, env, tiles->numbers, 1, "marks of what is seen");
     if (!status)
         status = tess_stage_run(report, dev, budget, tiles->name, make_views, &all);
-    free_segment(&all.job.segment);
+    free_job(&all.job);
     free(all.job.marks);
     tess_picture_clear(&all.picture);
     return status;
@@ -542,7 +618,7 @@ enum tess_status tess_tiles_plan_views(struct tess_stage_report *report,
     all.job.views = views;
     enum tess_status status =
         tess_stage_plan(report, dev, budget, tiles->name, make_views, &all, true);
-    free_segment(&all.job.segment);
+    free_job(&all.job);
     return status;
 }
 
@@ -554,6 +630,6 @@ enum tess_status tess_tiles_plan(struct tess_stage_report *report,
     struct job job = make_job(tiles);
     enum tess_status status =
         tess_stage_plan(report, dev, budget, tiles->name, make_picture, &job, true);
-    free_segment(&job.segment);
+    free_job(&job);
     return status;
 }

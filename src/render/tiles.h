@@ -16,6 +16,13 @@
 //     RGBA bytes. Work-items: (width padded to 64, rows of pixels), in groups of (64, 1).
 //   state[tile][16 rows][4 planes][16 columns].
 //
+// Things that are in order on the device need no lists on CPUs, and bands are made by
+//   strips(state, pixels, records, rows, things, count, cols, tile_row0, tile_rows,
+//   width,
+//          pixel_rows, resolves)
+//     `resolves`: the pixels are made, too; else the states. Work-items: (columns of
+//     tiles / 64, rounded up, rows).
+//
 // Or, without the second one, words: a sample is a pixel, and the first kernel puts a
 // word of 4 bytes for each into the picture itself. If all that is asked is which numbers
 // occur, it marks them instead, where a byte for each is less than the words of the band.
@@ -32,6 +39,7 @@
 #define TESS_TILE                 16         // samples, both axes
 #define TESS_NO_WORD              UINT32_MAX // where there is no number
 #define TESS_TILES_EXTRA          20
+#define TESS_STRIP                64 // tiles
 #define TESS_PICTURE_SIZE_DEFAULT 512
 #define TESS_PICTURE_SIZE_MAX     8192
 #define TESS_SUPERSAMPLING_MAX    8
@@ -48,6 +56,14 @@ union tess_word {
 
 // Write the record of thing `index` for the kernel.
 typedef void tess_record_fn(void *user, size_t index, union tess_word *record);
+
+// Things in order on the device, with records: a kernel that goes through all of them for
+// each row of tiles takes the place of lists.
+struct tess_strips {
+    const char *kernel;             // NULL: there are none
+    struct tess_slice rows, things; // what it takes of each
+    size_t count;
+};
 
 struct tess_tiles {
     const char *name; // of the stage
@@ -69,6 +85,8 @@ struct tess_tiles {
     // whose.
     struct tess_slice records; // no bytes: there are none
     const uint32_t *places;    // [count]
+    // Or, for TESS_VARIANT_CPU: nothing of it on the host.
+    struct tess_strips strips;
 };
 
 // 0 becomes the default. TESS_ERR_ARG: beyond the largest.
@@ -93,7 +111,7 @@ struct tess_tiles_views {
     // nothing.
     enum tess_status (*begin)(void *user, struct tess_stage *stage, size_t view,
                               struct tess_tiles *tiles);
-    bool begins_on_device; // launches something, so the view before has to be done
+    bool begins_on_device; // launches something, in dry runs too
     // What was asked for is there; the pixels are the callee's until it returns. The next
     // view may have begun. Never called in a dry run.
     enum tess_status (*end)(void *user, size_t view, const struct tess_picture *picture);

@@ -169,6 +169,49 @@ enum tess_status tess_slice_read(struct tess_device *dev, struct tess_slice slic
     return TESS_OK;
 }
 
+struct tess_read {
+    struct tess_device *dev;
+    cl_event event;
+};
+
+enum tess_status tess_slice_read_begin(struct tess_read **out, struct tess_device *dev,
+                                       struct tess_slice slice, void *dst)
+{
+    *out = NULL;
+    dev->counters.downloaded += slice.bytes;
+    if (dev->dry || slice.bytes == 0)
+        return TESS_OK;
+    TESS_TRY(tess_env_check(dev->env));
+    struct tess_read *read = NULL;
+    TESS_TRY(tess_alloc(&read, dev->env, 1, sizeof *read, "a download"));
+    read->dev = dev;
+    cl_int code =
+        clEnqueueReadBuffer(current_queue(dev), slice.buffer->handle, CL_FALSE,
+                            slice.offset, slice.bytes, dst, 0, NULL, &read->event);
+    if (code != CL_SUCCESS) {
+        free(read);
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "reading %zu bytes of %s",
+                            slice.bytes, slice.buffer->tag);
+    }
+    *out = read;
+    return TESS_OK;
+}
+
+enum tess_status tess_read_end(struct tess_read **read)
+{
+    struct tess_read *ended = *read;
+    if (!ended)
+        return TESS_OK;
+    *read = NULL;
+    struct tess_device *dev = ended->dev;
+    cl_int code = clWaitForEvents(1, &ended->event);
+    clReleaseEvent(ended->event);
+    free(ended);
+    if (code != CL_SUCCESS)
+        return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "waiting for a download");
+    return TESS_OK;
+}
+
 enum tess_status tess_slice_fill(struct tess_device *dev, struct tess_slice slice,
                                  unsigned char byte)
 {

@@ -36,6 +36,15 @@ enum tess_status tess_slice_write_now(struct tess_device *dev, struct tess_slice
 enum tess_status tess_slice_read(struct tess_device *dev, struct tess_slice slice,
                                  void *dst);
 
+// Queue a copy of slice.bytes bytes to `dst`, which must stay until the queue has passed
+// it. *out is for tess_read_end(); NULL in dry runs.
+struct tess_read;
+enum tess_status tess_slice_read_begin(struct tess_read **out, struct tess_device *dev,
+                                       struct tess_slice slice, void *dst);
+
+// Wait until the bytes are there, and set *read to NULL. NULL is nothing.
+enum tess_status tess_read_end(struct tess_read **read);
+
 // Fill with a repeated byte, not blocking.
 enum tess_status tess_slice_fill(struct tess_device *dev, struct tess_slice slice,
                                  unsigned char byte);
