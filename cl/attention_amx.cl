@@ -3,11 +3,14 @@
 // round, so that queries are the columns and lie side by side in vectors:
 //
 //   scores [64 keys][queries] = keys [64][D] queries^T [D][queries]
-//   sums [D][queries] = sums * scale + values^T [D][64] weights [64][queries]
+//   sums [D][queries] += values^T [D][64] weights [64][queries]
 //
-// A query's results do not depend on the other queries: columns without one may hold
-// anything. Defines: D; QUERIES, a multiple of 64, that a work-item takes; AMX,
-// LEFT_PIECES, RIGHT_PIECES (of the same number), as in amx.clh.
+// Tiles multiply beside other instructions, so the products of some queries are mixed
+// with the exponentials of others. A query's results do not depend on the other queries:
+// columns without one may hold anything. Defines: D; QUERIES, a multiple of 64, that a
+// work-item takes; HEADS_FIRST, whether the heads of the same queries follow one another,
+// or the queries of a head; AMX, LEFT_PIECES, RIGHT_PIECES (of the same number), as in
+// amx.clh.
 #include "common.clh"
 
 #include "channels.clh"
@@ -27,17 +30,18 @@
 #define PANELS         (QUERIES / 32)
 #define ROWS           (CHANNEL_BLOCKS * 32) // channels, in sums
 #define PANEL_PIECES   (CHANNEL_BLOCKS * RIGHT_BLOCK)
+#define WEIGHTS        (KEY_BLOCKS * RIGHT_BLOCK) // of a panel
+#define SLACK          8.0f                       // weights stay below 2^SLACK
 
 // Floats of local memory.
 #define STATE_AT   0 // [QUERIES] maxima, then totals
 #define SUMS_AT    (STATE_AT + 2 * QUERIES)
 #define SCORES_AT  (SUMS_AT + PANELS * ROWS * 32)
-#define PATCH_AT   (SCORES_AT + BLOCK * 32)
-#define QUERIES_AT (PATCH_AT + PATCH)
+#define QUERIES_AT (SCORES_AT + 2 * BLOCK * 32)
 #define KEYS_AT    (QUERIES_AT + PANELS * PANEL_PIECES / 2)
 #define VALUES_AT  (KEYS_AT + BLOCK / 16 * CHANNEL_BLOCKS * LEFT_BLOCK / 2)
 #define WEIGHTS_AT (VALUES_AT + ROWS / 16 * KEY_BLOCKS * LEFT_BLOCK / 2)
-#define END        (WEIGHTS_AT + KEY_BLOCKS * RIGHT_BLOCK / 2)
+#define END        (WEIGHTS_AT + WEIGHTS)
 
 // Pieces of two rows of 16 floats, one row of pairs each.
 static inline void put_pairs(local ushort *to, u32 step, float16 even, float16 odd)
@@ -52,6 +56,13 @@ static inline void prefetch_row(global const float *row)
 {
     for (u32 d = 0; d < D; d += 16)
         __builtin_prefetch(row + d, 0, 2);
+}
+
+// The next head's channels of rows whose channels are loaded now.
+static inline void prefetch_next(global const float *from, size_t stride, u32 count)
+{
+    for (u32 r = 0; HEADS_FIRST && r < count; r++)
+        prefetch_row(from + r * stride + D);
 }
 
 // What a launch is about, but for its units.
@@ -77,6 +88,7 @@ static inline void load_transposed(private float16 *m, global const float *from,
 static inline void load_queries(local ushort *panel, u32 side, global const float *from,
                                 size_t stride, u32 count, float scale)
 {
+    prefetch_next(from, stride, count);
     for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++) {
         float16 m[16];
         load_transposed(m, from, stride, count, j);
@@ -91,6 +103,7 @@ static inline void load_queries(local ushort *panel, u32 side, global const floa
 static inline void load_keys(local ushort *keys, global const float *from, size_t stride,
                              u32 count)
 {
+    prefetch_next(from, stride, count);
     for (u32 i = 0; i < count; i++)
         for (u32 b = 0; b < CHANNEL_BLOCKS; b++) {
             global const float *row = from + i * stride;
@@ -106,6 +119,7 @@ static inline void load_keys(local ushort *keys, global const float *from, size_
 static inline void load_values(local ushort *values, global const float *from,
                                size_t stride, u32 count, u32 blocks)
 {
+    prefetch_next(from, stride, count);
     for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++)
         for (u32 b = 0; b < blocks; b++) {
             float16 words[LEFT_PIECES][16];
@@ -129,12 +143,17 @@ static inline void load_values(local ushort *values, global const float *from,
         }
 }
 
+static inline float16 larger(float16 x, float16 y)
+{
+    return x > y ? x : y;
+}
+
 // 2^x for x <= 0, as by tess_exp_float16(): rounding to a whole number by adding one that
 // has no bits behind the point, and the remainder by a polynomial (Taylor). Below 2^-125
 // it stays that.
 static inline float16 power(float16 x)
 {
-    x = fmax(x, -125.0f);
+    x = larger(x, -125.0f);
     const float16 shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f);
     float16 p = fma(r, (float16)1.5403530e-4f, (float16)1.3333558e-3f);
     p = fma(p, r, (float16)9.6181291e-3f);
@@ -145,28 +164,91 @@ static inline float16 power(float16 x)
     return as_float16(as_int16(p) + (as_int16(shifted) << 23));
 }
 
-// Scores of `keys` keys and 16 queries, to the base 2, become weights, and these pieces.
-// Returns what earlier sums are multiplied by.
-static inline float16 weigh(local ushort *weights, local const float *scores, u32 keys,
-                            u32 blocks, local float16 *top, local float16 *total)
+// The weights that 32 queries give to a block of keys, some of them made at a time.
+struct weighing {
+    local const float *scores; // [keys][32], to the base 2
+    local ushort *weights;     // pieces
+    u32 pair, end;             // of keys: the next one, and behind the last
+    float16 top0, top1;        // what weights are relative to, of either 16 queries
+    float16 sum0, sum1;
+};
+
+// Makes the scores of a block ready: those behind `keys` weigh nothing. Weights are
+// relative to the largest score of a query so far; as long as they stay below
+// 2^SLACK to an earlier one, to that, so that sums are rarely scaled.
+static inline struct weighing weigh_start(local float *scores, local ushort *weights,
+                                          u32 keys, u32 blocks, local float16 *top,
+                                          local float16 *total, local float16 *sums)
 {
-    float16 next = *top, sum = 0.0f;
-    for (u32 k = 0; k < keys; k++)
-        next = fmax(next, *(local const float16 *)(scores + k * 32));
-    const float16 scale = power(*top - next);
-    for (u32 k = 0; k < blocks * PIECE_DEPTH; k += 2) {
-        float16 even = 0.0f, odd = 0.0f;
-        if (k < keys)
-            even = power(*(local const float16 *)(scores + k * 32) - next);
-        if (k + 1 < keys)
-            odd = power(*(local const float16 *)(scores + k * 32 + 32) - next);
-        sum += even + odd;
-        put_pairs(weights + k / PIECE_DEPTH * RIGHT_BLOCK + k % PIECE_DEPTH / 2 * 32,
-                  2 * PIECE_TILE, even, odd);
+    for (u32 k = keys; k < blocks * PIECE_DEPTH; k++) {
+        *(local float16 *)(scores + k * 32) = NEGATIVE;
+        *(local float16 *)(scores + k * 32 + 16) = NEGATIVE;
     }
-    *top = next;
-    *total = fma(*total, scale, sum);
-    return scale;
+    const float16 old0 = top[0], old1 = top[1];
+    float16 most0 = old0, most1 = old1;
+    for (u32 k = 0; k < keys; k++) {
+        most0 = larger(*(local float16 *)(scores + k * 32), most0);
+        most1 = larger(*(local float16 *)(scores + k * 32 + 16), most1);
+    }
+    top[0] = most0 > old0 + SLACK ? most0 : old0;
+    top[1] = most1 > old1 + SLACK ? most1 : old1;
+    if (any(top[0] != old0 || top[1] != old1)) {
+        const float16 scale0 = power(old0 - top[0]), scale1 = power(old1 - top[1]);
+        total[0] *= scale0;
+        total[1] *= scale1;
+        for (u32 i = 0; i < 2 * ROWS; i += 2) {
+            sums[i] *= scale0;
+            sums[i + 1] *= scale1;
+        }
+    }
+    return (struct weighing){scores, weights, 0,    blocks * PIECE_DEPTH / 2,
+                             top[0], top[1],  0.0f, 0.0f};
+}
+
+static inline float16 weigh_pair(local const float *scores, local ushort *weights,
+                                 float16 top)
+{
+    const float16 even = power(*(local const float16 *)scores - top),
+                  odd = power(*(local const float16 *)(scores + 32) - top);
+    put_pairs(weights, 2 * PIECE_TILE, even, odd);
+    return even + odd;
+}
+
+// At most `count` more pairs of keys.
+__attribute__((always_inline)) static inline void weigh(private struct weighing *w,
+                                                        u32 count)
+{
+    for (u32 i = 0; i < count && w->pair < w->end; i++, w->pair++) {
+        local const float *scores = w->scores + w->pair * 2 * 32;
+        local ushort *weights = w->weights + w->pair / (PIECE_DEPTH / 2) * RIGHT_BLOCK +
+                                w->pair % (PIECE_DEPTH / 2) * 32;
+        w->sum0 += weigh_pair(scores, weights, w->top0);
+        w->sum1 += weigh_pair(scores + 16, weights + PIECE_TILE, w->top1);
+    }
+}
+
+// Pairs that are weighed beside each block of a product, so that a block's are all when
+// the products of its queries are.
+#define BESIDE ((8 + CHANNEL_BLOCKS - 1) / CHANNEL_BLOCKS)
+#define WEIGH_BESIDE(step)                                                               \
+    weigh(w, BESIDE *((step) + 1) / TILE_STEPS - BESIDE * (step) / TILE_STEPS);
+
+// tiles_multiply(), or what is added to sums.
+__attribute__((always_inline)) static inline void
+multiply(local float *sums, bool add, local const ushort *left, local const ushort *right,
+         u32 group, u32 blocks, private struct weighing *w)
+{
+    TILES(tiles);
+    local const ushort *upper = left + group * 2 * blocks * LEFT_BLOCK,
+                       *lower = upper + blocks * LEFT_BLOCK;
+    if (add)
+        tiles_load(tiles, sums);
+    else
+        tiles_clear(tiles);
+    for (u32 b = 0; b < blocks; b++)
+        tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
+                         right + b * RIGHT_BLOCK, WEIGH_BESIDE);
+    tiles_store(sums, tiles);
 }
 
 // What earlier launches left of 16 queries, `count` of them; or a start.
@@ -195,17 +277,61 @@ static inline void store_sums(local const float *sums, local const float *top,
                               local const float *total, const private struct attention *a,
                               size_t row, u32 count)
 {
-    const float16 divisor = a->last ? *(local const float16 *)total : 1.0f;
+    const float16 scale = a->last ? 1.0f / *(local const float16 *)total : 1.0f;
     for (u32 i = 0; i < count && !a->last; i++)
         a->state[(row + i) * a->H + a->head] = (float2)(top[i], total[i]);
     for (u32 j = 0; j < WIDE; j++) {
         float16 m[16];
         for (u32 c = 0; c < 16; c++)
-            m[c] = *(local const float16 *)(sums + (16 * j + c) * 32) / divisor;
+            m[c] = *(local const float16 *)(sums + (16 * j + c) * 32) * scale;
         transpose16(m);
         for (u32 i = 0; i < 16; i++)
             if (i < count)
                 store_columns(a->out + ((row + i) * a->H + a->head) * D, j, m[i]);
+    }
+}
+
+// Local memory of a work-item.
+struct workspace {
+    local float *top, *total;   // [QUERIES]
+    local float *sums, *scores; // [PANELS][ROWS][32], [2][BLOCK][32]
+    local ushort *queries, *keys, *values, *weights;
+};
+
+// A block of `here` keys, for `groups` panels of queries: the products of one panel with
+// values, and those of the next but one with keys, are made while the weights of the one
+// between are. `ahead`: the keys of the next block, of which there are `next`.
+static inline void attend_block(const private struct attention *a,
+                                const private struct workspace *m, u32 groups, u32 here,
+                                global const float *ahead, u32 next)
+{
+    const u32 blocks = PIECE_COUNT(here);
+    for (u32 b = 0; b < blocks; b++)
+        tiles_multiply(m->scores + b * PATCH, m->keys, m->queries, b, CHANNEL_BLOCKS);
+    for (u32 g = 0; g <= groups; g++) {
+        local float16 *top = (local float16 *)(m->top + 32 * g),
+                      *total = (local float16 *)(m->total + 32 * g);
+        struct weighing w = {0};
+        if (g < groups) {
+            for (u32 i = g * next / groups; i < (g + 1) * next / groups; i++) {
+                prefetch_row(ahead + i * a->kv_stride + a->k_col);
+                prefetch_row(ahead + i * a->kv_stride + a->v_col);
+            }
+            w = weigh_start(m->scores + g % 2 * BLOCK * 32, m->weights + g % 2 * WEIGHTS,
+                            here, blocks, top, total,
+                            (local float16 *)(m->sums + g * ROWS * 32));
+        }
+        for (u32 c = 0; g > 0 && c < CHANNEL_BLOCKS; c++)
+            multiply(m->sums + ((g - 1) * ROWS + c * 32) * 32, true, m->values,
+                     m->weights + (g - 1) % 2 * WEIGHTS, c, blocks, &w);
+        for (u32 b = 0; g + 1 < groups && b < blocks; b++)
+            multiply(m->scores + ((g + 1) % 2 * BLOCK + b * 32) * 32, false, m->keys,
+                     m->queries + (g + 1) * PANEL_PIECES, b, CHANNEL_BLOCKS, &w);
+        weigh(&w, w.end);
+        if (g < groups) {
+            total[0] += w.sum0;
+            total[1] += w.sum1;
+        }
     }
 }
 
@@ -216,58 +342,39 @@ static inline void attend(const private struct attention *a, local float *memory
     // The keys of the run that are here.
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
-    local float *top = memory + STATE_AT, *total = top + QUERIES;
-    local float *sums = memory + SUMS_AT, *scores = memory + SCORES_AT;
-    local float *patch = memory + PATCH_AT;
-    local ushort *queries = (local ushort *)(memory + QUERIES_AT),
-                 *keys = (local ushort *)(memory + KEYS_AT),
-                 *values = (local ushort *)(memory + VALUES_AT),
-                 *weights = (local ushort *)(memory + WEIGHTS_AT);
+    const struct workspace m = {.top = memory + STATE_AT,
+                                .total = memory + STATE_AT + QUERIES,
+                                .sums = memory + SUMS_AT,
+                                .scores = memory + SCORES_AT,
+                                .queries = (local ushort *)(memory + QUERIES_AT),
+                                .keys = (local ushort *)(memory + KEYS_AT),
+                                .values = (local ushort *)(memory + VALUES_AT),
+                                .weights = (local ushort *)(memory + WEIGHTS_AT)};
     for (u32 i = 0; i < halves; i++) {
         const size_t row = row0 + 16 * i;
         const u32 here = min(count - 16 * i, 16u);
-        load_queries(queries + i / 2 * PANEL_PIECES, i % 2,
+        load_queries(m.queries + i / 2 * PANEL_PIECES, i % 2,
                      a->q + row * a->q_stride + a->q_col + a->head * D, a->q_stride, here,
                      a->scale * LOG2_E);
-        load_sums(sums + i / 2 * ROWS * 32 + i % 2 * 16, top + 16 * i, total + 16 * i, a,
-                  row, here);
+        load_sums(m.sums + i / 2 * ROWS * 32 + i % 2 * 16, m.top + 16 * i,
+                  m.total + 16 * i, a, row, here);
     }
     for (u32 k = start; k < end; k += BLOCK) {
-        const u32 here = min(end - k, (u32)BLOCK), blocks = PIECE_COUNT(here);
+        const u32 here = min(end - k, (u32)BLOCK);
         global const float *from = a->kv + (size_t)k * a->kv_stride + a->head * D;
-        load_keys(keys, from + a->k_col, a->kv_stride, here);
-        load_values(values, from + a->v_col, a->kv_stride, here, blocks);
-        global const float *ahead = from + BLOCK * a->kv_stride;
-        const u32 groups = (halves + 1) / 2, next = min(end - k - here, (u32)BLOCK);
-        for (u32 g = 0; g < groups; g++) {
-            for (u32 i = g * next / groups; i < (g + 1) * next / groups; i++) {
-                prefetch_row(ahead + i * a->kv_stride + a->k_col);
-                prefetch_row(ahead + i * a->kv_stride + a->v_col);
-            }
-            for (u32 b = 0; b < blocks; b++)
-                tiles_multiply(scores + b * PATCH, keys, queries + g * PANEL_PIECES, b,
-                               CHANNEL_BLOCKS);
-            float16 scale[2];
-            for (u32 h = 0; h < 2; h++)
-                scale[h] = weigh(weights + h * PIECE_TILE, scores + 16 * h, here, blocks,
-                                 (local float16 *)(top + 32 * g + 16 * h),
-                                 (local float16 *)(total + 32 * g + 16 * h));
-            for (u32 c = 0; c < CHANNEL_BLOCKS; c++) {
-                tiles_multiply(patch, values, weights, c, blocks);
-                local float16 *to = (local float16 *)(sums + (g * ROWS + c * 32) * 32);
-                local const float16 *add = (local const float16 *)patch;
-                for (u32 i = 0; i < 2 * 32; i++)
-                    to[i] = fma(to[i], scale[i % 2], add[i]);
-            }
-        }
+        load_keys(m.keys, from + a->k_col, a->kv_stride, here);
+        load_values(m.values, from + a->v_col, a->kv_stride, here, PIECE_COUNT(here));
+        attend_block(a, &m, (halves + 1) / 2, here, from + BLOCK * a->kv_stride,
+                     min(end - k - here, (u32)BLOCK));
     }
     for (u32 i = 0; i < halves; i++)
-        store_sums(sums + i / 2 * ROWS * 32 + i % 2 * 16, top + 16 * i, total + 16 * i, a,
-                   row0 + 16 * i, min(count - 16 * i, 16u));
+        store_sums(m.sums + i / 2 * ROWS * 32 + i % 2 * 16, m.top + 16 * i,
+                   m.total + 16 * i, a, row0 + 16 * i, min(count - 16 * i, 16u));
 }
 
 // Units of one run that follow one another are done together, so that keys and values
-// are brought once for all of them. Work-items: (groups of MERGED units, H).
+// are brought once for all of them. Work-items: (groups of MERGED units, H), or the other
+// way round.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 attention_amx(global float *out, global const float *q, global const float *kv,
               global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
@@ -275,12 +382,12 @@ attention_amx(global float *out, global const float *q, global const float *kv,
               u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
 {
     local float memory[END] __attribute__((aligned(64)));
-    const struct attention a = {
-        out,      q,     kv,        state, query0, key0, key_rows,
-        q_stride, q_col, kv_stride, k_col, v_col,  H,    get_global_id(1),
-        scale,    first, last};
-    const u32 start = get_global_id(0) * MERGED;
-    const u32 end = min(start + MERGED, unit_count);
+    const u32 head = get_global_id(HEADS_FIRST ? 0 : 1),
+              start = get_global_id(HEADS_FIRST ? 1 : 0) * MERGED,
+              end = min(start + MERGED, unit_count);
+    const struct attention a = {out,      q,        kv,    state,     query0, key0,
+                                key_rows, q_stride, q_col, kv_stride, k_col,  v_col,
+                                H,        head,     scale, first,     last};
     tiles_begin();
     for (u32 i = start; i < end;) {
         uint4 unit = units[unit0 + i++];

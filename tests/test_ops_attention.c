@@ -51,21 +51,21 @@ static enum tess_status run_attention(struct tess_stage *stage, void *user)
         struct tess_mat qkv = ops_upload(stage, rows, 3 * C, a->qkv + row0 * 3 * C);
         struct tess_mat out = ops_take(stage, rows, C);
         for (int i = 0; i <= a->repeat; i++)
-            TESS_TRY(tess_attention(stage, &(struct tess_attention_params){
-                                               .out = out,
-                                               .q = qkv,
-                                               .kv = qkv,
-                                               .k_col = C,
-                                               .v_col = 2 * C,
-                                               .units = units,
-                                               .unit0 = unit,
-                                               .unit_count = end - unit,
-                                               .query0 = row0,
-                                               .key0 = row0,
-                                               .heads = a->heads,
-                                               .head_channels = a->D,
-                                               .many_runs = !a->one_run && !unit_name,
-                                               .pairs = 0}));
+            TESS_TRY(tess_attention(
+                stage, &(struct tess_attention_params){.out = out,
+                                                       .q = qkv,
+                                                       .kv = qkv,
+                                                       .k_col = C,
+                                                       .v_col = 2 * C,
+                                                       .units = units,
+                                                       .unit0 = unit,
+                                                       .unit_count = end - unit,
+                                                       .query0 = row0,
+                                                       .key0 = row0,
+                                                       .heads = a->heads,
+                                                       .head_channels = a->D,
+                                                       .many_runs = !a->one_run,
+                                                       .pairs = 0}));
         ops_download(stage, out, a->out + row0 * C);
         tess_arena_release(tess_stage_arena(stage), mark);
         unit = end;

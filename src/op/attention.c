@@ -15,7 +15,8 @@
 struct shape {
     const char *kernel; // its file's name, too
     char defines[96];
-    size_t merged; // units of a group
+    size_t merged;    // units of a group
+    bool heads_first; // one group's heads follow one another
     size_t group[2];
 };
 
@@ -78,15 +79,19 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
     return shape;
 }
 
-static struct shape amx_shape(enum tess_matrix_unit unit, size_t D)
+static struct shape amx_shape(enum tess_matrix_unit unit,
+                              const struct tess_attention_params *params)
 {
     unsigned pieces = tess_matrix_unit_pieces(unit);
     struct shape shape = {.kernel = "attention_amx",
                           .merged = AMX_QUERIES / TESS_ATTENTION_QUERIES,
+                          .heads_first = params->many_runs,
                           .group = {1, 1}};
     snprintf(shape.defines, sizeof shape.defines,
-             "-DD=%zu -DQUERIES=%d -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u", D,
-             AMX_QUERIES, tess_matrix_unit_is_amx(unit), pieces, pieces);
+             "-DD=%zu -DQUERIES=%d -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u "
+             "-DHEADS_FIRST=%d",
+             params->head_channels, AMX_QUERIES, tess_matrix_unit_is_amx(unit), pieces,
+             pieces, shape.heads_first);
     return shape;
 }
 
@@ -95,10 +100,9 @@ static struct shape shape_of(const struct tess_device *dev,
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
     size_t D = params->head_channels;
-    // Short runs leave too much of its tiles empty.
     if (tess_matrix_unit_pieces(unit))
-        return !params->many_runs && D <= UNIT_CHANNELS_MAX ? amx_shape(unit, D)
-                                                            : plain_shape(dev, params);
+        return D <= UNIT_CHANNELS_MAX ? amx_shape(unit, params)
+                                      : plain_shape(dev, params);
     return is_fast(dev, params) ? fast_shape(unit, D) : plain_shape(dev, params);
 }
 
@@ -108,15 +112,18 @@ enum tess_status tess_attention(struct tess_stage *stage,
     struct tess_device *dev = tess_stage_device(stage);
     bool whole = !params->state;
     struct shape shape = shape_of(dev, params);
+    size_t groups =
+               (params->unit_count + shape.merged - 1) / shape.merged * shape.group[0],
+           heads = params->heads * shape.group[1];
     return tess_launch(
         dev, &(struct tess_launch){
                  .file = shape.kernel,
                  .kernel = shape.kernel,
                  .defines = shape.defines,
-                 .global = {(params->unit_count + shape.merged - 1) / shape.merged *
-                                shape.group[0],
-                            params->heads * shape.group[1]},
+                 .global = {shape.heads_first ? heads : groups,
+                            shape.heads_first ? groups : heads},
                  .local = {shape.group[0], shape.group[1], 1},
+                 .cut = shape.heads_first,
                  .flop = 4.0 * params->pairs * (double)params->heads *
                          (double)params->head_channels,
                  .args = {TESS_SLICE(params->out.data), TESS_SLICE(params->q.data),
