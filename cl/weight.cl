@@ -6,6 +6,7 @@
 // instead of TARGET_F16).
 #include "common.clh"
 
+#define LEFT_PIECES 2 // for cut_pairs() to round pieces, as store_weight() does
 #include "pieces.clh"
 
 #define COLS 32
@@ -70,6 +71,65 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
     store_weight(r < rows ? LOAD(source, from) : 0.0f, packed, place, k, K, n);
 #endif
 }
+
+#if TESS_CPU && TARGET_PIECES
+#include "transpose.clh"
+
+// PIECE_DEPTH values from k on of a row of K, those with even k and the others; zeros
+// beyond.
+static inline void load_pairs(private float16 *even, private float16 *odd,
+                              global const source_t *row, u32 k, u32 K)
+{
+    float16 x, y;
+    if (k + PIECE_DEPTH <= K) {
+#if SOURCE_F16
+        x = vload_half16(0, row + k);
+        y = vload_half16(1, row + k);
+#else
+        x = vload16(0, row + k);
+        y = vload16(1, row + k);
+#endif
+    } else {
+        float some[PIECE_DEPTH];
+        for (u32 i = 0; i < PIECE_DEPTH; i++)
+            some[i] = k + i < K ? LOAD(row, k + i) : 0.0f;
+        x = vload16(0, some);
+        y = vload16(1, some);
+    }
+    *even = (float16)(x.even, y.even);
+    *odd = (float16)(x.odd, y.odd);
+}
+
+// As pack(), which makes the same, for whole panels that are not `taps_last`. Work-items:
+// (16 columns, taps).
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+pack_panels(global target_t *packed, global const source_t *source, u32 row0, u32 rows,
+            u32 taps, u32 K)
+{
+    const u32 r = 16 * get_global_id(0), t = get_global_id(1), blocks = PIECE_COUNT(K);
+    const size_t n = row0 + r;
+    global ushort *to = packed +
+                        (n / COLS * taps + t) * blocks * TARGET_PIECES * 2 * PIECE_TILE +
+                        n % COLS / 16 * PIECE_TILE;
+    for (u32 b = 0; b < blocks; b++, to += TARGET_PIECES * 2 * PIECE_TILE) {
+        float16 words[TARGET_PIECES][16];
+        for (u32 c = 0; c < 16; c++) {
+            float16 even = 0.0f, odd = 0.0f;
+            if (r + c < rows)
+                load_pairs(&even, &odd, source + ((size_t)(r + c) * taps + t) * K,
+                           b * PIECE_DEPTH, K);
+            for (u32 p = 0; p < TARGET_PIECES; p++)
+                words[p][c] = as_float16(cut_pairs(&even, &odd));
+        }
+        for (u32 p = 0; p < TARGET_PIECES; p++) {
+            transpose16(words[p]);
+            for (u32 i = 0; i < PIECE_DEPTH / 2; i++)
+                vstore16(as_uint16(words[p][i]), 0,
+                         (global u32 *)(to + p * 2 * PIECE_TILE + i * 32));
+        }
+    }
+}
+#endif
 
 // Source [rows][columns], rows are k in [row0, row0 + rows): a matrix stored the other
 // way round, of which `outputs` columns from `first` on are packed. `filled`: outputs

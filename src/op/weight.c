@@ -10,6 +10,7 @@
 #include "rt/matrix_unit.h"
 
 #define PANEL       32 // output columns, as in cl/matmul.cl
+#define PANEL_HALF  16
 #define PIECE_DEPTH 32 // inputs, as in cl/pieces.clh
 // A part of a matrix has at most this many bytes, and a quarter of the largest buffer; or
 // one panel where that is more.
@@ -47,6 +48,12 @@ static size_t taps_of(enum tess_weight_layout layout)
                    layout == TESS_WEIGHT_CONV_UP
                ? 27
                : 1;
+}
+
+// Whether a row, of an output, is [taps][inputs].
+static bool has_rows_of_taps(enum tess_weight_layout layout)
+{
+    return layout == TESS_WEIGHT_MATRIX || layout == TESS_WEIGHT_CONV;
 }
 
 static size_t panels_of(size_t outputs)
@@ -237,6 +244,17 @@ static enum tess_status launch_pack(struct tess_weights *weights,
     };
     // The rows that end the part fill its panel up with zeros.
     size_t filled = here + rows == outputs ? panels_of(outputs) * PANEL - here : rows;
+    if (pieces && has_rows_of_taps(source->layout) && here % PANEL == 0 &&
+        filled % PANEL == 0)
+    {
+        launch.kernel = "pack_panels";
+        launch.global[0] = filled / PANEL_HALF;
+        launch.global[1] = taps_of(source->layout);
+        launch.local[0] = launch.local[1] = 1;
+        launch.args[4] = (struct tess_arg)TESS_U32ARG(taps_of(source->layout));
+        launch.args[5] = (struct tess_arg)TESS_U32ARG(source->inputs);
+        return tess_launch(tess_stage_device(weights->stage), &launch);
+    }
     switch (source->layout) {
     case TESS_WEIGHT_TRANSPOSED:
         launch.kernel = "pack_transposed";
@@ -281,6 +299,8 @@ static enum tess_status upload_matrix(struct tess_weights *weights,
         size_t end = transposed ? total : (row / to->part_outputs + 1) * to->part_outputs;
         end = end < total ? end : total;
         rows = end - row < step ? end - row : step;
+        if (rows > PANEL && row + rows < end) // whole panels are packed faster
+            rows = rows / PANEL * PANEL;
         struct tess_slice staged;
         TESS_TRY(tess_ring_stage(&staged, weights->ring,
                                  (const unsigned char *)source->data + row * bytes,
