@@ -8,6 +8,7 @@
 #include "geom/flexicubes.h"
 #include "op/gaussian.h"
 #include "pipeline/finish.h"
+#include "rt/launch.h"
 
 #define CUBES 64 // of the mesh decoder's grid, per voxel
 
@@ -336,6 +337,7 @@ enum tess_status tess_decode(struct tess_asset **out, struct tess_context *ctx,
     struct tess_stage_report reports[TESS_DECODE_STAGES];
     size_t count;
     struct tess_floors floors = {.ctx = ctx};
+    tess_device_build_ahead(ctx->device);
     TESS_TRY(tess_decode_plan(reports, &count, &floors, model, latent, representations,
                               params ? params->finish : NULL, false));
     TESS_TRY(tess_floors_verdict(&floors));

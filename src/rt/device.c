@@ -347,6 +347,7 @@ void tess_device_close(struct tess_device **dev)
         if (d->queues[q])
             clFinish(d->queues[q]);
     tess_pending_collect(d, true);
+    tess_ahead_end(&d->ahead);
     tess_rates_store(d);
     tess_rates_clear(d);
     tess_program_release_all(d);

@@ -296,6 +296,7 @@ static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *ker
 
 static void count_dry(struct tess_device *dev, const struct tess_launch *launch)
 {
+    tess_ahead_want(dev->ahead, launch->file, launch->defines ? launch->defines : "");
     double ns = tess_rates_estimate(dev, launch);
     if (ns < 0) {
         ns = tess_launch_work(launch) / dev->guessed_speed;

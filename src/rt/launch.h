@@ -54,4 +54,8 @@ struct tess_launch {
 // first pieces of a kernel whose speed is not known. Checks for cancellation.
 enum tess_status tess_launch(struct tess_device *dev, const struct tess_launch *launch);
 
+// From now on, what dry launches name is going to run: its programs are taken from the
+// cache meanwhile.
+void tess_device_build_ahead(struct tess_device *dev);
+
 #endif

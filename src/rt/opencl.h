@@ -57,8 +57,9 @@ struct tess_device {
     // Memory under CL_MEM_USE_HOST_PTR is used as it is. PoCL does so
     // (pocl_basic_alloc_mem_obj() in its lib/CL/devices/basic/basic.c); others may copy.
     bool uses_pieces;
-    char *cache_dir;  // NULL: no cache
-    char *kernel_dir; // NULL: embedded kernels
+    char *cache_dir;          // NULL: no cache
+    char *kernel_dir;         // NULL: embedded kernels
+    struct tess_ahead *ahead; // or NULL
     struct tess_program *programs;
     size_t program_count, program_capacity;
     struct tess_pending *pending;
@@ -103,6 +104,19 @@ enum tess_status tess_program_kernel(struct tess_kernel **out, struct tess_devic
                                      const char *file, const char *kernel,
                                      const char *defines);
 void tess_program_release_all(struct tess_device *dev);
+// Built from a binary of the cache, or NULL. Safe beside other threads if `dev` is a copy
+// of its own with an environment of its own.
+cl_program tess_program_from_cache(struct tess_device *dev, const char *file,
+                                   const char *defines);
+
+// Programs that are taken from the cache in a thread (ahead.c), which
+// tess_device_build_ahead() starts. All for the device's own thread; `ahead` may be NULL.
+struct tess_ahead;
+void tess_ahead_want(struct tess_ahead *ahead, const char *file, const char *defines);
+// What became of it, once; waits if that is near. NULL: it has to be built.
+cl_program tess_ahead_take(struct tess_ahead *ahead, const char *file,
+                           const char *defines);
+void tess_ahead_end(struct tess_ahead **ahead);
 
 // Source of cl/NAME.cl with its includes put in and #line markers. Free *out with free().
 enum tess_status tess_source_load(char **out, struct tess_device *dev, const char *file);

@@ -52,8 +52,8 @@ static enum tess_status fail_build(struct tess_device *dev, cl_program program,
                         first);
 }
 
-static cl_program program_from_cache(struct tess_device *dev, const char *key,
-                                     const char *options)
+static cl_program find_binary(struct tess_device *dev, const char *key,
+                              const char *options)
 {
     unsigned char *binary = NULL;
     size_t bytes = 0;
@@ -107,29 +107,54 @@ static enum tess_status program_from_source(cl_program *out, struct tess_device 
     return TESS_OK;
 }
 
+// What a program is built from. Free with recipe_clear().
+struct recipe {
+    char *source, *options, *key;
+};
+
+static void recipe_clear(struct recipe *recipe)
+{
+    free(recipe->source);
+    free(recipe->options);
+    free(recipe->key);
+}
+
+static enum tess_status recipe_make(struct recipe *recipe, struct tess_device *dev,
+                                    const char *file, const char *defines)
+{
+    TESS_TRY(tess_source_load(&recipe->source, dev, file));
+    TESS_TRY(build_options(&recipe->options, dev, defines));
+    return cache_key(&recipe->key, dev, file, recipe->options, recipe->source);
+}
+
+cl_program tess_program_from_cache(struct tess_device *dev, const char *file,
+                                   const char *defines)
+{
+    struct recipe recipe = {0};
+    cl_program program = NULL;
+    if (recipe_make(&recipe, dev, file, defines) == TESS_OK)
+        program = find_binary(dev, recipe.key, recipe.options);
+    recipe_clear(&recipe);
+    return program;
+}
+
 static enum tess_status build(cl_program *out, struct tess_device *dev, const char *file,
                               const char *defines)
 {
-    char *source = NULL, *options = NULL, *key = NULL;
-    enum tess_status status = tess_source_load(&source, dev, file);
+    struct recipe recipe = {0};
+    *out = tess_ahead_take(dev->ahead, file, defines);
+    if (*out)
+        return TESS_OK;
+    enum tess_status status = recipe_make(&recipe, dev, file, defines);
     if (!status)
-        status = build_options(&options, dev, defines);
-    if (!status)
-        status = cache_key(&key, dev, file, options, source);
-    if (!status) {
-        cl_program program = program_from_cache(dev, key, options);
-        if (!program) {
-            tess_log(dev->env, TESS_LOG_DEBUG, "building cl/%s.cl %s", file, defines);
-            status = program_from_source(&program, dev, file, options, source);
-            if (!status)
-                store_program(dev, key, program);
-        }
+        *out = find_binary(dev, recipe.key, recipe.options);
+    if (!status && !*out) {
+        tess_log(dev->env, TESS_LOG_DEBUG, "building cl/%s.cl %s", file, defines);
+        status = program_from_source(out, dev, file, recipe.options, recipe.source);
         if (!status)
-            *out = program;
+            store_program(dev, recipe.key, *out);
     }
-    free(source);
-    free(options);
-    free(key);
+    recipe_clear(&recipe);
     return status;
 }
 
