@@ -12,7 +12,8 @@
 
 struct delivery {
     size_t rows, cols, part, fail_at; // fail_at: a call; 0: none fails
-    size_t next, calls;               // row; so far
+    bool later, span;
+    size_t next, calls; // row; so far
     const float *values;
 };
 
@@ -27,35 +28,68 @@ static enum tess_status receive(void *user, size_t row0, size_t rows, const void
     return ++d->calls == d->fail_at ? TESS_ERR_FILE : TESS_OK;
 }
 
-static enum tess_status deliver(struct tess_stage *stage, void *user)
+static enum tess_status deliver_part(struct tess_stage *stage, void *user,
+                                     struct tess_tile tile)
 {
     struct delivery *d = user;
     struct tess_mat mat;
-    TESS_TRY(tess_mat_take(&mat, stage, d->rows, d->cols, TESS_F32, "test"));
-    TESS_TRY(tess_mat_write(stage, mat, d->values));
-    return tess_mat_deliver_parts(stage, mat, 100, d->part, receive, d);
+    TESS_TRY(tess_mat_take(&mat, stage, tile.rows, d->cols, TESS_F32, "test"));
+    TESS_TRY(tess_mat_write(stage, mat, d->values + tile.row0 * d->cols));
+    return d->later ? tess_mat_deliver_later(stage, mat, 100 + tile.row0, receive, d)
+                    : tess_mat_deliver(stage, mat, 100 + tile.row0, receive, d);
 }
 
-static void rows_are_delivered_in_parts(void **state)
+// All parts are in the same memory.
+static enum tess_status deliver(struct tess_stage *stage, void *user)
 {
-    (void)state;
-    struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    struct delivery *d = user;
+    if (d->span) {
+        TESS_TRY(tess_span_run(stage, &(struct tess_span){.name = "test",
+                                                          .rows = d->rows,
+                                                          .comfortable = d->part,
+                                                          .run = deliver_part,
+                                                          .user = d}));
+        assert_true(tess_device_dry(tess_stage_device(stage)) || d->next == d->rows);
+        return TESS_OK;
+    }
+    for (size_t row0 = 0; row0 < d->rows; row0 += d->part) {
+        size_t rows = d->rows - row0 < d->part ? d->rows - row0 : d->part;
+        size_t mark = tess_arena_mark(tess_stage_arena(stage));
+        TESS_TRY(deliver_part(stage, d, (struct tess_tile){row0, rows}));
+        tess_arena_release(tess_stage_arena(stage), mark);
+    }
+    return TESS_OK;
+}
+
+static void deliver_all(struct ops *ops, bool later, bool span)
+{
     float values[23 * 7];
     for (size_t i = 0; i < 23 * 7; i++)
         values[i] = (float)i;
     static const size_t parts[] = {1, 5, 22, 23, 24, 1000};
     static const size_t calls[] = {23, 5, 2, 1, 1, 1};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        struct delivery d = {23, 7, parts[i], 0, 0, 0, values};
+        struct delivery d = {23, 7, parts[i], 0, later, span, 0, 0, values};
         ops_run(ops, deliver, &d);
         assert_int_equal(d.next, 23);
         assert_int_equal(d.calls, calls[i]);
     }
-    struct delivery d = {23, 7, 5, 2, 0, 0, values};
-    struct tess_stage_report report;
-    assert_int_equal(tess_stage_run(&report, ops->dev, &ops->budget, "test", deliver, &d),
-                     TESS_ERR_FILE);
-    assert_int_equal(d.calls, 2);
+    for (size_t fail_at = 1; fail_at <= 12; fail_at++) {
+        struct delivery d = {23, 7, 2, fail_at, later, span, 0, 0, values};
+        struct tess_stage_report report;
+        assert_int_equal(
+            tess_stage_run(&report, ops->dev, &ops->budget, "test", deliver, &d),
+            TESS_ERR_FILE);
+        assert_int_equal(d.calls, fail_at);
+    }
+}
+
+static void rows_are_delivered_in_order(void **state)
+{
+    (void)state;
+    struct ops *ops = ops_open(TESS_VARIANT_AUTO);
+    for (int way = 0; way < 4; way++)
+        deliver_all(ops, way & 1, way & 2);
     ops_close(ops);
 }
 
@@ -415,7 +449,7 @@ static void bench(void)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(rows_are_delivered_in_parts),
+    cmocka_unit_test(rows_are_delivered_in_order),
     cmocka_unit_test(tensors_in_one_chunk),
     cmocka_unit_test(tensors_in_chunks),
     cmocka_unit_test(tensors_on_the_host),

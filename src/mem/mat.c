@@ -1,8 +1,6 @@
 // Matrices on the device: scratch, rows of it, the way to and from the host.
 #include <assert.h>
-#include <stdlib.h>
 
-#include "base/alloc.h"
 #include "mem/stage.h"
 
 enum tess_status tess_mat_take(struct tess_mat *out, struct tess_stage *stage,
@@ -39,27 +37,6 @@ enum tess_status tess_mat_write(struct tess_stage *stage, struct tess_mat mat,
 enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat,
                                   size_t row0, tess_rows_fn *fn, void *user)
 {
-    return tess_mat_deliver_parts(stage, mat, row0, mat.rows, fn, user);
-}
-
-enum tess_status tess_mat_deliver_parts(struct tess_stage *stage, struct tess_mat mat,
-                                        size_t row0, size_t part, tess_rows_fn *fn,
-                                        void *user)
-{
-    if (tess_device_dry(tess_stage_device(stage)))
-        return tess_slice_read(tess_stage_device(stage), mat.data, NULL);
-    void *data = NULL;
-    part = part < mat.rows ? part : mat.rows;
-    TESS_TRY(tess_alloc(&data, tess_stage_env(stage), 1,
-                        tess_mat_rows(mat, 0, part).data.bytes, "a result"));
-    enum tess_status status = TESS_OK;
-    for (size_t done = 0; done < mat.rows && !status; done += part) {
-        size_t rows = mat.rows - done < part ? mat.rows - done : part;
-        status = tess_slice_read(tess_stage_device(stage),
-                                 tess_mat_rows(mat, done, rows).data, data);
-        if (!status)
-            status = fn(user, row0 + done, rows, data);
-    }
-    free(data);
-    return status;
+    TESS_TRY(tess_mat_deliver_later(stage, mat, row0, fn, user));
+    return tess_stage_deliver(stage);
 }

@@ -8,6 +8,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "mem/later.h"
+#include "rt/launch.h"
 #include "rt/rates.h"
 
 #define SPILLABLE_MAX   32
@@ -72,6 +74,7 @@ struct tess_stage {
     } spillable[SPILLABLE_MAX];
     size_t spillable_count;
     bool measuring; // the first dry run
+    struct tess_later later;
     struct steps steps;
     double start; // seconds, of the real run
 };
@@ -89,6 +92,11 @@ struct tess_device *tess_stage_device(const struct tess_stage *stage)
 struct tess_arena *tess_stage_arena(const struct tess_stage *stage)
 {
     return stage->arena;
+}
+
+struct tess_later *tess_stage_later(struct tess_stage *stage)
+{
+    return &stage->later;
 }
 
 bool tess_stage_prefetch(const struct tess_stage *stage)
@@ -224,7 +232,7 @@ static enum tess_status run_tiles(struct tess_stage *stage, const struct tess_sp
         row0 = end;
         tell_progress(stage);
     }
-    return TESS_OK;
+    return tess_stage_deliver(stage);
 }
 
 // Run dry with a tile size; take back what it did to the arena if it does not fit.
@@ -415,6 +423,9 @@ static enum tess_status run_once(struct tess_stage *stage, const struct job *job
         stage->report->spans[i].runs = 0;
     stage->steps = (struct steps){.limit = stage->steps.limit};
     enum tess_status status = job->fn(stage, job->user);
+    if (!status)
+        status = tess_stage_deliver(stage);
+    tess_later_clear(&stage->later);
     tess_arena_release(stage->arena, 0);
     return status;
 }
@@ -719,6 +730,7 @@ enum tess_status tess_stage_run(struct tess_stage_report *report, struct tess_de
     struct tess_stage stage;
     double start = tess_seconds_now();
     *report = (struct tess_stage_report){.name = name};
+    tess_device_build_ahead(dev);
     TESS_TRY(plan_and_commit(&stage, report, &job, budget));
     stage.start = tess_seconds_now();
     struct tess_counters ignored;

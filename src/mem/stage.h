@@ -121,10 +121,11 @@ typedef enum tess_status tess_rows_fn(void *user, size_t row0, size_t rows,
 // Read the matrix and pass it on. `row0` is passed through.
 enum tess_status tess_mat_deliver(struct tess_stage *stage, struct tess_mat mat,
                                   size_t row0, tess_rows_fn *fn, void *user);
-// The same, at most `part` > 0 rows at a time, so that they stay in the host's caches.
-// `row0` counts rows.
-enum tess_status tess_mat_deliver_parts(struct tess_stage *stage, struct tess_mat mat,
-                                        size_t row0, size_t part, tess_rows_fn *fn,
-                                        void *user);
+// The same, but `fn` may be called later, in order, while the device goes on with what is
+// queued meanwhile: in the next such calls, at the end of span or stage, or by
+// tess_stage_deliver(). They return what it fails with.
+enum tess_status tess_mat_deliver_later(struct tess_stage *stage, struct tess_mat mat,
+                                        size_t row0, tess_rows_fn *fn, void *user);
+enum tess_status tess_stage_deliver(struct tess_stage *stage);
 
 #endif

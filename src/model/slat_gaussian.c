@@ -31,7 +31,8 @@ static enum tess_status head_span(struct tess_stage *stage, void *user,
             tess_mat_deliver(stage, raw, tile.row0, head->job->raw, head->job->user));
     TESS_TRY(tess_gaussian_activate(stage, out, raw, coords, head->perturbation,
                                     head->rates, &head->params));
-    return tess_mat_deliver(stage, out, tile.row0, head->job->rows, head->job->user);
+    return tess_mat_deliver_later(stage, out, tile.row0, head->job->rows,
+                                  head->job->user);
 }
 
 // The file's offsets, or zeros where the configuration has none.

@@ -92,22 +92,29 @@ static enum tess_status first_span(struct tess_stage *stage, void *user,
     return tess_tensor_store(stage, up->u, u, tile.row0);
 }
 
+// The output layer, in parts that stay in the host's caches.
 static enum tess_status deliver(struct tess_stage *stage, const struct up *up,
                                 struct tess_mat y, struct tess_tile tile)
 {
-    struct tess_mat feats;
-    TESS_TRY(tess_mat_take(&feats, stage, y.rows,
-                           tess_slat_out_columns(&up->job->decoder->config), TESS_F32,
-                           "mesh features"));
-    TESS_TRY(
-        tess_matmul(stage, &(struct tess_matmul){.out = feats,
-                                                 .in = y,
-                                                 .weight = &up->items[TESS_LAST_WEIGHT],
-                                                 .bias = &up->items[TESS_LAST_BIAS],
-                                                 .rows = y.rows}));
-    return tess_mat_deliver_parts(stage, feats, rows_at(tile.row0, up->level + 1),
-                                  rows_at(DELIVERED, up->level + 1), up->job->rows,
-                                  up->job->user);
+    size_t columns = tess_slat_out_columns(&up->job->decoder->config);
+    size_t row0 = rows_at(tile.row0, up->level + 1),
+           part = rows_at(DELIVERED, up->level + 1);
+    for (size_t done = 0; done < y.rows; done += part) {
+        size_t rows = y.rows - done < part ? y.rows - done : part;
+        size_t mark = tess_arena_mark(tess_stage_arena(stage));
+        struct tess_mat feats;
+        TESS_TRY(tess_mat_take(&feats, stage, rows, columns, TESS_F32, "mesh features"));
+        TESS_TRY(tess_matmul(stage,
+                             &(struct tess_matmul){.out = feats,
+                                                   .in = tess_mat_rows(y, done, rows),
+                                                   .weight = &up->items[TESS_LAST_WEIGHT],
+                                                   .bias = &up->items[TESS_LAST_BIAS],
+                                                   .rows = rows}));
+        TESS_TRY(tess_mat_deliver_later(stage, feats, row0 + done, up->job->rows,
+                                        up->job->user));
+        tess_arena_release(tess_stage_arena(stage), mark);
+    }
+    return TESS_OK;
 }
 
 // y = conv3(SiLU(GN(u))) + skip(x), subdivided

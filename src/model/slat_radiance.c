@@ -16,7 +16,8 @@ static enum tess_status head_span(struct tess_stage *stage, void *user,
     struct tess_mat rows;
     TESS_TRY(
         tess_slat_out_rows(&rows, stage, head->job, head->features, head->items, tile));
-    return tess_mat_deliver(stage, rows, tile.row0, head->job->rows, head->job->user);
+    return tess_mat_deliver_later(stage, rows, tile.row0, head->job->rows,
+                                  head->job->user);
 }
 
 enum tess_status tess_slat_radiance_head(struct tess_stage *stage,

@@ -97,7 +97,8 @@ enum tess_status tess_group_stats_add(struct tess_group_stats *stats, struct tes
                               .args = {TESS_SLICE(partial.data), TESS_SLICE(in.data),
                                        TESS_U32ARG(in.rows), TESS_U32ARG(in.cols),
                                        TESS_U32ARG(stats->block)}}));
-    return tess_mat_deliver(stage, partial, row0 / stats->block, keep_blocks, stats);
+    return tess_mat_deliver_later(stage, partial, row0 / stats->block, keep_blocks,
+                                  stats);
 }
 
 // Mean and variance over the channels [c0, c1) of all blocks (Chan, Golub and LeVeque
@@ -130,6 +131,7 @@ enum tess_status tess_group_stats_finish(struct tess_mat *scale, struct tess_mat
     struct tess_stage *stage = stats->stage;
     size_t channels = stats->channels, width = channels / groups;
     assert(channels % groups == 0);
+    TESS_TRY(tess_stage_deliver(stage));
     TESS_TRY(tess_mat_take(scale, stage, 1, channels, TESS_F32, "group norm"));
     TESS_TRY(tess_mat_take(shift, stage, 1, channels, TESS_F32, "group norm"));
     float *values = NULL;

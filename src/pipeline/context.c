@@ -1,13 +1,13 @@
 // Contexts and devices.
 #include "pipeline/context.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "op/matrix_unit.h"
+#include "pipeline/provenance.h"
 #include "rt/tuning.h"
 
 #define DESCRIBED_MEMORY ((uint64_t)4 << 30)
@@ -144,7 +144,7 @@ void tess_context_destroy(struct tess_context **ctx)
     if (!*ctx)
         return;
     tess_device_close(&(*ctx)->device);
-    cJSON_Delete((*ctx)->provenance);
+    tess_provenance_clear(*ctx);
     free((*ctx)->stages);
     free(*ctx);
     *ctx = NULL;

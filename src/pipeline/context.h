@@ -20,9 +20,12 @@ struct tess_context {
     // One for each stage that ran.
     struct tess_stage_report *stages;
     size_t stage_count, stage_capacity;
-    // For reports: whether files are hashed, and what is known (see provenance.h).
+    // For reports: whether files are hashed, what is known (see provenance.h), and the
+    // files in it whose digests are still to come.
     bool hash_files;
-    struct cJSON *provenance;
+    struct cJSON *provenance, **hashed;
+    size_t hashed_count, hashed_capacity;
+    struct tess_file_hashes *hashes;
 };
 
 enum tess_decoder {

@@ -3,10 +3,15 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <sha2.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "pipeline/file_hash.h"
 
 // The context's object, made when first needed; NULL without memory.
 static cJSON *member(struct tess_context *ctx, const char *name)
@@ -22,12 +27,11 @@ static enum tess_status no_memory(struct tess_context *ctx)
     return tess_fail(&ctx->env, TESS_ERR_MEMORY, "no host memory for a report");
 }
 
-static cJSON *file_item(const char *path, const struct stat *info, const char *digest)
+static cJSON *file_item(const char *path, const struct stat *info)
 {
     cJSON *file = cJSON_CreateObject();
     if (!cJSON_AddStringToObject(file, "path", path) ||
-        !cJSON_AddNumberToObject(file, "bytes", (double)info->st_size) ||
-        !cJSON_AddStringToObject(file, "sha256", digest))
+        !cJSON_AddNumberToObject(file, "bytes", (double)info->st_size))
     {
         cJSON_Delete(file);
         return NULL;
@@ -35,24 +39,69 @@ static cJSON *file_item(const char *path, const struct stat *info, const char *d
     return file;
 }
 
+// Hashing begins; the digest comes into `item` when a report is made.
+static enum tess_status hash(struct tess_context *ctx, int fd, cJSON *item)
+{
+    if (!ctx->hashes)
+        ctx->hashes = tess_file_hashes_create();
+    enum tess_status status =
+        ctx->hashes ? tess_grow(&ctx->hashed, &ctx->hashed_capacity, &ctx->env,
+                                ctx->hashed_count + 1, sizeof *ctx->hashed, "a report")
+                    : no_memory(ctx);
+    if (status) {
+        close(fd);
+        return status;
+    }
+    if (!tess_file_hashes_add(ctx->hashes, fd))
+        return no_memory(ctx);
+    ctx->hashed[ctx->hashed_count++] = item;
+    return TESS_OK;
+}
+
+static enum tess_status fail_reading(struct tess_context *ctx, const char *path)
+{
+    return tess_fail(&ctx->env, TESS_ERR_FILE, "%s: cannot be read again: %s", path,
+                     strerror(errno));
+}
+
 enum tess_status tess_provenance_file(struct tess_context *ctx, enum tess_file_role role,
                                       const char *path)
 {
-    char digest[SHA256_DIGEST_STRING_LENGTH];
     struct stat info;
     if (!ctx->hash_files || stat(path, &info) || !S_ISREG(info.st_mode))
         return TESS_OK;
-    if (!SHA256File(path, digest))
-        return tess_fail(&ctx->env, TESS_ERR_FILE, "%s: cannot be read again: %s", path,
-                         strerror(errno));
-    cJSON *file = file_item(path, &info, digest);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_reading(ctx, path);
+    cJSON *file = file_item(path, &info);
     if (!cJSON_AddItemToArray(member(ctx, role == TESS_FILE_INPUT ? "inputs" : "outputs"),
                               file))
     {
+        close(fd);
         cJSON_Delete(file);
         return no_memory(ctx);
     }
+    return hash(ctx, fd, file);
+}
+
+static enum tess_status add_digests(struct tess_context *ctx)
+{
+    for (size_t i = 0; i < ctx->hashed_count; i++) {
+        cJSON *file = ctx->hashed[i];
+        const char *digest = tess_file_hashes_digest(ctx->hashes, i);
+        if (!digest)
+            return fail_reading(ctx, cJSON_GetObjectItem(file, "path")->valuestring);
+        if (!cJSON_HasObjectItem(file, "sha256"))
+            cJSON_AddStringToObject(file, "sha256", digest);
+    }
     return TESS_OK;
+}
+
+void tess_provenance_clear(struct tess_context *ctx)
+{
+    tess_file_hashes_destroy(&ctx->hashes);
+    free(ctx->hashed);
+    cJSON_Delete(ctx->provenance);
 }
 
 // ---- generations ----
@@ -105,9 +154,11 @@ enum tess_status tess_provenance_generation(const struct tess_generation *g)
     return TESS_OK;
 }
 
-void tess_provenance_add(cJSON *report, const struct tess_context *ctx)
+enum tess_status tess_provenance_add(cJSON *report, struct tess_context *ctx)
 {
+    TESS_TRY(add_digests(ctx));
     for (const cJSON *item = ctx->provenance ? ctx->provenance->child : NULL; item;
          item = item->next)
         cJSON_AddItemToObject(report, item->string, cJSON_Duplicate(item, true));
+    return TESS_OK;
 }

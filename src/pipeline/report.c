@@ -123,10 +123,15 @@ enum tess_status tess_report_json(char **json, struct tess_context *ctx,
         floor = stages[i].floor_bytes > floor ? stages[i].floor_bytes : floor;
     }
     add_number(root, "peak_bytes", (double)peak);
+    enum tess_status status = TESS_OK;
     if (ran)
-        tess_provenance_add(root, ctx);
+        status = tess_provenance_add(root, ctx);
     else
         add_number(root, "smallest_budget_bytes", (double)floor);
+    if (status) {
+        cJSON_Delete(root);
+        return status;
+    }
     return print(json, ctx, root);
 }
 

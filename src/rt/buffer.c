@@ -193,6 +193,7 @@ enum tess_status tess_slice_read_begin(struct tess_read **out, struct tess_devic
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "reading %zu bytes of %s",
                             slice.bytes, slice.buffer->tag);
     }
+    clFlush(current_queue(dev)); // so that it does not wait until we do
     *out = read;
     return TESS_OK;
 }

@@ -1,0 +1,153 @@
+// The thread that hashes. It takes a few milliseconds a megabyte, which is as long as
+// writing a file, and longer than some small ones take to be made.
+#include "pipeline/file_hash.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sha2.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define READ_BYTES ((size_t)64 << 10)
+
+struct file {
+    int fd; // closed when it is done
+    int error;
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+};
+
+struct tess_file_hashes {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool end;
+    struct file **files; // they stay where they are
+    size_t count, capacity, done;
+};
+
+static void hash(struct file *file)
+{
+    SHA2_CTX sha;
+    uint8_t bytes[READ_BYTES];
+    ssize_t length;
+    SHA256Init(&sha);
+    do {
+        length = read(file->fd, bytes, sizeof bytes);
+        if (length > 0)
+            SHA256Update(&sha, bytes, (size_t)length);
+    } while (length > 0 || (length < 0 && errno == EINTR));
+    file->error = length < 0 ? errno : 0;
+    close(file->fd);
+    SHA256End(&sha, file->digest);
+}
+
+static void *run(void *user)
+{
+    struct tess_file_hashes *hashes = user;
+    pthread_mutex_lock(&hashes->lock);
+    while (!hashes->end) {
+        if (hashes->done == hashes->count) {
+            pthread_cond_wait(&hashes->changed, &hashes->lock);
+            continue;
+        }
+        struct file *file = hashes->files[hashes->done];
+        pthread_mutex_unlock(&hashes->lock);
+        hash(file);
+        pthread_mutex_lock(&hashes->lock);
+        hashes->done++;
+        pthread_cond_broadcast(&hashes->changed);
+    }
+    pthread_mutex_unlock(&hashes->lock);
+    return NULL;
+}
+
+// The program's signals are for its own threads.
+static bool start(struct tess_file_hashes *hashes)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    bool good = pthread_create(&hashes->thread, NULL, run, hashes) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
+}
+
+struct tess_file_hashes *tess_file_hashes_create(void)
+{
+    struct tess_file_hashes *hashes = calloc(1, sizeof *hashes);
+    if (!hashes)
+        return NULL;
+    pthread_mutex_init(&hashes->lock, NULL);
+    pthread_cond_init(&hashes->changed, NULL);
+    if (start(hashes))
+        return hashes;
+    pthread_cond_destroy(&hashes->changed);
+    pthread_mutex_destroy(&hashes->lock);
+    free(hashes);
+    return NULL;
+}
+
+bool tess_file_hashes_add(struct tess_file_hashes *hashes, int fd)
+{
+    struct file *file = malloc(sizeof *file);
+    if (!file) {
+        close(fd);
+        return false;
+    }
+    *file = (struct file){.fd = fd};
+    pthread_mutex_lock(&hashes->lock);
+    if (hashes->count == hashes->capacity) {
+        size_t capacity = 2 * hashes->capacity + 8;
+        struct file **files = realloc(hashes->files, capacity * sizeof(struct file *));
+        if (files) {
+            hashes->files = files;
+            hashes->capacity = capacity;
+        }
+    }
+    bool room = hashes->count < hashes->capacity;
+    if (room) {
+        hashes->files[hashes->count++] = file;
+        pthread_cond_broadcast(&hashes->changed);
+    }
+    pthread_mutex_unlock(&hashes->lock);
+    if (!room) {
+        close(fd);
+        free(file);
+    }
+    return room;
+}
+
+const char *tess_file_hashes_digest(struct tess_file_hashes *hashes, size_t number)
+{
+    pthread_mutex_lock(&hashes->lock);
+    while (hashes->done <= number)
+        pthread_cond_wait(&hashes->changed, &hashes->lock);
+    const struct file *file = hashes->files[number];
+    pthread_mutex_unlock(&hashes->lock);
+    errno = file->error;
+    return file->error ? NULL : file->digest;
+}
+
+void tess_file_hashes_destroy(struct tess_file_hashes **out)
+{
+    struct tess_file_hashes *hashes = *out;
+    if (!hashes)
+        return;
+    pthread_mutex_lock(&hashes->lock);
+    hashes->end = true;
+    pthread_cond_broadcast(&hashes->changed);
+    pthread_mutex_unlock(&hashes->lock);
+    pthread_join(hashes->thread, NULL);
+    for (size_t i = 0; i < hashes->count; i++) {
+        if (i >= hashes->done)
+            close(hashes->files[i]->fd);
+        free(hashes->files[i]);
+    }
+    free(hashes->files);
+    pthread_cond_destroy(&hashes->changed);
+    pthread_mutex_destroy(&hashes->lock);
+    free(hashes);
+    *out = NULL;
+}
