@@ -16,10 +16,15 @@
 #define BATCH  (TILE * TILE)
 
 // On CPUs.
-#define AHEAD      24     // records fetched early
+#define AHEAD      6      // records fetched early
+#define FAR_AHEAD  64     // splats in another order, likewise
 #define LOOK_EVERY 16     // splats: to find finished rows takes some of one
 #define ALL_ROWS   0xffff // bits
-#define STRIP      64     // tiles: bits of a strip
+#define BLOCK      8      // tiles: of 4 KB each
+#define BLOCKS     8      // of a strip
+#define STRIP      (BLOCK * BLOCKS)
+#define QUEUE      64 // splats
+#define IN_ROW     64 // splats that are looked at together
 
 #define NEAR         0.2f
 #define FILTER       0.1f // variance that is added in both directions, samples^2
@@ -30,97 +35,139 @@
 #define FAR_AWAY     1e9f // samples; positions and radii beyond are no picture's
 #define LOG2_E       1.44269504f
 
-// The number of a tile, 0 to `across`.
-static inline u32 tile_at(float samples, u32 across)
+// What is done at once: 16 splats or samples on CPUs, else one.
+#if TESS_CPU
+#define WIDTH 16
+typedef float16 lanes;
+typedef int16 ilanes;
+typedef uint16 ulanes;
+#define AS_LANES as_float16
+#define AS_INTS  as_int16
+#define AS_UINTS as_uint16
+#define TO_UINTS convert_uint16
+#else
+#define WIDTH    1
+typedef float lanes;
+typedef int ilanes;
+typedef uint ulanes;
+#define AS_LANES as_float
+#define AS_INTS  as_int
+#define AS_UINTS as_uint
+#define TO_UINTS convert_uint
+#endif
+
+// ---- projection ----
+
+// A splat's numbers. PACKED of them, two unused, are side by side where splats are taken
+// in another order than their own.
+enum { POSITION = 0, SCALE = 3, ROTATION = 6, OPACITY = 10, COLOUR = 11, NUMBERS = 14 };
+#define PACKED 16
+
+struct projected {
+    lanes record[RECORD];
+    ulanes key;           // the larger the further away; all bits set if it is not seen
+    ulanes columns, rows; // of tiles, first | end << 16; 0: it is not seen
+};
+
+// The tiles before `samples`, 0 to `across`.
+static inline ulanes tile_at(lanes samples, u32 across)
 {
-    return (u32)clamp(samples / TILE, 0.0f, (float)across);
+    return TO_UINTS(clamp(samples / TILE, 0.0f, (float)across));
 }
 
 // The tiles that a splat at `at` reaches along an axis: first | end << 16. It is blended
 // in those that `radius` touches, which is a rule; of these it leaves no trace beyond
 // `reach`.
-static inline u32 tiles_between(float at, float radius, float reach, u32 across)
+static inline ulanes tiles_between(lanes at, lanes radius, lanes reach, u32 across)
 {
-    const u32 first = max(tile_at(at - radius, across), tile_at(at - reach, across));
-    const u32 end = min(tile_at(at + radius + (TILE - 1), across),
-                        tile_at(at + reach + TILE, across));
-    return first < end ? first | end << 16 : 0;
+    const ulanes first = max(tile_at(at - radius, across), tile_at(at - reach, across));
+    const ulanes end = min(tile_at(at + radius + (float)(TILE - 1), across),
+                           tile_at(at + reach + (float)TILE, across));
+    return select((ulanes)0, first | end << 16, first < end);
 }
 
-// For each splat its record; a key, which is the larger the further away it is, and all
-// bits set if it is not seen; and a box, empty then: first | end << 16 of columns and of
-// rows of tiles.
-//
+static inline lanes dot3(lanes ax, lanes ay, lanes az, lanes bx, lanes by, lanes bz)
+{
+    return fma(ax, bx, fma(ay, by, az * bz));
+}
+
+// Along an axis of the camera, 0 to 2, which is away from it.
+static inline lanes seen_along(u32 axis, lanes x, lanes y, lanes z,
+                               global const float *camera)
+{
+    global const float *row = camera + 3 * axis;
+    return fma(row[0], x, fma(row[1], y, fma(row[2], z, (lanes)camera[9 + axis])));
+}
+
 // camera [17]: rotation rows, translation, focal length in samples, tangent of half the
 // field of view, samples per axis; and how depth shows, as front - slope * z.
-// Work-items: (count padded to 64).
-kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-project_splats(global float *records, global u32 *keys, global uint2 *boxes,
-               global const float *positions, global const float *scales,
-               global const float *rotations, global const float *opacities,
-               global const float *colours, global const float *camera, u32 count,
-               u32 shows_depth)
+TESS_INLINE void project(struct projected *out, const lanes *splat,
+                         global const float *camera, u32 shows_depth)
 {
-    const u32 i = get_global_id(0);
-    if (i >= count)
-        return;
-    global float *o = records + (size_t)i * RECORD;
-    const float3 p = vload3(i, positions), s = vload3(i, scales), c = vload3(i, colours);
-    const float4 q = vload4(i, rotations);
-    const float3 X = vload3(0, camera), Y = vload3(1, camera), Z = vload3(2, camera);
+    const lanes *p = splat + POSITION, *s = splat + SCALE, *q = splat + ROTATION;
     const float focal = camera[12], edge = 1.3f * camera[13],
                 half_size = 0.5f * camera[14];
+    const lanes tx = seen_along(0, p[0], p[1], p[2], camera);
+    const lanes ty = seen_along(1, p[0], p[1], p[2], camera);
+    const lanes tz = seen_along(2, p[0], p[1], p[2], camera);
+    const lanes u = clamp(tx / tz, -edge, edge), v = clamp(ty / tz, -edge, edge);
 
-    const float tx = fma(X.x, p.x, fma(X.y, p.y, fma(X.z, p.z, camera[9])));
-    const float ty = fma(Y.x, p.x, fma(Y.y, p.y, fma(Y.z, p.z, camera[10])));
-    const float tz = fma(Z.x, p.x, fma(Z.y, p.y, fma(Z.z, p.z, camera[11])));
-    const float u = clamp(tx / tz, -edge, edge), v = clamp(ty / tz, -edge, edge);
-
-    // Columns of the splat's rotation, times its scales.
-    const float w = q.s0, x = q.s1, y = q.s2, z = q.s3;
-    const float3 a0 = s.x * (float3)(1.0f - 2.0f * fma(y, y, z * z),
-                                     2.0f * fma(x, y, w * z), 2.0f * fma(x, z, -(w * y)));
-    const float3 a1 =
-        s.y * (float3)(2.0f * fma(x, y, -(w * z)), 1.0f - 2.0f * fma(x, x, z * z),
-                       2.0f * fma(y, z, w * x));
-    const float3 a2 = s.z * (float3)(2.0f * fma(x, z, w * y), 2.0f * fma(y, z, -(w * x)),
-                                     1.0f - 2.0f * fma(x, x, y * y));
-    // M = J R diag(s) (2 x 3), so that the covariance is M M^T. Its determinant, as the
-    // sum of the squares of M's minors, loses nothing to cancellation.
-    const float3 mx = X - u * Z, my = Y - v * Z;
-    const float k = focal / tz;
-    const float m00 = k * dot(mx, a0), m01 = k * dot(mx, a1), m02 = k * dot(mx, a2);
-    const float m10 = k * dot(my, a0), m11 = k * dot(my, a1), m12 = k * dot(my, a2);
-    const float xx = fma(m00, m00, fma(m01, m01, m02 * m02));
-    const float xy = fma(m00, m10, fma(m01, m11, m02 * m12));
-    const float yy = fma(m10, m10, fma(m11, m11, m12 * m12));
-    const float n0 = fma(m00, m11, -(m01 * m10)), n1 = fma(m00, m12, -(m02 * m10));
-    const float n2 = fma(m01, m12, -(m02 * m11));
-    const float det0 = fma(n0, n0, fma(n1, n1, n2 * n2));
-    const float det1 = fma(FILTER, xx + yy, det0) + FILTER * FILTER;
-    const float shrink =
-        det0 > LEAST && det1 > LEAST ? sqrt(det0 / (det1 + LEAST) + LEAST) : 0.0f;
+    // M = J R diag(s) (2 x 3), so that the covariance is M M^T.
+    const lanes w = q[0], x = q[1], y = q[2], z = q[3];
+    const lanes R[3][3] = {{1.0f - 2.0f * fma(y, y, z * z), 2.0f * fma(x, y, -(w * z)),
+                            2.0f * fma(x, z, w * y)},
+                           {2.0f * fma(x, y, w * z), 1.0f - 2.0f * fma(x, x, z * z),
+                            2.0f * fma(y, z, -(w * x))},
+                           {2.0f * fma(x, z, -(w * y)), 2.0f * fma(y, z, w * x),
+                            1.0f - 2.0f * fma(x, x, y * y)}};
+    const lanes k = focal / tz;
+    lanes mx[3], my[3], m0[3], m1[3];
+    for (int i = 0; i < 3; i++) {
+        mx[i] = camera[i] - u * camera[6 + i];
+        my[i] = camera[3 + i] - v * camera[6 + i];
+    }
+    for (int i = 0; i < 3; i++) {
+        const lanes scale = k * s[i];
+        m0[i] = scale * dot3(mx[0], mx[1], mx[2], R[0][i], R[1][i], R[2][i]);
+        m1[i] = scale * dot3(my[0], my[1], my[2], R[0][i], R[1][i], R[2][i]);
+    }
+    const lanes xx = dot3(m0[0], m0[1], m0[2], m0[0], m0[1], m0[2]);
+    const lanes xy = dot3(m0[0], m0[1], m0[2], m1[0], m1[1], m1[2]);
+    const lanes yy = dot3(m1[0], m1[1], m1[2], m1[0], m1[1], m1[2]);
+    // The determinant, as the sum of the squares of M's minors, loses nothing to
+    // cancellation.
+    const lanes n0 = fma(m0[0], m1[1], -(m0[1] * m1[0]));
+    const lanes n1 = fma(m0[0], m1[2], -(m0[2] * m1[0]));
+    const lanes n2 = fma(m0[1], m1[2], -(m0[2] * m1[1]));
+    const lanes det0 = dot3(n0, n1, n2, n0, n1, n2);
+    const lanes det1 = fma(FILTER, xx + yy, det0) + FILTER * FILTER;
+    const lanes shrink =
+        select((lanes)0.0f, sqrt(fmax(det0, 0.0f) / (det1 + LEAST) + LEAST),
+               (det0 > LEAST) & (det1 > LEAST));
 
     // The larger eigenvalue; mid^2 - det is the square of half the difference plus xy^2.
-    const float half_difference = 0.5f * (xx - yy);
-    const float mid = 0.5f * (xx + yy) + FILTER;
-    const float square = fma(half_difference, half_difference, xy * xy);
-    const float radius = ceil(3.0f * sqrt(mid + sqrt(fmax(0.1f, square))));
-    const float px = fma(k, tx, half_size - 0.5f), py = fma(k, ty, half_size - 0.5f);
+    const lanes half_difference = 0.5f * (xx - yy);
+    const lanes mid = 0.5f * (xx + yy) + FILTER;
+    const lanes square = fma(half_difference, half_difference, xy * xy);
+    const lanes radius = ceil(3.0f * sqrt(mid + sqrt(fmax(square, 0.1f))));
+    const lanes px = fma(k, tx, (lanes)(half_size - 0.5f));
+    const lanes py = fma(k, ty, (lanes)(half_size - 0.5f));
 
-    const float opacity = opacities[i] * shrink;
     // Alpha is 1/255 where the exponent, base e, is -level. The exponent is rounded when
     // it is computed, so the level gets 1% and distances a sample more.
-    const float middle = log2(opacity);
-    const float level = fma((middle - EXPONENT_MIN) / LOG2_E, 1.01f, 0.01f);
-    const bool visible = tz > NEAR && fabs(px) < FAR_AWAY && fabs(py) < FAR_AWAY &&
-                         radius > 0.0f && radius < FAR_AWAY && level > 0.0f;
-    const float sx = xx + FILTER, sy = yy + FILTER; // variances; det1 is theirs
-    const float reach_x = sqrt(2.0f * level * sx), reach_y = sqrt(2.0f * level * sy);
+    const lanes middle = log2(splat[OPACITY] * shrink);
+    const lanes level = fma((middle - EXPONENT_MIN) / LOG2_E, (lanes)1.01f, (lanes)0.01f);
+    const ilanes visible = (tz > NEAR) & (fabs(px) < FAR_AWAY) & (fabs(py) < FAR_AWAY) &
+                           (radius > 0.0f) & (radius < FAR_AWAY) & (level > 0.0f);
+    const lanes sx = xx + FILTER, sy = yy + FILTER; // variances; det1 is theirs
+    const lanes reach_x = sqrt(2.0f * level * sx), reach_y = sqrt(2.0f * level * sy);
     const u32 across = ((u32)camera[14] + TILE - 1) / TILE;
-    const u32 columns = tiles_between(px, radius, fma(reach_x, 1.01f, 1.0f), across);
-    const u32 rows = tiles_between(py, radius, fma(reach_y, 1.01f, 1.0f), across);
-    const float inverse = LOG2_E / det1;
+    const ulanes columns =
+        tiles_between(px, radius, fma(reach_x, (lanes)1.01f, (lanes)1.0f), across);
+    const ulanes rows =
+        tiles_between(py, radius, fma(reach_y, (lanes)1.01f, (lanes)1.0f), across);
+    const lanes inverse = LOG2_E / det1;
+    lanes *o = out->record;
     o[0] = px;
     o[1] = py;
     o[2] = -0.5f * sy * inverse;
@@ -128,31 +175,75 @@ project_splats(global float *records, global u32 *keys, global uint2 *boxes,
     o[4] = -0.5f * sx * inverse;
     o[5] = middle;
     // Degree 0 spherical harmonics. The upper end only keeps infinity out.
-    const float3 rgb = shows_depth
-                           ? (float3)(clamp(fma(-camera[16], tz, camera[15]), 0.0f, 1.0f))
-                           : fmin(fmax(fma(c, 0.28209479177387814f, 0.5f), 0.0f), 1e6f);
-    o[6] = rgb.x;
-    o[7] = rgb.y;
-    o[8] = rgb.z;
+    const lanes depth = clamp(fma(-camera[16], tz, (lanes)camera[15]), 0.0f, 1.0f);
+    for (int i = 0; i < 3; i++) {
+        const lanes shown =
+            fma(splat[COLOUR + i], (lanes)0.28209479177387814f, (lanes)0.5f);
+        o[6 + i] = shows_depth ? depth : fmin(fmax(shown, 0.0f), 1e6f);
+    }
     o[9] = xy / sy * reach_y;
     o[10] = 2.0f * level * det1 / sx;
     o[11] = det1 / (sx * sx);
-    const bool seen = visible && columns && rows;
-    keys[i] = seen ? as_uint(tz) : ~0u; // bits of positive floats have their order
-    boxes[i] = seen ? (uint2)(columns, rows) : 0;
+    const ilanes seen = visible & (columns != 0) & (rows != 0);
+    // Bits of positive floats have their order.
+    out->key = select((ulanes)~0u, AS_UINTS(tz), seen);
+    out->columns = select((ulanes)0, columns, seen);
+    out->rows = select((ulanes)0, rows, seen);
 }
 
-#if TESS_CPU
-typedef float16 lanes;
-typedef int16 ilanes;
-#define AS_LANES as_float16
-#define AS_INTS  as_int16
-#else
-typedef float lanes;
-typedef int ilanes;
-#define AS_LANES as_float
-#define AS_INTS  as_int
-#endif
+// `count` numbers of each of the splats whose rows of `stride` numbers are those of `at`.
+TESS_INLINE void gather(lanes *out, global const float *from, u32 count, u32 stride,
+                        const u32 *at)
+{
+    for (u32 k = 0; k < count; k++)
+        for (u32 l = 0; l < WIDTH; l++)
+            ((float *)(out + k))[l] = from[(size_t)at[l] * stride + k];
+}
+
+// The first `left` of them, at most WIDTH, as rows.
+TESS_INLINE void put_records(global float *to, const struct projected *from, u32 left)
+{
+    for (u32 l = 0; l < min((u32)WIDTH, left); l++)
+        for (u32 k = 0; k < RECORD; k++)
+            to[l * RECORD + k] = ((const float *)(from->record + k))[l];
+}
+
+TESS_INLINE u32 lane_of(const ulanes *from, u32 l)
+{
+    return ((const u32 *)from)[l];
+}
+
+// For each splat its record, its key and its box, columns and rows.
+// Work-items: (count / WIDTH, padded to 64).
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+project_splats(global float *records, global u32 *keys, global uint2 *boxes,
+               global const float *positions, global const float *scales,
+               global const float *rotations, global const float *opacities,
+               global const float *colours, global const float *camera, u32 count,
+               u32 shows_depth)
+{
+    const u32 first = get_global_id(0) * WIDTH;
+    if (first >= count)
+        return;
+    lanes splat[NUMBERS];
+    struct projected made;
+    u32 at[WIDTH];
+    for (u32 l = 0; l < WIDTH; l++)
+        at[l] = min(first + l, count - 1);
+    gather(splat + POSITION, positions, 3, 3, at);
+    gather(splat + SCALE, scales, 3, 3, at);
+    gather(splat + ROTATION, rotations, 4, 4, at);
+    gather(splat + OPACITY, opacities, 1, 1, at);
+    gather(splat + COLOUR, colours, 3, 3, at);
+    project(&made, splat, camera, shows_depth);
+    put_records(records + (size_t)first * RECORD, &made, count - first);
+    for (u32 l = 0; l < WIDTH && first + l < count; l++) {
+        keys[first + l] = lane_of(&made.key, l);
+        boxes[first + l] = (uint2)(lane_of(&made.columns, l), lane_of(&made.rows, l));
+    }
+}
+
+// ---- blending ----
 
 // 2^x for x in [-126, 0.5], relative error below 3e-7; nothing sensible elsewhere. The
 // sum with 1.5 * 2^23 ends in the whole number next to x, and the polynomial is the best
@@ -169,21 +260,22 @@ static inline lanes exp2_of(lanes x)
     return AS_LANES(AS_INTS(p) + (AS_INTS(sum) << 23));
 }
 
-// Blend into samples: their new T, and a weight for the colour.
-TESS_INLINE void blend(lanes *weight, lanes *T, lanes falloff, float middle)
+// Blend into samples whose alpha is 2 to `exponent`, of a splat with `middle`: their new
+// T, and a weight for the colour.
+TESS_INLINE void blend(lanes *weight, lanes *T, lanes exponent, float middle)
 {
-    const lanes exponent = falloff + middle;
-    const ilanes touched = (falloff <= 0.0f) & (exponent >= EXPONENT_MIN);
-    const lanes alpha = min((lanes)ALPHA_MAX, exp2_of(exponent));
-    const lanes through = *T * (1.0f - alpha);
+    const ilanes touched = (exponent <= middle) & (exponent >= EXPONENT_MIN);
+    const lanes taken = *T * min((lanes)ALPHA_MAX, exp2_of(exponent));
+    const lanes through = *T - taken;
     const ilanes blended = touched & (through >= T_MIN);
-    *weight = select((lanes)0.0f, alpha * *T, blended);
+    *weight = select((lanes)0.0f, taken, blended);
     *T = select(select(*T, -fabs(*T), touched), through, blended);
 }
 
 // Blend the lists of tiles into their states. Work-items: as in src/render/tiles.h.
 #if TESS_CPU
-// What a row of tiles shares of a splat, by rows of samples: B dy and C dy dy.
+// What a row of tiles shares of a splat, by rows of samples: B dy, and the exponent where
+// dx is 0.
 struct by_rows {
     float16 across, down;
 };
@@ -197,7 +289,7 @@ static inline float16 steps_from(float first)
 static inline struct by_rows rows_of(global const float *r, float top)
 {
     const float16 dy = r[1] - steps_from(top);
-    return (struct by_rows){r[3] * dy, r[4] * dy * dy};
+    return (struct by_rows){r[3] * dy, fma(r[4] * dy, dy, (float16)r[5])};
 }
 
 // The rows of tiles that a splat reaches in one of their columns, with a quarter of a
@@ -261,10 +353,10 @@ TESS_INLINE void blend_rows(global float *samples, global const float *r, u32 ro
     for (; rows; rows &= rows - 1) {
         const u32 y = lowest_bit(rows);
         global float *s = samples + 4 * y * TILE;
-        const float16 falloff =
+        const float16 exponent =
             fma((float16)across[y], dx, fma(square, dx, (float16)down[y]));
         float16 weight, T = tess_load16(s + 3 * TILE);
-        blend(&weight, &T, falloff, middle);
+        blend(&weight, &T, exponent, middle);
         add_colour(s, red, weight);
         add_colour(s + TILE, green, weight);
         add_colour(s + 2 * TILE, blue, weight);
@@ -295,12 +387,6 @@ kernel void blend_splats(global float *state, global const float *records,
     }
 }
 #else
-// The exponent of a sample less the one in the middle.
-static inline float falloff_at(float dx, float dy, float A, float B, float C)
-{
-    return fma(B * dy, dx, fma(A * dx, dx, C * dy * dy));
-}
-
 kernel __attribute__((reqd_work_group_size(TILE, TILE, 1))) void
 blend_splats(global float *state, global const float *records, global const u32 *offsets,
              global const u32 *list, u32 cols, u32 tile_row0, u32 first)
@@ -341,9 +427,11 @@ blend_splats(global float *state, global const float *records, global const u32 
         const u32 count = min((u32)BATCH, end - start);
         for (u32 i = 0; i < count && T > 0.0f; i++) {
             const float4 g = geometry[i], l = look[i];
-            const float falloff = falloff_at(g.x - px, g.y - py, g.z, g.w, l.x);
+            const float dx = g.x - px, dy = g.y - py;
+            const float exponent =
+                fma(g.w * dy, dx, fma(g.z * dx, dx, fma(l.x * dy, dy, l.y)));
             float weight;
-            blend(&weight, &T, falloff, l.y);
+            blend(&weight, &T, exponent, l.y);
             red = fma(l.z, weight, red);
             green = fma(l.w, weight, green);
             blues = fma(blue[i], weight, blues);
@@ -424,19 +512,94 @@ resolve_splats(global uchar4 *pixels, global const float *state, u32 cols, u32 w
 // Rows of tiles by themselves: each looks for its splats among all of them, which are in
 // order and need no lists then, and its samples stay in a core's cache.
 
-// A strip's tiles and what is known of them. Bits: those that have a sample that is not
-// finished, and those that a splat has reached.
+// For that, splats are sorted by depth before they are projected, whether they are seen
+// or not, and projected in that order: so what is read of them often lies in order, too.
+
+// Splats as rows. Work-items: (count padded to 64).
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+pack_splats(global float *packed, global const float *positions,
+            global const float *scales, global const float *rotations,
+            global const float *opacities, global const float *colours, u32 count)
+{
+    const size_t i = get_global_id(0);
+    if (i >= count)
+        return;
+    global float *row = packed + i * PACKED;
+    for (u32 k = 0; k < 3; k++) {
+        row[POSITION + k] = positions[3 * i + k];
+        row[SCALE + k] = scales[3 * i + k];
+        row[COLOUR + k] = colours[3 * i + k];
+    }
+    for (u32 k = 0; k < 4; k++)
+        row[ROTATION + k] = rotations[4 * i + k];
+    row[OPACITY] = opacities[i];
+}
+
+// The keys that project() would make of those that are seen.
+// Work-items: (count / WIDTH, padded to 64).
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+find_depths(global u32 *keys, global const float *packed, global const float *camera,
+            u32 count)
+{
+    const u32 first = get_global_id(0) * WIDTH;
+    if (first >= count)
+        return;
+    lanes position[3];
+    u32 at[WIDTH];
+    for (u32 l = 0; l < WIDTH; l++)
+        at[l] = min(first + l, count - 1);
+    gather(position, packed + POSITION, 3, PACKED, at);
+    const ulanes key =
+        AS_UINTS(seen_along(2, position[0], position[1], position[2], camera));
+    for (u32 l = 0; l < WIDTH && first + l < count; l++)
+        keys[first + l] = lane_of(&key, l);
+}
+
+// Records, columns and rows of tiles of splats in order. Beyond `count` rows are empty.
+// Work-items: (rows / WIDTH, padded to 64).
+kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+project_in_order(global float *records, global u32 *columns, global u32 *rows,
+                 global const float *packed, global const u32 *places,
+                 global const float *camera, u32 count, u32 shows_depth)
+{
+    const u32 first = get_global_id(0) * WIDTH;
+    if (first >= (count + IN_ROW - 1) / IN_ROW * IN_ROW)
+        return;
+    lanes splat[NUMBERS];
+    struct projected made;
+    u32 at[WIDTH];
+    for (u32 l = 0; l < WIDTH; l++) {
+        at[l] = places[min(first + l, count - 1)];
+        tess_fetch(
+            packed + (size_t)places[min(first + l + FAR_AHEAD, count - 1)] * PACKED, 1);
+    }
+    gather(splat, packed, NUMBERS, PACKED, at);
+    project(&made, splat, camera, shows_depth);
+    if (first < count)
+        put_records(records + (size_t)first * RECORD, &made, count - first);
+    for (u32 l = 0; l < WIDTH; l++) {
+        const bool is_one = first + l < count;
+        columns[first + l] = is_one ? lane_of(&made.columns, l) : 0;
+        rows[first + l] = is_one ? lane_of(&made.rows, l) : 0;
+    }
+}
+
+// A row of tiles, in blocks of BLOCK tiles whose samples fit into a core's first cache.
+// Each block has a queue of splats that reach it, and is worked on when that is full.
 struct strip {
-    ulong open, begun;
-    u32 open_rows[STRIP];
-    u32 met[STRIP]; // splats since rows were looked at
+    ulong open, begun; // bits of tiles: with a sample that is not finished, and reached
+                       // by a splat
+    u32 queued[BLOCKS];
+    uint2 queue[BLOCKS][QUEUE]; // splats, and bits of tiles that they reach
+    ushort8 open_rows[BLOCKS];  // bits, of tiles
+    ushort met[BLOCKS * BLOCK]; // splats since rows were looked at
 };
 
-// Of 64 splats, those with a box in this row of tiles.
+// Of IN_ROW splats, those with a box in this row of tiles.
 static inline ulong in_row(global const u32 *rows, u32 row)
 {
     ulong found = 0;
-    for (u32 i = 0; i < 4; i++) {
+    for (u32 i = 0; i < IN_ROW / 16; i++) {
         const uint16 r = ((global const uint16 *)rows)[i];
         const int16 in = (r & 0xffffu) <= row & r >> 16 > row;
         // Of bytes that are 0 or 255, one bit each.
@@ -447,82 +610,88 @@ static inline ulong in_row(global const u32 *rows, u32 row)
     return found;
 }
 
-// Blend a splat into tile `t` of a strip.
+// The bits of columns first | end << 16 in the tiles of a strip from column `col` on.
+static inline ulong bits_of(u32 columns, u32 col)
+{
+    const u32 first = max(columns & 0xffff, col) - col;
+    const u32 end = min(max(columns >> 16, col) - col, (u32)STRIP);
+    return first < end ? (~0ul << first) & (~0ul >> (STRIP - end)) : 0;
+}
+
+// Bits of those of 8 that are not 0.
+static inline u32 which_of(ushort8 x)
+{
+    const ulong bytes = as_ulong(convert_char8(x != (ushort8)0));
+    return (u32)((bytes & 0x8040201008040201UL) * 0x0101010101010101UL >> 56);
+}
+
+// Blend a splat into rows of tile `t` of block `b`.
 TESS_INLINE void blend_in_tile(struct strip *strip, global float *samples,
-                               global const float *r, u32 t, u32 rows,
+                               global const float *r, u32 b, u32 t, u32 rows,
                                const struct by_rows *by_rows, float left)
 {
-    if (!(strip->begun >> t & 1)) {
-        strip->begun |= 1ul << t;
+    const u32 at = b * BLOCK + t;
+    if (!(strip->begun >> at & 1)) {
+        strip->begun |= 1ul << at;
         clear_samples(samples);
     }
     blend_rows(samples, r, rows, by_rows, left);
-    if (++strip->met[t] % LOOK_EVERY)
+    if (++strip->met[at] % LOOK_EVERY)
         return;
-    strip->open_rows[t] = open_rows(samples, strip->open_rows[t]);
-    if (!strip->open_rows[t])
-        strip->open &= ~(1ul << t);
+    ushort *open = (ushort *)&strip->open_rows[b] + t;
+    *open = open_rows(samples, *open);
+    if (!*open)
+        strip->open &= ~(1ul << at);
 }
 
-// Blend a splat into the tiles of a strip from `first` to `end`, as seen from the strip.
-TESS_INLINE void blend_in_strip(struct strip *strip, global float *samples,
-                                global const float *r, u32 first, u32 end, float left,
-                                float top)
+// Blend what waits in the queue of block `b`, whose first tile is in column `col`: first
+// all rows that are reached are found, as blending has branches that are hard to foresee.
+static inline void work_off(struct strip *strip, global float *samples,
+                            global const float *records, u32 b, u32 col, float top)
 {
-    const struct by_rows by_rows = rows_of(r, top);
-    for (u32 at = first; at < end; at += 8) {
-        const uint8 reached = reached_rows(r, left + (float)(at * TILE), top);
-        const u32 *rows = (const u32 *)&reached;
-        for (u32 t = at; t < min(at + 8, end); t++) {
-            const u32 here = rows[t - at] & strip->open_rows[t];
-            if (here)
-                blend_in_tile(strip, samples + t * STATE, r, t, here, &by_rows,
-                              left + (float)(t * TILE));
+    const uint2 *queue = strip->queue[b];
+    const u32 count = strip->queued[b];
+    const float left = (float)(col * TILE);
+    ushort8 reached[QUEUE];
+    strip->queued[b] = 0;
+    for (u32 i = 0; i < count; i++) {
+        const ushort8 tiles = (ushort8)queue[i].y;
+        const ushort8 in =
+            as_ushort8((tiles & (ushort8)(1, 2, 4, 8, 16, 32, 64, 128)) != (ushort8)0);
+        global const float *r = records + (size_t)queue[i].x * RECORD;
+        reached[i] = convert_ushort8(reached_rows(r, left, top)) & in;
+    }
+    for (u32 i = 0; i < count; i++) {
+        u32 tiles = which_of(reached[i] & strip->open_rows[b]);
+        if (!tiles)
+            continue;
+        global const float *r = records + (size_t)queue[i].x * RECORD;
+        const struct by_rows by_rows = rows_of(r, top);
+        for (; tiles; tiles &= tiles - 1) {
+            const u32 t = lowest_bit(tiles);
+            const u32 rows = ((const ushort *)&reached[i])[t] &
+                             ((const ushort *)&strip->open_rows[b])[t];
+            blend_in_tile(strip, samples + (b * BLOCK + t) * STATE, r, b, t, rows,
+                          &by_rows, left + (float)(t * TILE));
         }
     }
 }
 
-// What blend_strips() takes: of splats in order, front to back, their boxes' rows and,
-// beside their numbers, their columns. Work-items: (count padded to 64).
-kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
-order_splats(global u32 *rows, global uint2 *things, global const uint2 *boxes,
-             global const u32 *places, u32 count)
+// Put a splat into the queues of the blocks that it reaches.
+static inline void put(struct strip *strip, global float *samples,
+                       global const float *records, u32 splat, u32 columns, u32 col0,
+                       float top)
 {
-    const u32 i = get_global_id(0);
-    rows[i] = 0;
-    if (i >= count)
+    const ulong tiles = bits_of(columns, col0);
+    if (!(tiles & strip->open))
         return;
-    const u32 place = places[i];
-    rows[i] = boxes[place].y;
-    things[i] = (uint2)(boxes[place].x, place);
-}
-
-// Splats whose records are on their way: of those of 64 that were found last, and AHEAD
-// ones before.
-#define RING (2 * STRIP)
-
-struct reached {
-    u32 first, end; // tiles of the strip
-    u32 place;
-};
-
-// Put those of 64 splats from `i` on that reach tiles of the strip which are not finished
-// behind what waits in the ring. Returns what was ever queued.
-static inline u32 collect(struct reached *ring, u32 queued, const struct strip *strip,
-                          global const float *records, global const u32 *rows,
-                          global const uint2 *things, u32 i, u32 row, u32 col0)
-{
-    for (ulong found = in_row(rows + i, row); found; found &= found - 1) {
-        const uint2 thing = things[i + popcount(~found & (found - 1))];
-        const u32 first = max(thing.x & 0xffff, col0) - col0;
-        const u32 end = min(max(thing.x >> 16, col0) - col0, (u32)STRIP);
-        ring[queued % RING] = (struct reached){first, end, thing.y};
-        if (first < end && strip->open & ~0ul << first & ~0ul >> (STRIP - end)) {
-            tess_fetch(records + (size_t)thing.y * RECORD, RECORD);
-            queued++;
-        }
+    tess_fetch(records + (size_t)splat * RECORD, RECORD);
+    u32 b = popcount(~tiles & (tiles - 1)) / BLOCK;
+    for (ulong rest = tiles >> b * BLOCK; rest; rest >>= BLOCK, b++) {
+        strip->queue[b][strip->queued[b]++] = (uint2)(splat, rest & ((1 << BLOCK) - 1));
+        if (strip->queued[b] == QUEUE)
+            work_off(strip, samples, records, b, col0 + b * BLOCK, top);
     }
-    return queued;
 }
 
 // The pixels of a strip from column `x` on.
@@ -540,40 +709,37 @@ static inline void put_strip(global u32 *pixels, global const float *samples,
         }
 }
 
-// Blend splats, each with its row range in `rows` [count, padded to 64 by empty ones] and
-// its columns and the place of its record in `things`, in their order, into the samples
-// of rows of tiles. `resolves`: of one sample a pixel, which become pixels.
+// Blend splats in their order, with records, columns and rows as project_in_order() makes
+// them, into the samples of rows of tiles. `resolves`: of one sample a pixel, which
+// become pixels.
 // Work-items: (strips in a row of tiles, rows of tiles), of which the even ones come
 // first: so whoever takes half of them gets half of what is in the middle.
 kernel void blend_strips(global float *state, global u32 *pixels,
                          global const float *records, global const u32 *rows,
-                         global const uint2 *things, u32 count, u32 cols, u32 tile_row0,
+                         global const u32 *columns, u32 count, u32 cols, u32 tile_row0,
                          u32 tile_rows, u32 width, u32 pixel_rows, u32 resolves)
 {
     const u32 at = get_global_id(1), even = (tile_rows + 1) / 2;
     const u32 row = at < even ? 2 * at : 2 * (at - even) + 1;
     const u32 col0 = get_global_id(0) * STRIP, tiles = min((u32)STRIP, cols - col0);
-    const float left = (float)(col0 * TILE), top = (float)((tile_row0 + row) * TILE);
+    const float top = (float)((tile_row0 + row) * TILE);
     global float *samples = state + ((size_t)row * cols + col0) * STATE;
-    struct reached ring[RING];
-    u32 queued = 0, done = 0;
     struct strip strip;
-    strip.open = ~0ul >> (STRIP - tiles);
+    strip.open = bits_of(cols << 16, col0);
     strip.begun = 0;
-    for (u32 t = 0; t < tiles; t++) {
-        strip.open_rows[t] = ALL_ROWS;
+    for (u32 b = 0; b < BLOCKS; b++) {
+        strip.queued[b] = 0;
+        strip.open_rows[b] = ALL_ROWS;
+    }
+    for (u32 t = 0; t < STRIP; t++)
         strip.met[t] = 0;
-    }
-    for (u32 i = 0; i < count + STRIP && strip.open; i += STRIP) {
-        if (i < count)
-            queued = collect(ring, queued, &strip, records, rows, things, i,
-                             tile_row0 + row, col0);
-        for (; done + (i < count ? AHEAD : 0) < queued; done++) {
-            const struct reached next = ring[done % RING];
-            blend_in_strip(&strip, samples, records + (size_t)next.place * RECORD,
-                           next.first, next.end, left, top);
+    for (u32 i = 0; i < count; i += IN_ROW)
+        for (ulong found = in_row(rows + i, tile_row0 + row); found; found &= found - 1) {
+            const u32 splat = i + popcount(~found & (found - 1));
+            put(&strip, samples, records, splat, columns[splat], col0, top);
         }
-    }
+    for (u32 b = 0; b < BLOCKS; b++)
+        work_off(&strip, samples, records, b, col0 + b * BLOCK, top);
     for (u32 t = 0; t < tiles && !resolves; t++)
         if (!(strip.begun >> t & 1))
             clear_samples(samples + t * STATE);

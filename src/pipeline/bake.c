@@ -30,7 +30,10 @@
 #define STEPS_MAX     100000
 #define VIEW_SIZE_MIN 16
 #define VIEW_SIZE_MAX 8192
-#define BATCH         8 // views that are on the host at a time
+// Views that are on the host at a time: stages take their memory anew for each batch,
+// which with 8 views of 1024 x 1024 was a tenth of their time.
+#define BATCH        25
+#define BATCH_PIXELS ((size_t)BATCH << 20)
 
 struct job {
     struct tess_context *ctx;
@@ -45,6 +48,14 @@ struct job {
     struct tess_stage_report drawing, baking;
     struct tess_fit_view *fit_views; // [views], of TESS_BAKE_OPTIMISED; else NULL
 };
+
+static size_t batch_of(const struct tess_bake_params *p)
+{
+    size_t pixels = (size_t)p->view_size * p->view_size, fit = BATCH_PIXELS / pixels;
+    fit = fit < BATCH ? fit : BATCH;
+    fit = fit < p->views ? fit : p->views;
+    return fit ? fit : 1;
+}
 
 static bool is_power_of_two(uint32_t x)
 {
@@ -183,8 +194,8 @@ static enum tess_status add_batch(struct job *job)
                                       (size_t)job->params.size * job->params.size,
                                       job->texels.positions, job->texels.normals};
     struct tess_stage_report report;
-    size_t count = job->params.views - job->drawn;
-    count = count < BATCH ? count : BATCH;
+    size_t count = job->params.views - job->drawn, batch = batch_of(&job->params);
+    count = count < batch ? count : batch;
     for (size_t i = 0; i < count; i++)
         job->views[i].camera = tess_sphere_camera(job->drawn + i, job->params.views);
     TESS_TRY(draw_splats(job, count));
@@ -205,7 +216,7 @@ static enum tess_status add_all(struct job *job)
     size_t pixels = (size_t)job->params.view_size * job->params.view_size;
     TESS_TRY(tess_alloc(&job->sums, env, job->texels.count, 4 * sizeof *job->sums,
                         "a texture"));
-    for (size_t i = 0; i < BATCH; i++) {
+    for (size_t i = 0; i < batch_of(&job->params); i++) {
         TESS_TRY(
             tess_alloc(&job->views[i].inverse_z, env, pixels, sizeof(float), "a view"));
         TESS_TRY(tess_picture_create(&job->views[i].picture, env, job->params.view_size,
@@ -382,7 +393,7 @@ static enum tess_status plan_views(struct tess_finish_plan *plan,
     struct tess_stage_report part, sum = {0};
     struct tess_word_views views = {.name = VIEWS_NAME,
                                     .words = TESS_WORDS_DEPTHS,
-                                    .count = p->views < BATCH ? p->views : BATCH,
+                                    .count = batch_of(p),
                                     .size = p->view_size};
     struct job job = {.params = *p};
     struct tess_splat_views pictures = splat_views(&job, views.count);
@@ -411,8 +422,7 @@ enum tess_status tess_asset_bake_plan(struct tess_finish_plan *plan,
     TESS_TRY(plan_views(plan, &p));
     TESS_TRY(tess_finish_note(
         plan, tess_bake_plan(&plan->reports[plan->count], ctx->device, &ctx->budget,
-                             (size_t)p.size * p.size, p.views < BATCH ? p.views : BATCH,
-                             p.view_size)));
+                             (size_t)p.size * p.size, batch_of(&p), p.view_size)));
     if (p.mode != TESS_BAKE_OPTIMISED)
         return TESS_OK;
     return tess_finish_note(

@@ -23,7 +23,7 @@ struct tess_bake_view {
 // sees the point: not from behind, not with something before it. cl/bake.cl has the
 // rules. The sums do not depend on how views are parted into calls. At most
 // TESS_BAKE_VIEWS_MAX views. Stage "texture baking"; statuses as tess_stage_run().
-#define TESS_BAKE_VIEWS_MAX 16
+#define TESS_BAKE_VIEWS_MAX 32
 enum tess_status tess_bake_add(float *sums, struct tess_stage_report *report,
                                struct tess_device *dev, const struct tess_budget *budget,
                                const struct tess_bake_points *points,

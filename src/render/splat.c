@@ -22,7 +22,9 @@
 #include "render/camera.h"
 #include "render/tiles.h"
 
-#define LANES         64  // of project_splats
+#define LANES         64  // of a group
+#define WIDTH         16  // splats that a work-item projects on CPUs
+#define PACKED        16  // numbers of a splat's row, as in cl/splat.cl
 #define ROW_ALIGN     128 // splats: rows of every array start where buffers may
 #define RECORD        12
 #define CAMERA_FLOATS 17 // rotation, translation, focal length, tangent, samples; depth
@@ -48,8 +50,10 @@ struct job {
     uint32_t size, supersampling;
     // On the device, for all views.
     struct tess_mat camera, records, arrays[ARRAYS];
-    struct tess_mat keys, boxes, rows, things;
-    bool keeps_records, keeps_arrays, keeps_order;
+    bool keeps_records, keeps_arrays;
+    // For strips.
+    bool in_strips;
+    struct tess_mat packed, columns, rows;
     struct arranged host;
 };
 
@@ -77,32 +81,67 @@ static size_t padded(size_t count)
     return (count + LANES - 1) / LANES * LANES;
 }
 
-static enum tess_status take_order(struct tess_stage *stage, struct job *job)
+// Work-items of kernels that project.
+static size_t projectors(struct tess_stage *stage, size_t count)
 {
-    static const char *const tag = "the order of splats";
+    bool wide = tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
+    return padded(wide ? (count + WIDTH - 1) / WIDTH : count);
+}
+
+static enum tess_status pack_tile(struct tess_stage *stage, void *user,
+                                  struct tess_tile tile)
+{
+    struct job *job = user;
+    struct tess_mat to = tess_mat_rows(job->packed, tile.row0, tile.rows), from[ARRAYS];
+    for (size_t i = 0; i < ARRAYS; i++)
+        TESS_TRY(upload(&from[i], stage, job, i, tile));
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "splat",
+                              .kernel = "pack_splats",
+                              .global = {padded(tile.rows)},
+                              .local = {LANES, 1, 1},
+                              .args = {TESS_SLICE(to.data), TESS_SLICE(from[0].data),
+                                       TESS_SLICE(from[1].data), TESS_SLICE(from[2].data),
+                                       TESS_SLICE(from[3].data), TESS_SLICE(from[4].data),
+                                       TESS_U32ARG(tile.rows)}});
+}
+
+static enum tess_status take_for_strips(struct tess_stage *stage, struct job *job)
+{
+    static const char *const tag = "splats in order";
     size_t count = job->splats->count;
-    TESS_TRY(tess_mat_take(&job->keys, stage, count, 1, TESS_U32, tag));
-    TESS_TRY(tess_mat_take(&job->boxes, stage, count, 2, TESS_U32, tag));
+    TESS_TRY(tess_mat_take(&job->packed, stage, count, PACKED, TESS_F32, "splats"));
+    TESS_TRY(tess_mat_take(&job->records, stage, count, RECORD, TESS_F32, tag));
+    TESS_TRY(tess_mat_take(&job->columns, stage, padded(count), 1, TESS_U32, tag));
     TESS_TRY(tess_mat_take(&job->rows, stage, padded(count), 1, TESS_U32, tag));
-    return tess_mat_take(&job->things, stage, count, 2, TESS_U32, tag);
+    return tess_span_run(stage, &(struct tess_span){.name = "packing splats",
+                                                    .rows = count,
+                                                    .row_align = ROW_ALIGN,
+                                                    .comfortable = TESS_SPLATS_AT_A_TIME,
+                                                    .run = pack_tile,
+                                                    .user = job});
 }
 
 // What all views share.
 static enum tess_status take_for_all(struct tess_stage *stage, struct job *job)
 {
     struct tess_tile all = {0, job->splats->count};
-    TESS_TRY(tess_mat_take(&job->camera, stage, 1, CAMERA_FLOATS, TESS_F32, "a camera"));
+    bool wide = tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
     // With fewer it could need less than the most frugal plan, which the floor is of.
-    job->keeps_records = all.rows > TESS_SPLATS_AT_A_TIME && tess_stage_resident(stage);
+    bool stays = all.rows > TESS_SPLATS_AT_A_TIME && tess_stage_resident(stage);
+    TESS_TRY(tess_mat_take(&job->camera, stage, 1, CAMERA_FLOATS, TESS_F32, "a camera"));
+    job->in_strips = stays && wide;
+    job->keeps_records = stays && !wide;
     job->keeps_arrays = job->keeps_records && job->views->count > 1;
+    if (job->in_strips)
+        return take_for_strips(stage, job);
     if (job->keeps_records)
         TESS_TRY(tess_mat_take(&job->records, stage, all.rows, RECORD, TESS_F32,
                                "projected splats"));
     for (size_t i = 0; i < ARRAYS && job->keeps_arrays; i++)
         TESS_TRY(upload(&job->arrays[i], stage, job, i, all));
-    job->keeps_order = job->keeps_records &&
-                       tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
-    return job->keeps_order ? take_order(stage, job) : TESS_OK;
+    return TESS_OK;
 }
 
 static enum tess_status project(struct tess_stage *stage, const struct job *job,
@@ -114,7 +153,7 @@ static enum tess_status project(struct tess_stage *stage, const struct job *job,
         &(struct tess_launch){
             .file = "splat",
             .kernel = "project_splats",
-            .global = {padded(keys.rows)},
+            .global = {projectors(stage, keys.rows)},
             .local = {LANES, 1, 1},
             .flop = 200.0 * (double)padded(keys.rows),
             .args = {TESS_SLICE(records.data), TESS_SLICE(keys.data),
@@ -143,10 +182,6 @@ static enum tess_status project_tile(struct tess_stage *stage, void *user,
     else
         TESS_TRY(tess_mat_take(&records, stage, tile.rows, RECORD, TESS_F32,
                                "projected splats"));
-    if (job->keeps_order)
-        return project(stage, job, records,
-                       tess_mat_rows(job->keys, tile.row0, tile.rows),
-                       tess_mat_rows(job->boxes, tile.row0, tile.rows), arrays);
     TESS_TRY(tess_mat_take(&keys, stage, tile.rows, 1, TESS_U32, "depths of splats"));
     TESS_TRY(tess_mat_take(&boxes, stage, tile.rows, 2, TESS_U32, "boxes of splats"));
     TESS_TRY(project(stage, job, records, keys, boxes, arrays));
@@ -158,6 +193,40 @@ static enum tess_status project_tile(struct tess_stage *stage, void *user,
     TESS_TRY(tess_slice_read(dev, keys.data, dry ? NULL : host->keys + tile.row0));
     TESS_TRY(tess_slice_read(dev, places.data, dry ? NULL : host->order + tile.row0));
     return tess_slice_read(dev, boxes.data, dry ? NULL : host->boxes[tile.row0]);
+}
+
+// All of them: sorted, and projected in order.
+static enum tess_status project_all(struct tess_stage *stage, void *user,
+                                    struct tess_tile tile)
+{
+    const struct job *job = user;
+    struct tess_device *dev = tess_stage_device(stage);
+    struct tess_mat keys, places;
+    size_t count = job->splats->count;
+    (void)tile;
+    TESS_TRY(tess_mat_take(&keys, stage, count, 1, TESS_U32, "depths of splats"));
+    TESS_TRY(tess_launch(dev, &(struct tess_launch){.file = "splat",
+                                                    .kernel = "find_depths",
+                                                    .global = {projectors(stage, count)},
+                                                    .local = {LANES, 1, 1},
+                                                    .flop = 6.0 * (double)count,
+                                                    .args = {TESS_SLICE(keys.data),
+                                                             TESS_SLICE(job->packed.data),
+                                                             TESS_SLICE(job->camera.data),
+                                                             TESS_U32ARG(count)}}));
+    TESS_TRY(tess_sort(&places, stage, keys));
+    return tess_launch(
+        dev, &(struct tess_launch){
+                 .file = "splat",
+                 .kernel = "project_in_order",
+                 .global = {projectors(stage, job->rows.rows)},
+                 .local = {LANES, 1, 1},
+                 .flop = 200.0 * (double)count,
+                 .args = {TESS_SLICE(job->records.data), TESS_SLICE(job->columns.data),
+                          TESS_SLICE(job->rows.data), TESS_SLICE(job->packed.data),
+                          TESS_SLICE(places.data), TESS_SLICE(job->camera.data),
+                          TESS_U32ARG(count),
+                          TESS_U32ARG(job->views->channel == TESS_CHANNEL_DEPTH)}});
 }
 
 static enum tess_status set_camera(struct tess_stage *stage, const struct job *job,
@@ -221,25 +290,6 @@ static void merge_parts(struct arranged *host, size_t count)
     }
 }
 
-// On the device, of all.
-static enum tess_status order(struct tess_stage *stage, void *user, struct tess_tile tile)
-{
-    const struct job *job = user;
-    struct tess_mat places;
-    (void)tile;
-    TESS_TRY(tess_sort(&places, stage, job->keys));
-    return tess_launch(tess_stage_device(stage),
-                       &(struct tess_launch){.file = "splat",
-                                             .kernel = "order_splats",
-                                             .global = {job->rows.rows},
-                                             .local = {LANES, 1, 1},
-                                             .args = {TESS_SLICE(job->rows.data),
-                                                      TESS_SLICE(job->things.data),
-                                                      TESS_SLICE(job->boxes.data),
-                                                      TESS_SLICE(places.data),
-                                                      TESS_U32ARG(job->keys.rows)}});
-}
-
 static struct tess_tile_box box_of(const uint32_t box[2])
 {
     return (struct tess_tile_box){.x0 = (uint16_t)box[0],
@@ -260,16 +310,24 @@ static void arrange(struct arranged *host, size_t count)
         host->tile_boxes[i] = box_of(host->boxes[host->order[i]]);
 }
 
-static enum tess_status make_room(struct arranged *host, struct tess_env *env,
-                                  size_t count)
+// Once, for all views.
+static enum tess_status make_room(struct job *job, struct tess_env *env)
 {
     static const char *const tag = "depths of splats";
+    struct arranged *host = &job->host;
+    size_t count = job->splats->count;
     uint32_t **arrays[] = {&host->keys, &host->spare_keys, &host->order,
                            &host->spare_order};
+    if (host->keys)
+        return TESS_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         TESS_TRY(tess_alloc(arrays[i], env, count, sizeof **arrays[i], tag));
     TESS_TRY(tess_alloc(&host->boxes, env, count, sizeof *host->boxes, tag));
-    return tess_alloc(&host->tile_boxes, env, count, sizeof *host->tile_boxes, tag);
+    TESS_TRY(tess_alloc(&host->tile_boxes, env, count, sizeof *host->tile_boxes, tag));
+    if (job->keeps_records)
+        return TESS_OK;
+    return tess_alloc(&host->records, env, count, sizeof *host->records,
+                      "projected splats");
 }
 
 static void free_room(struct arranged *host)
@@ -309,9 +367,10 @@ static struct tess_tiles describe(struct job *job)
         .user = host,
         .records = job->keeps_records ? job->records.data : (struct tess_slice){0},
         .places = host->order,
-        .strips = {.kernel = job->keeps_order ? "blend_strips" : NULL,
+        .strips = {.kernel = job->in_strips ? "blend_strips" : NULL,
+                   .records = job->records.data,
+                   .columns = job->columns.data,
                    .rows = job->rows.data,
-                   .things = job->things.data,
                    .count = job->splats->count}};
 }
 
@@ -323,23 +382,21 @@ static enum tess_status begin(void *user, struct tess_stage *stage, size_t view,
     bool dry = tess_device_dry(tess_stage_device(stage));
     if (view == 0)
         TESS_TRY(take_for_all(stage, job));
-    if (!dry && !job->keeps_records && !job->host.records)
-        TESS_TRY(tess_alloc(&job->host.records, tess_stage_env(stage), count,
-                            sizeof *job->host.records, "projected splats"));
     TESS_TRY(set_camera(stage, job, view));
-    TESS_TRY(tess_span_run(
-        stage,
-        &(struct tess_span){.name = "splats",
-                            .rows = count,
-                            .row_align = ROW_ALIGN,
-                            .comfortable = job->keeps_arrays ? 0 : TESS_SPLATS_AT_A_TIME,
-                            .run = project_tile,
-                            .user = job}));
-    if (job->keeps_order)
-        TESS_TRY(tess_span_run(
-            stage, &(struct tess_span){
-                       .name = "order of splats", .rows = 1, .run = order, .user = job}));
-    else if (!dry)
+    struct tess_span span = {.name = "splats", .user = job};
+    if (job->in_strips) {
+        span.rows = 1;
+        span.run = project_all;
+    } else {
+        span.rows = count;
+        span.row_align = ROW_ALIGN;
+        span.comfortable = job->keeps_arrays ? 0 : TESS_SPLATS_AT_A_TIME;
+        span.run = project_tile;
+        if (!dry)
+            TESS_TRY(make_room(job, tess_stage_env(stage)));
+    }
+    TESS_TRY(tess_span_run(stage, &span));
+    if (!dry && !job->in_strips)
         arrange(&job->host, count);
     *tiles = describe(job);
     return TESS_OK;
@@ -383,9 +440,7 @@ enum tess_status tess_render_splat_views(struct tess_stage_report *report,
     TESS_TRY(make_job(&job, env, splats, views));
     struct tess_tiles tiles = describe(&job);
     struct tess_tiles_views all = views_of(&job);
-    enum tess_status status = make_room(&job.host, env, splats->count);
-    if (!status)
-        status = tess_tiles_run_views(report, dev, budget, &tiles, &all);
+    enum tess_status status = tess_tiles_run_views(report, dev, budget, &tiles, &all);
     free_room(&job.host);
     return status;
 }

@@ -461,8 +461,8 @@ static enum tess_status make_strips(struct buffers *out, struct tess_stage *stag
             .local = {1, 1, 1},
             .cut = 1,
             .args = {TESS_SLICE(out->state.data), TESS_SLICE(out->pixels.data),
-                     TESS_SLICE(tiles->records), TESS_SLICE(strips->rows),
-                     TESS_SLICE(strips->things), TESS_U32ARG(strips->count),
+                     TESS_SLICE(strips->records), TESS_SLICE(strips->rows),
+                     TESS_SLICE(strips->columns), TESS_U32ARG(strips->count),
                      TESS_U32ARG(job->cols), TESS_U32ARG(band->y0), TESS_U32ARG(rows),
                      TESS_U32ARG(tiles->size), TESS_U32ARG(band->pixel_rows),
                      TESS_U32ARG(resolves)}}));

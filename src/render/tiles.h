@@ -17,7 +17,7 @@
 //   state[tile][16 rows][4 planes][16 columns].
 //
 // Things that are in order on the device need no lists on CPUs, and bands are made by
-//   strips(state, pixels, records, rows, things, count, cols, tile_row0, tile_rows,
+//   strips(state, pixels, records, rows, columns, count, cols, tile_row0, tile_rows,
 //   width,
 //          pixel_rows, resolves)
 //     `resolves`: the pixels are made, too; else the states. Work-items: (columns of
@@ -60,8 +60,9 @@ typedef void tess_record_fn(void *user, size_t index, union tess_word *record);
 // Things in order on the device, with records: a kernel that goes through all of them for
 // each row of tiles takes the place of lists.
 struct tess_strips {
-    const char *kernel;             // NULL: there are none
-    struct tess_slice rows, things; // what it takes of each
+    const char *kernel; // NULL: there are none
+    struct tess_slice records;
+    struct tess_slice columns, rows; // what it takes of each
     size_t count;
 };
 
