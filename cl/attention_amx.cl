@@ -46,6 +46,7 @@
 // Pieces of two rows of 16 floats, one row of pairs each.
 static inline void put_pairs(local ushort *to, u32 step, float16 even, float16 odd)
 {
+#pragma unroll
     for (u32 p = 0; p < LEFT_PIECES; p++)
         *(local uint16 *)(to + p * step) = cut_pairs(&even, &odd);
 }

@@ -327,6 +327,40 @@ static void many_keys(enum tess_variant variant)
 }
 OPS_TEST(many_keys)
 
+// Units that are done alone, and among so many that a work-item takes as many as it can.
+static void alone_and_together(void)
+{
+    struct ops *ops = open_ops(TESS_VARIANT_CPU);
+    size_t length = 1100;
+    struct attention a = {.heads = 4 * tess_device_facts(ops->dev)->compute_units,
+                          .D = 16,
+                          .split = 1,
+                          .one_run = true};
+    struct tess_attention_unit *units =
+        make_units(&a.unit_count, &a.rows, &length, 1, TESS_ATTENTION_QUERIES);
+    size_t unit_count = a.unit_count, row = a.heads * a.D;
+    float *qkv = ops_floats(a.rows * 3 * row, 10);
+    float *together = malloc(a.rows * row * sizeof(float));
+    a.qkv = qkv;
+    a.units = units;
+    a.out = together;
+    ops_run(ops, run_attention, &a);
+    a.out = malloc(a.rows * row * sizeof(float));
+    a.unit_count = 1;
+    for (size_t i = 0; i < unit_count; i += 5) {
+        a.units = units + i;
+        ops_run(ops, run_attention, &a);
+        size_t at = units[i].query0 * row;
+        assert_memory_equal(a.out + at, together + at,
+                            units[i].queries * row * sizeof(float));
+    }
+    free(a.out);
+    free(together);
+    free(qkv);
+    free(units);
+    ops_close(ops);
+}
+
 // Shapes of kernels leave the bytes as they are: of windows, and of one run whose keys
 // come in parts. Heads are less than the deepest tile, and the last group is not full.
 struct shapes {
@@ -460,6 +494,7 @@ static void run_pieces(const char *name, double most)
     if (strcmp(name, "amx") == 0) {
         odd_heads(TESS_VARIANT_CPU);
         many_keys(TESS_VARIANT_CPU);
+        alone_and_together();
     }
     unit_name = NULL;
     tolerance = TOLERANCE;

@@ -9,7 +9,6 @@
 
 #define GPU_GROUP         16  // in both dimensions
 #define UNIT_CHANNELS_MAX 128 // of a head, that kernels of matrix units have room for
-#define AMX_QUERIES       512 // of a work-item of cl/attention_amx.cl
 
 // Which kernel, how it is built, and the work-items of a group.
 struct shape {
@@ -79,18 +78,35 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
     return shape;
 }
 
-static struct shape amx_shape(enum tess_matrix_unit unit,
+// Of a work-item of cl/attention_amx.cl: the more, the less often are keys split; but
+// there should be work for all, and in windows what is there for the next head.
+static size_t amx_queries(const struct tess_device *dev,
+                          const struct tess_attention_params *params)
+{
+    size_t many = 1024, units = params->unit_count * params->heads,
+           items = units / (many / TESS_ATTENTION_QUERIES);
+    if (params->many_runs)
+        return 256;
+    return params->head_channels <= 64 &&
+                   items >= 4 * tess_device_facts(dev)->compute_units
+               ? many
+               : 512;
+}
+
+static struct shape amx_shape(const struct tess_device *dev,
                               const struct tess_attention_params *params)
 {
+    enum tess_matrix_unit unit = tess_device_unit(dev);
+    size_t queries = amx_queries(dev, params);
     unsigned pieces = tess_matrix_unit_pieces(unit);
     struct shape shape = {.kernel = "attention_amx",
-                          .merged = AMX_QUERIES / TESS_ATTENTION_QUERIES,
+                          .merged = queries / TESS_ATTENTION_QUERIES,
                           .heads_first = params->many_runs,
                           .group = {1, 1}};
     snprintf(shape.defines, sizeof shape.defines,
-             "-DD=%zu -DQUERIES=%d -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u "
+             "-DD=%zu -DQUERIES=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u "
              "-DHEADS_FIRST=%d",
-             params->head_channels, AMX_QUERIES, tess_matrix_unit_is_amx(unit), pieces,
+             params->head_channels, queries, tess_matrix_unit_is_amx(unit), pieces,
              pieces, shape.heads_first);
     return shape;
 }
@@ -101,8 +117,7 @@ static struct shape shape_of(const struct tess_device *dev,
     enum tess_matrix_unit unit = tess_device_unit(dev);
     size_t D = params->head_channels;
     if (tess_matrix_unit_pieces(unit))
-        return D <= UNIT_CHANNELS_MAX ? amx_shape(unit, params)
-                                      : plain_shape(dev, params);
+        return D <= UNIT_CHANNELS_MAX ? amx_shape(dev, params) : plain_shape(dev, params);
     return is_fast(dev, params) ? fast_shape(unit, D) : plain_shape(dev, params);
 }
 
