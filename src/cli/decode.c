@@ -1,4 +1,5 @@
 // tessella decode: a structured latent to meshes, splats and pictures.
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -85,8 +86,8 @@ void cli_choose_shown(unsigned *representations, const struct cli *cli,
 
 // Sheets show the mesh that is written, other pictures the one that was decoded, as the
 // original's do.
-static int save_pictures(struct cli *cli, const struct tess_asset *decoded,
-                         const struct tess_asset *mesh)
+static int draw_pictures(struct tess_image **images, struct cli *cli,
+                         const struct tess_asset *decoded, const struct tess_asset *mesh)
 {
     const struct cli_shown sheet[] = {{mesh, TESS_MESH},
                                       {decoded, TESS_SPLATS | TESS_RADIANCE}};
@@ -94,8 +95,8 @@ static int save_pictures(struct cli *cli, const struct tess_asset *decoded,
     int status = EXIT_DONE;
     for (size_t i = 0; i < cli->output_count && status == EXIT_DONE; i++)
         if (cli_is_picture(cli->outputs[i]))
-            status = cli->is_sheet ? cli_save_pictures(cli, sheet, 2, cli->outputs[i])
-                                   : cli_save_pictures(cli, &plain, 1, cli->outputs[i]);
+            status = cli_draw_pictures(&images[i], cli, cli->is_sheet ? sheet : &plain,
+                                       cli->is_sheet ? 2 : 1, cli->outputs[i]);
     return status;
 }
 
@@ -154,7 +155,27 @@ int cli_check_cleaning(const struct cli *cli)
     return -1;
 }
 
-// What may fail for want of device memory comes first: then no file is left.
+// What may fail for want of device memory comes first: then no file is left. Meshes and
+// splats are the largest files: a report's hashes of them are taken while pictures are
+// encoded.
+static int save_all(struct cli *cli, const struct tess_asset *decoded,
+                    const struct cli_assets *assets)
+{
+    struct tess_image **images = calloc(cli->output_count, sizeof(struct tess_image *));
+    if (!images)
+        return cli_fail(cli, TESS_ERR_MEMORY);
+    int status = draw_pictures(images, cli, decoded, assets->mesh);
+    if (status == EXIT_DONE)
+        status = cli_save_assets(cli, assets);
+    for (size_t i = 0; i < cli->output_count; i++)
+        if (status == EXIT_DONE)
+            status = cli_save_picture(cli, &images[i], cli->outputs[i]);
+        else
+            tess_image_destroy(&images[i]);
+    free(images);
+    return status;
+}
+
 static int save(struct cli *cli, struct tess_asset *asset)
 {
     struct tess_asset *clean = NULL, *textured = NULL;
@@ -166,11 +187,10 @@ static int save(struct cli *cli, struct tess_asset *asset)
         status = tess_asset_bake(&textured, cli->ctx, clean ? clean : asset, asset,
                                  &cli->baking);
     const struct tess_asset *mesh = clean ? clean : asset;
-    int exit_status = status ? cli_fail(cli, status) : save_pictures(cli, asset, mesh);
-    if (exit_status == EXIT_DONE) {
-        exit_status = cli_save_assets(
-            cli, &(struct cli_assets){mesh, textured ? textured : mesh, asset});
-    }
+    int exit_status =
+        status ? cli_fail(cli, status)
+               : save_all(cli, asset,
+                          &(struct cli_assets){mesh, textured ? textured : mesh, asset});
     tess_asset_destroy(&clean);
     tess_asset_destroy(&textured);
     return exit_status;

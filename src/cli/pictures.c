@@ -101,16 +101,12 @@ static enum tess_status draw_sheet(struct tess_image **out, const struct drawing
     return status;
 }
 
-static enum tess_status save_sheet(const struct drawing *drawing, const char *path)
+static enum tess_status draw_all_views(struct tess_image **out,
+                                       const struct drawing *drawing)
 {
     const struct cli *cli = drawing->cli;
     size_t views = cli->turntable ? cli->turntable : cli->is_sheet ? SHEET_VIEWS : 1;
-    struct tess_image *sheet = NULL;
-    enum tess_status status = draw_sheet(&sheet, drawing, 0, views, views);
-    if (!status)
-        status = tess_image_save(sheet, cli->ctx, path);
-    tess_image_destroy(&sheet);
-    return status;
+    return draw_sheet(out, drawing, 0, views, views);
 }
 
 // ---- turntables ----
@@ -180,20 +176,42 @@ static enum tess_status save_animation(const struct drawing *drawing, const char
     return status;
 }
 
-int cli_save_pictures(struct cli *cli, const struct cli_shown *shown, size_t count,
-                      const char *path)
+static struct drawing drawing_of(struct cli *cli, const struct cli_shown *shown,
+                                 size_t count)
 {
     struct drawing drawing = {.cli = cli};
     for (size_t i = 0; i < count && cli->is_sheet; i++)
         add_layers(&drawing, &shown[i]);
     if (drawing.count == 0)
         add_layer(&drawing, shown[0].asset, 0, cli->render.channel);
+    return drawing;
+}
+
+int cli_draw_pictures(struct tess_image **out, struct cli *cli,
+                      const struct cli_shown *shown, size_t count, const char *path)
+{
+    struct drawing drawing = drawing_of(cli, shown, count);
     enum tess_status status = TESS_OK;
     if (cli_is_animation(path))
         status = save_animation(&drawing, path);
     else if (cli->turntable && !cli->is_sheet)
         status = save_turntable(&drawing, path);
     else
-        status = save_sheet(&drawing, path);
+        status = draw_all_views(out, &drawing);
     return status ? cli_fail(cli, status) : EXIT_DONE;
+}
+
+int cli_save_picture(struct cli *cli, struct tess_image **image, const char *path)
+{
+    enum tess_status status = *image ? tess_image_save(*image, cli->ctx, path) : TESS_OK;
+    tess_image_destroy(image);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
+}
+
+int cli_save_pictures(struct cli *cli, const struct cli_shown *shown, size_t count,
+                      const char *path)
+{
+    struct tess_image *image = NULL;
+    int status = cli_draw_pictures(&image, cli, shown, count, path);
+    return status == EXIT_DONE ? cli_save_picture(cli, &image, path) : status;
 }

@@ -26,6 +26,7 @@
 #define FIRST_COLOUR   53
 #define ALPHA          12 // of the weights: the first corner's
 #define GAMMA          20
+#define LANES          12 // values of a corner, filled up so that compilers make vectors
 #define RADIX_BITS     11
 #define POSITIVE_AT(k) (1u << (k))
 
@@ -267,7 +268,7 @@ static void settle_point(const struct tess_flexicubes *fc, float *point,
 }
 
 // Copy distance, position and colour of corner k.
-static void load_corner(float out[10], const struct tess_flexicubes *fc,
+static void load_corner(float out[LANES], const struct tess_flexicubes *fc,
                         const struct surface *s, unsigned k)
 {
     uint32_t at[3];
@@ -297,8 +298,9 @@ static void make_vertices(struct tess_mesh *mesh, const struct tess_flexicubes *
     const float *raw = weights_of(fc, s->cell);
     const uint8_t *group_of_edge = fc->tables.group_of_edge[s->resolved];
     unsigned values = fc->stride - 1, loaded = 0;
-    float corner[TESS_CUBE_CORNERS][10], weighted[TESS_CUBE_CORNERS];
-    float sums[TESS_FLEXICUBES_MAX_GROUPS][10] = {{0}}; // [0]: of beta
+    float corner[TESS_CUBE_CORNERS][LANES] = {{0}}, weighted[TESS_CUBE_CORNERS];
+    float sums[TESS_FLEXICUBES_MAX_GROUPS][LANES] = {{0}};
+    float betas[TESS_FLEXICUBES_MAX_GROUPS] = {0};
     for (unsigned e = 0; e < 12; e++) {
         if (group_of_edge[e] == TESS_FLEXICUBES_NONE)
             continue;
@@ -318,17 +320,17 @@ static void make_vertices(struct tess_mesh *mesh, const struct tess_flexicubes *
         if (total == 0) // both underflowed
             total = to_a = to_b = 1;
         float beta = 0.99f * tanhf(raw[e]) + 1;
-        sum[0] += beta;
-        for (unsigned i = 1; i < values; i++)
+        betas[group_of_edge[e]] += beta;
+        for (unsigned i = 0; i < LANES; i++)
             sum[i] += (corner[a][i] * to_a + corner[b][i] * to_b) / total * beta;
     }
     s->gamma = 0.99f * sigmoid(raw[GAMMA]) + 0.005f;
     for (unsigned g = 0; g < fc->tables.groups[s->resolved]; g++) {
         size_t v = (size_t)s->vertex0 + g;
         for (unsigned i = 1; i < 4; i++)
-            mesh->positions[3 * v + i - 1] = sums[g][i] / sums[g][0];
+            mesh->positions[3 * v + i - 1] = sums[g][i] / betas[g];
         for (unsigned i = 4; i < values; i++)
-            mesh->attributes[6 * v + i - 4] = sums[g][i] / sums[g][0];
+            mesh->attributes[6 * v + i - 4] = sums[g][i] / betas[g];
     }
 }
 

@@ -152,11 +152,13 @@ static enum tess_status keep_cubes(void *user, size_t row0, size_t rows, const v
 {
     const struct mesh_sink *sink = user;
     const float *from = data;
-    TESS_TRY(check_finite(sink->ctx, sink->decoder, from, rows * sink->columns));
     for (size_t i = 0; i < rows && sink->feats; i += CUBES)
         memcpy(sink->feats + sink->source[(row0 + i) / CUBES] * CUBES * sink->columns,
                from + i * sink->columns, CUBES * sink->columns * sizeof *from);
-    return tess_flexicubes_add(sink->cubes, row0, rows, from);
+    enum tess_status status = tess_flexicubes_add(sink->cubes, row0, rows, from);
+    if (status == TESS_ERR_FILE) // it names a cube; the weights are what to look at
+        TESS_TRY(check_finite(sink->ctx, sink->decoder, from, rows * sink->columns));
+    return status;
 }
 
 static enum tess_status create_cubes(struct tess_flexicubes **out,

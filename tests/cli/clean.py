@@ -75,6 +75,14 @@ def check_default(report, where):
         decode_few("said.glb", "--clean", *quick)
         decode_few("unsaid.glb", *quick)
         assert digest(where / "said.glb") == digest(where / "unsaid.glb")
+    with report.check("a report tells the hash of an input as it was, also when it is written over"):
+        path, told = where / "over.glb", where / "over.json"
+        path.write_bytes((where / "raw-few.glb").read_bytes())
+        before = digest(path)
+        done("clean", path, "-o", path, "--keep-hidden", "--simplify", "200", "--report", told)
+        told = json.loads(told.read_text())
+        hashes = [told[part][0]["sha256"] for part in ("inputs", "outputs")]
+        assert hashes == [before, digest(path)] and hashes[0] != hashes[1], told
     with report.check("--raw with another option of clean-up, and of `clean`, is a contradiction"):
         for command in (("decode", latent, "--model", MODEL, "--clean"), ("generate", "a.png",
                         "--keep-holes"), ("clean", where / "unsaid.glb")):
