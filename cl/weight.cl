@@ -72,6 +72,8 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
 #endif
 }
 
+// pack_panels() is as pack(), which makes the same, for whole panels that are not
+// `taps_last`. Work-items: (16 columns, taps).
 #if TESS_CPU && TARGET_PIECES
 #include "transpose.clh"
 
@@ -100,8 +102,6 @@ static inline void load_pairs(private float16 *even, private float16 *odd,
     *odd = (float16)(x.odd, y.odd);
 }
 
-// As pack(), which makes the same, for whole panels that are not `taps_last`. Work-items:
-// (16 columns, taps).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 pack_panels(global target_t *packed, global const source_t *source, u32 row0, u32 rows,
             u32 taps, u32 K)
@@ -128,6 +128,45 @@ pack_panels(global target_t *packed, global const source_t *source, u32 row0, u3
                          (global u32 *)(to + p * 2 * PIECE_TILE + i * 32));
         }
     }
+}
+
+#elif TESS_CPU && SOURCE_F16 == TARGET_F16
+#include "transpose.clh"
+
+// Values as they are, halves in words.
+#if SOURCE_F16
+typedef ushort bits_t;
+#define WIDEN(x)  as_float16(convert_uint16(x))
+#define NARROW(x) convert_ushort16(as_uint16(x))
+#else
+typedef float bits_t;
+#define WIDEN(x)  (x)
+#define NARROW(x) (x)
+#endif
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+pack_panels(global bits_t *packed, global const bits_t *source, u32 row0, u32 rows,
+            u32 taps, u32 K)
+{
+    const u32 r = 16 * get_global_id(0), t = get_global_id(1);
+    const u32 count = r < rows ? min(rows - r, 16u) : 0;
+    const size_t n = row0 + r;
+    source += ((size_t)r * taps + t) * K;
+    packed += (n / COLS * taps + t) * K * COLS + n % COLS;
+    u32 k = 0;
+    for (; k + 16 <= K; k += 16) {
+        float16 m[16];
+        for (u32 c = 0; c < 16; c++)
+            m[c] =
+                c < count ? WIDEN(vload16(0, source + (size_t)c * taps * K + k)) : 0.0f;
+        transpose16(m);
+        for (u32 i = 0; i < 16; i++)
+            vstore16(NARROW(m[i]), 0, packed + (size_t)(k + i) * COLS);
+    }
+    for (; k < K; k++)
+        for (u32 c = 0; c < 16; c++)
+            packed[(size_t)k * COLS + c] =
+                c < count ? source[(size_t)c * taps * K + k] : (bits_t)0;
 }
 #endif
 
