@@ -122,13 +122,10 @@ static struct tess_camera camera_of(void *user, size_t view)
     return job->views[view].camera;
 }
 
-static enum tess_status keep_picture(void *user, size_t view,
-                                     const struct tess_picture *picture)
+static uint8_t *pixels_of(void *user, size_t view)
 {
-    struct job *job = user;
-    memcpy(job->views[view].picture.pixels, picture->pixels,
-           4 * (size_t)picture->width * picture->height);
-    return TESS_OK;
+    const struct job *job = user;
+    return job->views[view].picture.pixels;
 }
 
 // Of the splats, for `count` views.
@@ -139,7 +136,7 @@ static struct tess_splat_views splat_views(struct job *job, size_t count)
                                      .size = job->params.view_size,
                                      .supersampling = 1,
                                      .camera = camera_of,
-                                     .see = keep_picture,
+                                     .pixels = pixels_of,
                                      .user = job};
 }
 
@@ -154,12 +151,10 @@ static enum tess_status draw_splats(struct job *job, size_t count)
     return TESS_OK;
 }
 
-static enum tess_status keep_depths(void *user, size_t view, const void *words)
+static void *depths_of(void *user, size_t view)
 {
-    struct job *job = user;
-    size_t pixels = (size_t)job->params.view_size * job->params.view_size;
-    memcpy(job->views[view].inverse_z, words, pixels * sizeof(float));
-    return TESS_OK;
+    const struct job *job = user;
+    return job->views[view].inverse_z;
 }
 
 static enum tess_status keep_for_fit(void *user, size_t view, const void *words)
@@ -170,19 +165,21 @@ static enum tess_status keep_for_fit(void *user, size_t view, const void *words)
 }
 
 // Of the mesh, for `count` views.
-static enum tess_status draw_words(struct job *job, size_t count, enum tess_words words,
-                                   enum tess_status (*see)(void *, size_t, const void *))
+static enum tess_status draw_words(struct job *job, size_t count, enum tess_words words)
 {
+    bool depths = words == TESS_WORDS_DEPTHS;
     struct tess_context *ctx = job->ctx;
     struct tess_stage_report report;
-    TESS_TRY(tess_render_words(&report, ctx->device, &ctx->budget, &job->mesh,
-                               &(struct tess_word_views){.name = VIEWS_NAME,
-                                                         .words = words,
-                                                         .count = count,
-                                                         .size = job->params.view_size,
-                                                         .camera = camera_of,
-                                                         .see = see,
-                                                         .user = job}));
+    TESS_TRY(
+        tess_render_words(&report, ctx->device, &ctx->budget, &job->mesh,
+                          &(struct tess_word_views){.name = VIEWS_NAME,
+                                                    .words = words,
+                                                    .count = count,
+                                                    .size = job->params.view_size,
+                                                    .camera = camera_of,
+                                                    .words_of = depths ? depths_of : NULL,
+                                                    .see = depths ? NULL : keep_for_fit,
+                                                    .user = job}));
     tess_stage_report_add(&job->drawing, &report);
     return TESS_OK;
 }
@@ -199,9 +196,9 @@ static enum tess_status add_batch(struct job *job)
     for (size_t i = 0; i < count; i++)
         job->views[i].camera = tess_sphere_camera(job->drawn + i, job->params.views);
     TESS_TRY(draw_splats(job, count));
-    TESS_TRY(draw_words(job, count, TESS_WORDS_DEPTHS, keep_depths));
+    TESS_TRY(draw_words(job, count, TESS_WORDS_DEPTHS));
     if (job->fit_views)
-        TESS_TRY(draw_words(job, count, TESS_WORDS_COORDINATES, keep_for_fit));
+        TESS_TRY(draw_words(job, count, TESS_WORDS_COORDINATES));
     job->drawn += count;
     TESS_TRY(tess_bake_add(job->sums, &report, ctx->device, &ctx->budget, &points,
                            job->views, count, job->params.view_size));

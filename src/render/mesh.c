@@ -517,6 +517,12 @@ static enum tess_status end_words(void *user, size_t view,
     return words->views->see(words->views->user, view, picture->pixels);
 }
 
+static uint8_t *words_of(void *user, size_t view)
+{
+    const struct words_job *words = user;
+    return words->views->words_of(words->views->user, view);
+}
+
 static enum tess_status mark_words(void *user, size_t view, const uint8_t *marks)
 {
     const struct words_job *words = user;
@@ -551,13 +557,14 @@ enum tess_status tess_render_words(struct tess_stage_report *report,
         .env = env,
         .views = views};
     struct tess_tiles tiles = describe_words(&words);
-    enum tess_status status =
-        tess_tiles_run_views(report, dev, budget, &tiles,
-                             &(struct tess_tiles_views){.count = views->count,
-                                                        .begin = begin_words,
-                                                        .end = end_words,
-                                                        .mark = mark_words,
-                                                        .user = &words});
+    enum tess_status status = tess_tiles_run_views(
+        report, dev, budget, &tiles,
+        &(struct tess_tiles_views){.count = views->count,
+                                   .begin = begin_words,
+                                   .pixels = views->words_of ? words_of : NULL,
+                                   .end = views->see ? end_words : NULL,
+                                   .mark = mark_words,
+                                   .user = &words});
     clear_job(&words.job);
     if (coordinates)
         free(painted.attributes);

@@ -46,7 +46,9 @@ struct tess_word_views {
     size_t count;
     uint32_t size; // pixels, both axes, not 0
     struct tess_camera (*camera)(void *user, size_t view);
-    // words [size][size], row 0 at the top.
+    // Where words [size][size] of a view come to, row 0 at the top; NULL: they are only
+    // passed to see(), which else may be NULL. Not for marks.
+    void *(*words_of)(void *user, size_t view);
     enum tess_status (*see)(void *user, size_t view, const void *words);
     // Instead of TESS_WORDS_FACES, if not NULL: 1 for each face that has a pixel, else 0.
     enum tess_status (*mark)(void *user, size_t view, const uint8_t *faces);

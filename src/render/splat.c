@@ -408,6 +408,12 @@ static enum tess_status end(void *user, size_t view, const struct tess_picture *
     return job->views->see(job->views->user, view, picture);
 }
 
+static uint8_t *pixels_of(void *user, size_t view)
+{
+    const struct job *job = user;
+    return job->views->pixels(job->views->user, view);
+}
+
 static enum tess_status make_job(struct job *out, struct tess_env *env,
                                  const struct tess_splats *splats,
                                  const struct tess_splat_views *views)
@@ -425,7 +431,8 @@ static struct tess_tiles_views views_of(struct job *job)
     return (struct tess_tiles_views){.count = job->views->count,
                                      .begin = begin,
                                      .begins_on_device = true,
-                                     .end = end,
+                                     .pixels = job->views->pixels ? pixels_of : NULL,
+                                     .end = job->views->see ? end : NULL,
                                      .user = job};
 }
 
@@ -496,8 +503,14 @@ tess_render_splats(struct tess_picture *out, struct tess_stage_report *report,
 {
     struct tess_picture picture = {0};
     struct single single = {*camera, tess_device_env(dev), &picture};
-    struct tess_splat_views views = {
-        NAME, 1, size, supersampling, channel, single_camera, keep_single, &single};
+    struct tess_splat_views views = {.name = NAME,
+                                     .count = 1,
+                                     .size = size,
+                                     .supersampling = supersampling,
+                                     .channel = channel,
+                                     .camera = single_camera,
+                                     .see = keep_single,
+                                     .user = &single};
     enum tess_status status =
         tess_render_splat_views(report, dev, budget, splats, &views);
     if (status)

@@ -36,7 +36,9 @@ struct tess_splat_views {
     uint32_t size, supersampling;
     enum tess_channel channel;
     struct tess_camera (*camera)(void *user, size_t view);
-    // The picture is the callee's until it returns.
+    // Where the pixels of a view come to; NULL: the picture is the callee's until see()
+    // returns, which else may be NULL.
+    uint8_t *(*pixels)(void *user, size_t view);
     enum tess_status (*see)(void *user, size_t view, const struct tess_picture *picture);
     void *user;
 };

@@ -56,6 +56,7 @@ struct due {
     struct tess_read *read;
     size_t bytes;
     size_t view, row0, rows; // of pixels
+    uint8_t *pixels;         // of the view
 };
 
 struct job {
@@ -343,9 +344,12 @@ static enum tess_status send_for(struct tess_stage *stage, struct job *job,
                       .view = job->view,
                       .row0 = band->pixel_row0,
                       .rows = band->pixel_rows};
+    const struct tess_tiles_views *views = job->views;
     uint8_t *to = NULL;
     if (!tess_device_dry(dev)) {
-        to = job->picture->pixels + 4 * due.row0 * tiles->size;
+        due.pixels = views && views->pixels ? views->pixels(views->user, job->view)
+                                            : job->picture->pixels;
+        to = due.pixels + 4 * due.row0 * tiles->size;
         if (tiles->numbers)
             to = due.marks && due.row0 == 0 ? job->marks : scratch(job);
     }
@@ -381,8 +385,11 @@ static enum tess_status settle(struct tess_stage *stage, struct job *job)
         take_marks(job, &due);
     if (!views || due.row0 + due.rows < job->tiles->size)
         return TESS_OK;
-    return job->tiles->numbers ? views->mark(views->user, due.view, job->marks)
-                               : views->end(views->user, due.view, job->picture);
+    if (job->tiles->numbers)
+        return views->mark(views->user, due.view, job->marks);
+    uint32_t size = job->tiles->size;
+    struct tess_picture made = {size, size, due.pixels};
+    return views->end ? views->end(views->user, due.view, &made) : TESS_OK;
 }
 
 // ---- bands ----

@@ -113,8 +113,10 @@ struct tess_tiles_views {
     enum tess_status (*begin)(void *user, struct tess_stage *stage, size_t view,
                               struct tess_tiles *tiles);
     bool begins_on_device; // launches something, in dry runs too
-    // What was asked for is there; the pixels are the callee's until it returns. The next
-    // view may have begun. Never called in a dry run.
+    // Where the pixels of a view come to, 4 bytes each; NULL: where the stage has them.
+    uint8_t *(*pixels)(void *user, size_t view);
+    // What was asked for is there (NULL: that need not be told); the pixels are the
+    // callee's until it returns. The next view may have begun. Never called in a dry run.
     enum tess_status (*end)(void *user, size_t view, const struct tess_picture *picture);
     // The same, if marks [numbers] are asked for: 1 for each number that occurs, else 0.
     enum tess_status (*mark)(void *user, size_t view, const uint8_t *marks);
