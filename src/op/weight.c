@@ -244,8 +244,8 @@ static enum tess_status launch_pack(struct tess_weights *weights,
     };
     // The rows that end the part fill its panel up with zeros.
     size_t filled = here + rows == outputs ? panels_of(outputs) * PANEL - here : rows;
-    if (pieces && has_rows_of_taps(source->layout) && here % PANEL == 0 &&
-        filled % PANEL == 0)
+    if (tess_device_variant(tess_stage_device(weights->stage)) == TESS_VARIANT_CPU &&
+        has_rows_of_taps(source->layout) && here % PANEL == 0 && filled % PANEL == 0)
     {
         launch.kernel = "pack_panels";
         launch.global[0] = filled / PANEL_HALF;
