@@ -717,6 +717,16 @@ TESS_API void tess_image_pixels(const struct tess_image *image, uint32_t *width,
 // PNG. As tess_asset_save().
 TESS_API enum tess_status tess_image_save(const struct tess_image *image,
                                           struct tess_context *ctx, const char *path);
+// The same in two steps, between which a thread encodes the picture: the image must stay,
+// and the context is free for other calls. The file appears at the end, which takes the
+// handle; without `keep` it does not, and what went wrong is no failure. NULL is nothing.
+struct tess_image_saving;
+TESS_API enum tess_status tess_image_save_begin(struct tess_image_saving **out,
+                                                const struct tess_image *image,
+                                                struct tess_context *ctx,
+                                                const char *path);
+TESS_API enum tess_status tess_image_save_end(struct tess_image_saving **saving,
+                                              struct tess_context *ctx, bool keep);
 TESS_API void tess_image_destroy(struct tess_image **image);
 
 // An animated PNG (.apng), which browsers play and everything else shows the first frame

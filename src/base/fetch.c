@@ -2,12 +2,13 @@
 #include "base/fetch.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "base/thread.h"
 
 #define RANGES_MAX 1024
 // The kernel is told of pages this far before they are touched, so that a disk has
@@ -75,19 +76,6 @@ static void *run(void *user)
     return NULL;
 }
 
-// The program's signals are for its own threads; those that a touch may raise are not.
-static int start(struct tess_fetch *fetch)
-{
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGSEGV);
-    sigdelset(&blocked, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int failed = pthread_create(&fetch->thread, NULL, run, fetch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
 struct tess_fetch *tess_fetch_create(void)
 {
     struct tess_fetch *fetch = calloc(1, sizeof *fetch);
@@ -95,7 +83,7 @@ struct tess_fetch *tess_fetch_create(void)
         return NULL;
     pthread_mutex_init(&fetch->lock, NULL);
     pthread_cond_init(&fetch->changed, NULL);
-    if (start(fetch) == 0)
+    if (tess_thread_start(&fetch->thread, run, fetch))
         return fetch;
     pthread_cond_destroy(&fetch->changed);
     pthread_mutex_destroy(&fetch->lock);

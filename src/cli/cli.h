@@ -146,11 +146,10 @@ struct cli_shown {
 // CLI_ASSETS_MAX.
 int cli_save_pictures(struct cli *cli, const struct cli_shown *shown, size_t count,
                       const char *path);
-// The same in two steps, so that other files can be written between them. What is not one
-// file is written in the first, and *out stays NULL; the second destroys *image.
+// Only draw what is one file, into *out. What is several is written, too; *out stays
+// NULL.
 int cli_draw_pictures(struct tess_image **out, struct cli *cli,
                       const struct cli_shown *shown, size_t count, const char *path);
-int cli_save_picture(struct cli *cli, struct tess_image **image, const char *path);
 bool cli_is_picture(const char *path); // animations too
 bool cli_is_animation(const char *path);
 

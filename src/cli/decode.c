@@ -84,9 +84,15 @@ void cli_choose_shown(unsigned *representations, const struct cli *cli,
     }
 }
 
+// A picture that is drawn, and on its way into its file.
+struct drawn {
+    struct tess_image *image;
+    struct tess_image_saving *saving;
+};
+
 // Sheets show the mesh that is written, other pictures the one that was decoded, as the
 // original's do.
-static int draw_pictures(struct tess_image **images, struct cli *cli,
+static int draw_pictures(struct drawn *drawn, struct cli *cli,
                          const struct tess_asset *decoded, const struct tess_asset *mesh)
 {
     const struct cli_shown sheet[] = {{mesh, TESS_MESH},
@@ -95,8 +101,9 @@ static int draw_pictures(struct tess_image **images, struct cli *cli,
     int status = EXIT_DONE;
     for (size_t i = 0; i < cli->output_count && status == EXIT_DONE; i++)
         if (cli_is_picture(cli->outputs[i]))
-            status = cli_draw_pictures(&images[i], cli, cli->is_sheet ? sheet : &plain,
-                                       cli->is_sheet ? 2 : 1, cli->outputs[i]);
+            status =
+                cli_draw_pictures(&drawn[i].image, cli, cli->is_sheet ? sheet : &plain,
+                                  cli->is_sheet ? 2 : 1, cli->outputs[i]);
     return status;
 }
 
@@ -155,25 +162,46 @@ int cli_check_cleaning(const struct cli *cli)
     return -1;
 }
 
-// What may fail for want of device memory comes first: then no file is left. Meshes and
-// splats are the largest files: a report's hashes of them are taken while pictures are
-// encoded.
+static enum tess_status begin_pictures(struct drawn *drawn, const struct cli *cli)
+{
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < cli->output_count && !status; i++)
+        if (drawn[i].image)
+            status = tess_image_save_begin(&drawn[i].saving, drawn[i].image, cli->ctx,
+                                           cli->outputs[i]);
+    return status;
+}
+
+// Without `keep` they are dropped. Returns the first failure.
+static enum tess_status end_pictures(struct drawn *drawn, const struct cli *cli,
+                                     bool keep)
+{
+    enum tess_status status = TESS_OK;
+    for (size_t i = 0; i < cli->output_count; i++) {
+        enum tess_status ended =
+            tess_image_save_end(&drawn[i].saving, cli->ctx, keep && !status);
+        status = status ? status : ended;
+        tess_image_destroy(&drawn[i].image);
+    }
+    return status;
+}
+
+// What may fail for want of device memory comes first: then no file is left. Pictures are
+// encoded while meshes and splats are written.
 static int save_all(struct cli *cli, const struct tess_asset *decoded,
                     const struct cli_assets *assets)
 {
-    struct tess_image **images = calloc(cli->output_count, sizeof(struct tess_image *));
-    if (!images)
+    struct drawn *drawn = calloc(cli->output_count, sizeof *drawn);
+    if (!drawn)
         return cli_fail(cli, TESS_ERR_MEMORY);
-    int status = draw_pictures(images, cli, decoded, assets->mesh);
-    if (status == EXIT_DONE)
-        status = cli_save_assets(cli, assets);
-    for (size_t i = 0; i < cli->output_count; i++)
-        if (status == EXIT_DONE)
-            status = cli_save_picture(cli, &images[i], cli->outputs[i]);
-        else
-            tess_image_destroy(&images[i]);
-    free(images);
-    return status;
+    int exit_status = draw_pictures(drawn, cli, decoded, assets->mesh);
+    if (exit_status == EXIT_DONE) {
+        enum tess_status status = begin_pictures(drawn, cli);
+        exit_status = status ? cli_fail(cli, status) : cli_save_assets(cli, assets);
+    }
+    enum tess_status status = end_pictures(drawn, cli, exit_status == EXIT_DONE);
+    free(drawn);
+    return status ? cli_fail(cli, status) : exit_status;
 }
 
 static int save(struct cli *cli, struct tess_asset *asset)

@@ -201,17 +201,14 @@ int cli_draw_pictures(struct tess_image **out, struct cli *cli,
     return status ? cli_fail(cli, status) : EXIT_DONE;
 }
 
-int cli_save_picture(struct cli *cli, struct tess_image **image, const char *path)
-{
-    enum tess_status status = *image ? tess_image_save(*image, cli->ctx, path) : TESS_OK;
-    tess_image_destroy(image);
-    return status ? cli_fail(cli, status) : EXIT_DONE;
-}
-
 int cli_save_pictures(struct cli *cli, const struct cli_shown *shown, size_t count,
                       const char *path)
 {
     struct tess_image *image = NULL;
-    int status = cli_draw_pictures(&image, cli, shown, count, path);
-    return status == EXIT_DONE ? cli_save_picture(cli, &image, path) : status;
+    int exit_status = cli_draw_pictures(&image, cli, shown, count, path);
+    if (exit_status != EXIT_DONE || !image)
+        return exit_status;
+    enum tess_status status = tess_image_save(image, cli->ctx, path);
+    tess_image_destroy(&image);
+    return status ? cli_fail(cli, status) : EXIT_DONE;
 }

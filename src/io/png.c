@@ -11,7 +11,6 @@
 #include <png.h>
 
 #include "base/alloc.h"
-#include "io/output.h"
 
 // Where warnings and errors go, and what has to be freed.
 struct job {
@@ -122,23 +121,6 @@ enum tess_status tess_png_encode_opaque(const struct tess_picture *picture,
 {
     return encode_with((struct job){.sink = sink, .user = user, .opaque = true}, picture,
                        env, path);
-}
-
-static void write_output(void *user, const void *data, size_t bytes)
-{
-    tess_output_write(user, data, bytes);
-}
-
-enum tess_status tess_png_write(const struct tess_picture *picture, struct tess_env *env,
-                                const char *path)
-{
-    struct tess_output *output = NULL;
-    TESS_TRY(tess_output_open(&output, env, path));
-    enum tess_status status = tess_png_encode(picture, env, path, write_output, output);
-    if (!status)
-        return tess_output_commit(&output, env);
-    tess_output_discard(&output);
-    return status;
 }
 
 static bool decode_header(struct job *job)

@@ -14,8 +14,8 @@
 // Takes the next `bytes` bytes of a file.
 typedef void tess_png_sink(void *user, const void *data, size_t bytes);
 
-// What tess_png_write() writes, piece by piece into `sink`; `path` is for messages.
-// TESS_ERR_WRITE, TESS_ERR_MEMORY.
+// 8-bit RGBA without time stamps, so that equal pictures are equal files; piece by piece
+// into `sink`. `path` is for messages. TESS_ERR_WRITE, TESS_ERR_MEMORY.
 enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess_env *env,
                                  const char *path, tess_png_sink *sink, void *user);
 
@@ -23,11 +23,6 @@ enum tess_status tess_png_encode(const struct tess_picture *picture, struct tess
 enum tess_status tess_png_encode_opaque(const struct tess_picture *picture,
                                         struct tess_env *env, const char *path,
                                         tess_png_sink *sink, void *user);
-
-// Write 8-bit RGBA without time stamps, so that equal pictures are equal files. Statuses
-// as tess_output_commit().
-enum tess_status tess_png_write(const struct tess_picture *picture, struct tess_env *env,
-                                const char *path);
 
 // Read `bytes` bytes of a PNG file; any colour type becomes 8-bit RGBA, values as stored
 // (gamma and colour profiles are ignored). `name` is the file's in messages.

@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sha2.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/thread.h"
 
 #define READ_BYTES ((size_t)64 << 10)
 
@@ -63,17 +64,6 @@ static void *run(void *user)
     return NULL;
 }
 
-// The program's signals are for its own threads.
-static bool start(struct tess_file_hashes *hashes)
-{
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    bool good = pthread_create(&hashes->thread, NULL, run, hashes) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
-}
-
 struct tess_file_hashes *tess_file_hashes_create(void)
 {
     struct tess_file_hashes *hashes = calloc(1, sizeof *hashes);
@@ -81,7 +71,7 @@ struct tess_file_hashes *tess_file_hashes_create(void)
         return NULL;
     pthread_mutex_init(&hashes->lock, NULL);
     pthread_cond_init(&hashes->changed, NULL);
-    if (start(hashes))
+    if (tess_thread_start(&hashes->thread, run, hashes))
         return hashes;
     pthread_cond_destroy(&hashes->changed);
     pthread_mutex_destroy(&hashes->lock);

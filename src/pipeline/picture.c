@@ -1,7 +1,11 @@
 // Pictures of assets.
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
+#include "io/output.h"
 #include "io/png.h"
 #include "pipeline/finish.h"
 #include "pipeline/provenance.h"
@@ -147,12 +151,85 @@ void tess_image_pixels(const struct tess_image *image, uint32_t *width, uint32_t
     *pixels = image->picture.pixels;
 }
 
+struct tess_image_saving {
+    const struct tess_picture *picture;
+    struct tess_output *output;
+    struct tess_env env; // of the thread
+    enum tess_status status;
+    bool threaded;
+    pthread_t thread;
+    char path[]; // as the caller gave it
+};
+
+static void write_output(void *user, const void *data, size_t bytes)
+{
+    tess_output_write(user, data, bytes);
+}
+
+static void *encode(void *user)
+{
+    struct tess_image_saving *saving = user;
+    saving->status = tess_png_encode(saving->picture, &saving->env, saving->path,
+                                     write_output, saving->output);
+    return NULL;
+}
+
+enum tess_status tess_image_save_begin(struct tess_image_saving **out,
+                                       const struct tess_image *image,
+                                       struct tess_context *ctx, const char *path)
+{
+    tess_context_begin(ctx);
+    struct tess_image_saving *saving = NULL;
+    TESS_TRY(tess_alloc(&saving, &ctx->env, 1, sizeof *saving + strlen(path) + 1,
+                        "a picture"));
+    strcpy(saving->path, path);
+    saving->picture = &image->picture;
+    enum tess_status status = tess_output_open(&saving->output, &ctx->env, path);
+    if (status) {
+        free(saving);
+        return status;
+    }
+    saving->threaded = tess_thread_start(&saving->thread, encode, saving);
+    if (!saving->threaded)
+        encode(saving);
+    *out = saving;
+    return TESS_OK;
+}
+
+// The thread has ended.
+static enum tess_status commit(struct tess_image_saving *saving, struct tess_context *ctx)
+{
+    if (saving->status)
+        return tess_fail(&ctx->env, saving->status, "%s", saving->env.message);
+    TESS_TRY(tess_output_commit(&saving->output, &ctx->env));
+    return tess_provenance_file(ctx, TESS_FILE_OUTPUT, saving->path);
+}
+
+enum tess_status tess_image_save_end(struct tess_image_saving **saving,
+                                     struct tess_context *ctx, bool keep)
+{
+    struct tess_image_saving *self = *saving;
+    if (!self)
+        return TESS_OK;
+    *saving = NULL;
+    if (self->threaded)
+        pthread_join(self->thread, NULL);
+    enum tess_status status = TESS_OK;
+    if (keep) {
+        tess_context_begin(ctx);
+        status = commit(self, ctx);
+    }
+    tess_output_discard(&self->output);
+    free(self);
+    return status;
+}
+
 enum tess_status tess_image_save(const struct tess_image *image, struct tess_context *ctx,
                                  const char *path)
 {
-    tess_context_begin(ctx);
-    TESS_TRY(tess_png_write(&image->picture, &ctx->env, path));
-    return tess_provenance_file(ctx, TESS_FILE_OUTPUT, path);
+    struct tess_image_saving *saving = NULL;
+    TESS_TRY(tess_image_save_begin(&saving, image, ctx, path));
+    return tess_image_save_end(&saving, ctx, true);
 }
 
 void tess_image_destroy(struct tess_image **image)

@@ -3,11 +3,10 @@
 // milliseconds, tens of them for all of a short run. Only the cache is asked: to compile
 // is left to the first launch, which can tell what goes wrong.
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/thread.h"
 #include "rt/opencl.h"
 
 #define PROGRAMS_MAX 128
@@ -64,19 +63,6 @@ static void *run(void *user)
     return NULL;
 }
 
-// The program's signals are for its own threads.
-static bool start(struct tess_ahead *ahead)
-{
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGSEGV);
-    sigdelset(&blocked, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    bool good = pthread_create(&ahead->thread, NULL, run, ahead) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
-}
-
 // ---- the device's side ----
 
 void tess_device_build_ahead(struct tess_device *dev)
@@ -90,7 +76,7 @@ void tess_device_build_ahead(struct tess_device *dev)
     ahead->view.env = &ahead->env;
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->changed, NULL);
-    if (start(ahead)) {
+    if (tess_thread_start(&ahead->thread, run, ahead)) {
         dev->ahead = ahead;
         return;
     }
