@@ -340,7 +340,7 @@ kernel void draw_words(global float *state, global const float *records,
     const u32 begin = offsets[tile], end = offsets[tile + 1];
     float16 nearest[TILE];
     int16 numbers[TILE];
-    if (marks && first && begin == end)
+    if (marks && first && last && begin == end)
         return;
     for (u32 y = 0; y < TILE; y++) {
         numbers[y] = first ? (int16)NOTHING : as_int16(vload16(4 * y, samples));

@@ -187,6 +187,64 @@ static void test_marks(void **state)
     }
 }
 
+static struct tess_camera front(void *user, size_t view)
+{
+    (void)user;
+    (void)view;
+    return (struct tess_camera){0};
+}
+
+static enum tess_status add_marks(void *user, size_t view, const uint8_t *faces)
+{
+    uint32_t *sums = user;
+    (void)view;
+    for (size_t i = 0; i < 3; i++) // face 0, the last two, and all the others
+        sums[i] = 0;
+    for (size_t f = 0; f < sums[3]; f++)
+        sums[f == 0 ? 0 : f + 2 < sums[3] ? 2 : 1] += faces[f];
+    return TESS_OK;
+}
+
+// Only the nearest of many squares in the middle is seen, which comes last: tiles that
+// nothing reaches in the first of several segments mark nothing.
+static void test_marks_of_segments(void **state)
+{
+    (void)state;
+    enum { SQUARES = 2500, SIZE = 64 };
+    for (size_t i = 0; i < 2 && !tiny(); i++) {
+        struct setting *s = open_setting(variants[i]);
+        struct tess_stage_report report;
+        struct tess_mesh mesh;
+        assert_int_equal(
+            tess_mesh_create(&mesh, &s->env, 4 * SQUARES, 2 * SQUARES, false), TESS_OK);
+        for (size_t q = 0; q < SQUARES; q++) {
+            float y = 0.0001f * (float)q, a = 0.1f;
+            memcpy(mesh.positions + 12 * q,
+                   (float[]){-a, y, -a, a, y, -a, a, y, a, -a, y, a}, 48);
+            for (size_t k = 0; k < 6; k++)
+                mesh.indices[6 * q + k] =
+                    (uint32_t)(4 * q) + (uint32_t[]){0, 1, 2, 0, 2, 3}[k];
+        }
+        uint32_t sums[4] = {0, 0, 0, 2 * SQUARES};
+        struct tess_word_views views = {.name = "marks",
+                                        .words = TESS_WORDS_FACES,
+                                        .count = 1,
+                                        .size = SIZE,
+                                        .camera = front,
+                                        .mark = add_marks,
+                                        .user = sums};
+        assert_int_equal(tess_render_words(&report, s->dev, &s->budget, &mesh, &views),
+                         TESS_OK);
+        assert_int_equal(report.counters.downloaded, 2 * SQUARES); // marks
+        assert_true(report.counters.launches > 1);                 // segments
+        assert_int_equal(sums[0], 0);
+        assert_int_equal(sums[1], 2);
+        assert_int_equal(sums[2], 0);
+        tess_mesh_clear(&mesh);
+        close_setting(s);
+    }
+}
+
 static void test_cameras(void **state)
 {
     (void)state;
@@ -206,6 +264,7 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_visibility),
-        cmocka_unit_test(test_marks), cmocka_unit_test(test_cameras)};
+        cmocka_unit_test(test_marks), cmocka_unit_test(test_marks_of_segments),
+        cmocka_unit_test(test_cameras)};
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }
