@@ -322,12 +322,12 @@ static inline void attend_block(const private struct attention *a,
                             here, blocks, top, total,
                             (local float16 *)(m->sums + g * ROWS * 32));
         }
-        for (u32 c = 0; g > 0 && c < CHANNEL_BLOCKS; c++)
-            multiply(m->sums + ((g - 1) * ROWS + c * 32) * 32, true, m->values,
-                     m->weights + (g - 1) % 2 * WEIGHTS, c, blocks, &w);
         for (u32 b = 0; g + 1 < groups && b < blocks; b++)
             multiply(m->scores + ((g + 1) % 2 * BLOCK + b * 32) * 32, false, m->keys,
                      m->queries + (g + 1) * PANEL_PIECES, b, CHANNEL_BLOCKS, &w);
+        for (u32 c = 0; g > 0 && c < CHANNEL_BLOCKS; c++)
+            multiply(m->sums + ((g - 1) * ROWS + c * 32) * 32, true, m->values,
+                     m->weights + (g - 1) % 2 * WEIGHTS, c, blocks, &w);
         weigh(&w, w.end);
         if (g < groups) {
             total[0] += w.sum0;
