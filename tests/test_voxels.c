@@ -170,12 +170,53 @@ static void halos_name_all_neighbours(void **state)
     tess_voxels_clear(&voxels);
 }
 
+// Tiles of several sizes, in turns, more than are kept: what is found is what is made.
+static void seen_halos_are_the_same(void **state)
+{
+    (void)state;
+    size_t count;
+    int32_t *coords = make_coords(&count, 16);
+    struct tess_voxels voxels;
+    struct tess_halos halos = {0};
+    assert_int_equal(tess_voxels_create(&voxels, &env, coords, count), TESS_OK);
+    assert_int_equal(tess_voxels_find_neighbours(&voxels, &env), TESS_OK);
+    static const size_t sizes[] = {40, 40, 64, 40, 7, 64};
+    const struct tess_halo *first = NULL, *found;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (size_t row0 = 0; row0 < count; row0 += sizes[k]) {
+            size_t rows = count - row0 < sizes[k] ? count - row0 : sizes[k];
+            struct tess_halo halo;
+            assert_int_equal(tess_halo_create(&halo, &env, &voxels, row0, rows), TESS_OK);
+            assert_int_equal(tess_halos_find(&found, &halos, &env, &voxels, row0, rows),
+                             TESS_OK);
+            assert_true(found->rows == rows && found->count == halo.count &&
+                        found->density == halo.density);
+            assert_memory_equal(found->ids, halo.ids, halo.count * sizeof *halo.ids);
+            assert_memory_equal(found->table, halo.table, 27 * rows * sizeof *halo.table);
+            tess_halo_clear(&halo);
+        }
+    size_t seen = halos.count;
+    assert_int_equal(tess_halos_find(&first, &halos, &env, &voxels, 0, 40), TESS_OK);
+    assert_int_equal(tess_halos_find(&found, &halos, &env, &voxels, 0, 40), TESS_OK);
+    assert_true(first == found && halos.count == seen);
+    // Enough of them are forgotten.
+    for (size_t row0 = 0; halos.count >= seen; row0 = (row0 + 1) % (count - 100))
+        assert_int_equal(tess_halos_find(&found, &halos, &env, &voxels, row0, 100),
+                         TESS_OK);
+    assert_in_range(halos.bytes, 1, (size_t)1 << 20);
+    tess_halos_clear(&halos);
+    assert_true(halos.count == 0 && halos.bytes == 0 && !halos.seen);
+    free(coords);
+    tess_voxels_clear(&voxels);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(orders_are_permutations),
         cmocka_unit_test(windows_group_voxels),
         cmocka_unit_test(halos_name_all_neighbours),
+        cmocka_unit_test(seen_halos_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

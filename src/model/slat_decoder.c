@@ -239,8 +239,10 @@ static enum tess_status prepare_job(struct tess_slat_job *job)
     TESS_TRY(tess_slat_decoder_check(job->decoder, env, job->latent));
     TESS_TRY(
         tess_voxels_create(&job->voxels, env, job->latent->coords, job->latent->voxels));
-    if (config->kind == TESS_SLAT_MESH)
+    if (config->kind == TESS_SLAT_MESH) {
         TESS_TRY(tess_voxels_find_neighbours(&job->voxels, env));
+        TESS_TRY(tess_alloc(&job->halos, env, 1, sizeof *job->halos, "a decoder's run"));
+    }
     for (uint32_t parity = 0; parity < 2; parity++)
         TESS_TRY(tess_windows_create(
             &job->windows[parity], env, &job->voxels, config->window_size,
@@ -281,6 +283,9 @@ void tess_slat_job_destroy(struct tess_slat_job **job)
     tess_voxels_clear(&(*job)->voxels);
     tess_windows_clear(&(*job)->windows[0]);
     tess_windows_clear(&(*job)->windows[1]);
+    if ((*job)->halos)
+        tess_halos_clear((*job)->halos);
+    free((*job)->halos);
     free(*job);
     *job = NULL;
 }

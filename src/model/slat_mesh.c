@@ -53,19 +53,14 @@ static enum tess_status open_window(struct window *out, struct tess_stage *stage
                                     const struct up *up, const struct tess_tensor *from,
                                     unsigned level, struct tess_tile tile)
 {
-    struct tess_halo halo;
+    const struct tess_halo *halo;
     struct tess_mat table;
-    TESS_TRY(tess_halo_create(&halo, tess_stage_env(stage), &up->job->voxels, tile.row0,
-                              tile.rows));
-    out->density = halo.density;
-    enum tess_status status =
-        tess_tensor_gather(&out->in, stage, from, halo.ids, halo.count);
-    if (!status)
-        status = tess_mat_take(&table, stage, tile.rows, 27, TESS_U32, "neighbours");
-    if (!status)
-        status = tess_mat_write(stage, table, halo.table);
-    tess_halo_clear(&halo);
-    TESS_TRY(status);
+    TESS_TRY(tess_halos_find(&halo, up->job->halos, tess_stage_env(stage),
+                             &up->job->voxels, tile.row0, tile.rows));
+    out->density = halo->density;
+    TESS_TRY(tess_tensor_gather(&out->in, stage, from, halo->ids, halo->count));
+    TESS_TRY(tess_mat_take(&table, stage, tile.rows, 27, TESS_U32, "neighbours"));
+    TESS_TRY(tess_mat_write(stage, table, halo->table));
     TESS_TRY(tess_neighbours_subdivide(&out->index, stage, table, level));
     return tess_scale_silu(stage, out->in, up->scale, up->shift);
 }

@@ -29,6 +29,7 @@ struct tess_slat_job {
     const struct tess_latent *latent;
     struct tess_voxels voxels;
     struct tess_windows windows[2]; // of even blocks, of odd blocks
+    struct tess_halos *halos;       // of tiles of a mesh decoder's head; else NULL
     tess_rows_fn *rows, *raw;       // raw may be NULL
     void *user;
 };

@@ -9,6 +9,8 @@
 #include "op/matmul.h"
 #include "op/neighbour.h"
 
+#define SEEN_BYTES_MAX ((size_t)8 << 20) // of neighbours of tiles that were seen
+
 struct keyed {
     uint64_t key;
     uint32_t row;
@@ -235,4 +237,34 @@ void tess_halo_clear(struct tess_halo *halo)
     free(halo->ids);
     free(halo->table);
     memset(halo, 0, sizeof *halo);
+}
+
+enum tess_status tess_halos_find(const struct tess_halo **out, struct tess_halos *halos,
+                                 struct tess_env *env, const struct tess_voxels *voxels,
+                                 size_t row0, size_t rows)
+{
+    for (size_t i = 0; i < halos->count; i++)
+        if (halos->seen[i].row0 == row0 && halos->seen[i].halo.rows == rows) {
+            *out = &halos->seen[i].halo;
+            return TESS_OK;
+        }
+    if (halos->bytes > SEEN_BYTES_MAX)
+        tess_halos_clear(halos);
+    TESS_TRY(tess_grow(&halos->seen, &halos->capacity, env, halos->count + 1,
+                       sizeof *halos->seen, "tiles' neighbours"));
+    struct tess_seen_halo *seen = &halos->seen[halos->count];
+    seen->row0 = row0;
+    TESS_TRY(tess_halo_create(&seen->halo, env, voxels, row0, rows));
+    halos->bytes += (27 * rows + seen->halo.count) * sizeof(uint32_t);
+    halos->count++;
+    *out = &seen->halo;
+    return TESS_OK;
+}
+
+void tess_halos_clear(struct tess_halos *halos)
+{
+    for (size_t i = 0; i < halos->count; i++)
+        tess_halo_clear(&halos->seen[i].halo);
+    free(halos->seen);
+    *halos = (struct tess_halos){0};
 }

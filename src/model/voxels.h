@@ -57,4 +57,20 @@ enum tess_status tess_halo_create(struct tess_halo *out, struct tess_env *env,
                                   size_t rows);
 void tess_halo_clear(struct tess_halo *halo);
 
+// Those of tiles that were seen, since plans and all spans go through the same tiles.
+// Some megabytes at most: then they are forgotten. {0} is empty.
+struct tess_halos {
+    struct tess_seen_halo {
+        size_t row0;
+        struct tess_halo halo;
+    } * seen;
+    size_t count, capacity, bytes;
+};
+
+// *out stays until the next call.
+enum tess_status tess_halos_find(const struct tess_halo **out, struct tess_halos *halos,
+                                 struct tess_env *env, const struct tess_voxels *voxels,
+                                 size_t row0, size_t rows);
+void tess_halos_clear(struct tess_halos *halos);
+
 #endif
