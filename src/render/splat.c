@@ -53,7 +53,7 @@ struct job {
     bool keeps_records, keeps_arrays;
     // For strips.
     bool in_strips;
-    struct tess_mat packed, columns, rows;
+    struct tess_mat packed, columns, rows, pixels;
     struct arranged host;
 };
 
@@ -115,6 +115,8 @@ static enum tess_status take_for_strips(struct tess_stage *stage, struct job *jo
     TESS_TRY(tess_mat_take(&job->records, stage, count, RECORD, TESS_F32, tag));
     TESS_TRY(tess_mat_take(&job->columns, stage, padded(count), 1, TESS_U32, tag));
     TESS_TRY(tess_mat_take(&job->rows, stage, padded(count), 1, TESS_U32, tag));
+    TESS_TRY(
+        tess_mat_take(&job->pixels, stage, job->size, 4 * job->size, TESS_U8, "pixels"));
     return tess_span_run(stage, &(struct tess_span){.name = "packing splats",
                                                     .rows = count,
                                                     .row_align = ROW_ALIGN,
@@ -371,7 +373,8 @@ static struct tess_tiles describe(struct job *job)
                    .records = job->records.data,
                    .columns = job->columns.data,
                    .rows = job->rows.data,
-                   .count = job->splats->count}};
+                   .count = job->splats->count,
+                   .pixels = job->pixels}};
 }
 
 static enum tess_status begin(void *user, struct tess_stage *stage, size_t view,

@@ -353,9 +353,17 @@ static enum tess_status send_for(struct tess_stage *stage, struct job *job,
         if (tiles->numbers)
             to = due.marks && due.row0 == 0 ? job->marks : scratch(job);
     }
-    TESS_TRY(tess_slice_read_begin(&due.read, dev, made->pixels.data, to));
+    // Pixels that stay may be read while the next view begins.
+    bool beside = tiles->strips.kernel != NULL;
+    if (beside) {
+        TESS_TRY(tess_device_order_after(dev, TESS_QUEUE_COMPUTE));
+        tess_device_set_queue(dev, TESS_QUEUE_TRANSFER);
+    }
+    enum tess_status status =
+        tess_slice_read_begin(&due.read, dev, made->pixels.data, to);
+    tess_device_set_queue(dev, TESS_QUEUE_COMPUTE);
     job->due = due;
-    return TESS_OK;
+    return status;
 }
 
 static void take_marks(struct job *job, const struct due *due)
@@ -456,23 +464,24 @@ static enum tess_status make_strips(struct buffers *out, struct tess_stage *stag
     const struct tess_strips *strips = &tiles->strips;
     size_t rows = band->y1 - band->y0;
     bool resolves = tiles->supersampling == 1;
+    struct tess_device *dev = tess_stage_device(stage);
     TESS_TRY(take_state(&out->state, stage, job, band));
-    TESS_TRY(take_pixels(&out->pixels, stage, job, band));
+    out->pixels = tess_mat_rows(strips->pixels, 0, band->pixel_rows);
     TESS_TRY(settle(stage, job));
+    TESS_TRY(tess_device_order_after(dev, TESS_QUEUE_TRANSFER));
     TESS_TRY(tess_launch(
-        tess_stage_device(stage),
-        &(struct tess_launch){
-            .file = tiles->file,
-            .kernel = strips->kernel,
-            .global = {(job->cols + TESS_STRIP - 1) / TESS_STRIP, rows},
-            .local = {1, 1, 1},
-            .cut = 1,
-            .args = {TESS_SLICE(out->state.data), TESS_SLICE(out->pixels.data),
-                     TESS_SLICE(strips->records), TESS_SLICE(strips->rows),
-                     TESS_SLICE(strips->columns), TESS_U32ARG(strips->count),
-                     TESS_U32ARG(job->cols), TESS_U32ARG(band->y0), TESS_U32ARG(rows),
-                     TESS_U32ARG(tiles->size), TESS_U32ARG(band->pixel_rows),
-                     TESS_U32ARG(resolves)}}));
+        dev, &(struct tess_launch){
+                 .file = tiles->file,
+                 .kernel = strips->kernel,
+                 .global = {(job->cols + TESS_STRIP - 1) / TESS_STRIP, rows},
+                 .local = {1, 1, 1},
+                 .cut = 1,
+                 .args = {TESS_SLICE(out->state.data), TESS_SLICE(out->pixels.data),
+                          TESS_SLICE(strips->records), TESS_SLICE(strips->rows),
+                          TESS_SLICE(strips->columns), TESS_U32ARG(strips->count),
+                          TESS_U32ARG(job->cols), TESS_U32ARG(band->y0),
+                          TESS_U32ARG(rows), TESS_U32ARG(tiles->size),
+                          TESS_U32ARG(band->pixel_rows), TESS_U32ARG(resolves)}}));
     return resolves ? TESS_OK : resolve(stage, job, out->pixels, out->state);
 }
 

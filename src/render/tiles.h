@@ -64,6 +64,8 @@ struct tess_strips {
     struct tess_slice records;
     struct tess_slice columns, rows; // what it takes of each
     size_t count;
+    struct tess_mat pixels; // of a picture, outside of spans, so that they may still be
+                            // on their way to the host when the next view has begun
 };
 
 struct tess_tiles {
