@@ -1,6 +1,9 @@
 #include "base/thread.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#define PARTS_MAX 8
 
 bool tess_thread_start(pthread_t *thread, void *(*run)(void *user), void *user)
 {
@@ -12,4 +15,40 @@ bool tess_thread_start(pthread_t *thread, void *(*run)(void *user), void *user)
     bool started = pthread_create(thread, NULL, run, user) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started;
+}
+
+struct part {
+    tess_part_fn *run;
+    void *user;
+    size_t first, end;
+    pthread_t thread;
+    bool started;
+};
+
+static void *run_part(void *user)
+{
+    struct part *part = user;
+    part->run(part->user, part->first, part->end);
+    return NULL;
+}
+
+void tess_in_parts(size_t count, tess_part_fn *run, void *user)
+{
+    struct part parts[PARTS_MAX];
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t n = processors < 1           ? 1
+               : processors < PARTS_MAX ? (size_t)processors
+                                        : PARTS_MAX;
+    for (size_t i = 0; i < n; i++) {
+        parts[i] = (struct part){run, user, count / n * i, count / n * (i + 1), 0, false};
+        if (i + 1 == n)
+            parts[i].end = count;
+        else
+            parts[i].started = tess_thread_start(&parts[i].thread, run_part, &parts[i]);
+        if (!parts[i].started)
+            run_part(&parts[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].started)
+            pthread_join(parts[i].thread, NULL);
 }

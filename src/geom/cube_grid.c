@@ -27,8 +27,7 @@ static unsigned popcount(uint64_t mask)
     return (unsigned)__builtin_popcountll(mask);
 }
 
-// out[k]: the points in block next[k] that the cubes of a block touch.
-static void spread_forward(uint64_t out[TESS_CUBE_CORNERS], uint64_t cubes)
+void tess_cube_grid_spread(uint64_t out[TESS_CUBE_CORNERS], uint64_t cubes)
 {
     out[0] = cubes;
     out[4] = (out[0] & LAST_Z) >> 3;
@@ -215,7 +214,7 @@ static enum tess_status number_cells(struct tess_cube_grid *grid)
     struct tess_cube_block *blocks = grid->blocks;
     for (size_t b = 1; b < grid->block_count; b++) {
         uint64_t points[TESS_CUBE_CORNERS];
-        spread_forward(points, blocks[b].cubes);
+        tess_cube_grid_spread(points, blocks[b].cubes);
         for (unsigned k = 0; k < TESS_CUBE_CORNERS; k++)
             if (points[k])
                 blocks[blocks[b].next[k]].points |= points[k];

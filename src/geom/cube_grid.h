@@ -25,7 +25,7 @@ struct tess_cube_block {
     uint64_t key;                     // block coordinates x, y, z, 16 bits each
     uint64_t cubes;                   // the cubes of the set
     uint64_t points;                  // lattice points that they touch
-    uint64_t inside;                  // of those, for the owner to set
+    uint64_t inside, wanted;          // of those, for the owner to set
     uint32_t cube0, point0;           // index of the first
     uint32_t next[TESS_CUBE_CORNERS]; // the blocks at +(k & 1, k >> 1 & 1, k >> 2 & 1)
 };
@@ -35,7 +35,7 @@ struct tess_cube_slot {
     uint32_t block; // 0: free
 };
 
-// Fields are read-only outside cube_grid.c, except for `inside`.
+// Fields are read-only outside cube_grid.c, except for `inside` and `wanted`.
 struct tess_cube_grid {
     struct tess_env *env;
     uint32_t resolution;  // R
@@ -62,6 +62,10 @@ void tess_cube_grid_clear(struct tess_cube_grid *grid);
 // outside; corners[k] gets the cubes whose corner k is inside.
 uint64_t tess_cube_grid_crossed(uint64_t corners[TESS_CUBE_CORNERS],
                                 const struct tess_cube_grid *grid, size_t block);
+
+// The lattice points that cubes of a block touch: corners[k] gets those of the block's
+// next[k].
+void tess_cube_grid_spread(uint64_t corners[TESS_CUBE_CORNERS], uint64_t cubes);
 
 static inline unsigned tess_cube_bit(uint32_t x, uint32_t y, uint32_t z)
 {

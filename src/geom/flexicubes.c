@@ -7,7 +7,7 @@
 // tess_flexicubes_add() sums the corners' values per lattice point, in row order, in
 // float as the original does. tess_flexicubes_extract() takes the means, finds the
 // surface cubes block by block, sorts them into raster order, and makes vertices and
-// quads in that order.
+// quads in that order. What each block, or each cube, makes alone is made in threads.
 #include "geom/flexicubes.h"
 
 #include <assert.h>
@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/finite.h"
+#include "base/thread.h"
 #include "geom/cube_grid.h"
 #include "geom/flexicubes_tables.h"
 
@@ -93,9 +94,10 @@ static void add_corners(struct tess_flexicubes *fc, uint32_t cell,
 // ---------------------------------------------------------------------------------------------
 
 // Mean distances, and the bits of those inside. Once.
-static void average_distances(struct tess_flexicubes *fc)
+static void average_distances(void *user, size_t first, size_t end)
 {
-    for (size_t b = 1; b < fc->grid.block_count; b++) {
+    struct tess_flexicubes *fc = user;
+    for (size_t b = first; b < end; b++) {
         struct tess_cube_block *block = &fc->grid.blocks[b];
         float *point = point_of(fc, block->point0);
         for (uint64_t left = block->points; left; left &= left - 1) {
@@ -105,7 +107,15 @@ static void average_distances(struct tess_flexicubes *fc)
             point += fc->stride;
         }
     }
-    fc->averaged = true;
+}
+
+// The points that cubes of a block will ask for.
+static void want_corners(const struct tess_flexicubes *fc, size_t b, uint64_t cubes)
+{
+    uint64_t points[TESS_CUBE_CORNERS];
+    tess_cube_grid_spread(points, cubes);
+    for (unsigned k = 0; k < TESS_CUBE_CORNERS; k++)
+        fc->grid.blocks[fc->grid.blocks[b].next[k]].wanted |= points[k];
 }
 
 static enum tess_status find_surface(struct surface **out, size_t *count,
@@ -119,6 +129,7 @@ static enum tess_status find_surface(struct surface **out, size_t *count,
         uint64_t crossed = tess_cube_grid_crossed(corner, &fc->grid, b);
         if (!crossed)
             continue;
+        want_corners(fc, b, crossed);
         enum tess_status status = tess_grow(&surface, &capacity, fc->env, *count + 64,
                                             sizeof *surface, "surface cubes");
         if (status) {
@@ -267,6 +278,24 @@ static void settle_point(const struct tess_flexicubes *fc, float *point,
     point[fc->stride - 1] = 0;
 }
 
+// Those that surface cubes will ask for.
+static void settle_wanted(void *user, size_t first, size_t end)
+{
+    const struct tess_flexicubes *fc = user;
+    for (size_t b = first; b < end; b++) {
+        const struct tess_cube_block *block = &fc->grid.blocks[b];
+        for (uint64_t left = block->points & block->wanted; left; left &= left - 1) {
+            unsigned bit = (unsigned)__builtin_ctzll(left);
+            const uint32_t at[3] = {(uint32_t)(block->key >> 32) << 2 | bit >> 4,
+                                    (uint32_t)(block->key >> 16 & 0xffff) << 2 |
+                                        (bit >> 2 & 3),
+                                    (uint32_t)(block->key & 0xffff) << 2 | (bit & 3)};
+            settle_point(
+                fc, point_of(fc, block->point0 + tess_cube_rank(block->points, bit)), at);
+        }
+    }
+}
+
 // Copy distance, position and colour of corner k.
 static void load_corner(float out[LANES], const struct tess_flexicubes *fc,
                         const struct surface *s, unsigned k)
@@ -278,8 +307,9 @@ static void load_corner(float out[LANES], const struct tess_flexicubes *fc,
     float blank[11] = {[0] = 1}; // outside, undisplaced, raw colour 0
     blank[fc->stride - 1] = 1;
     uint32_t index = tess_cube_grid_point(&fc->grid, s->cell, k);
-    float *point = index == TESS_CUBE_NONE ? blank : point_of(fc, index);
-    settle_point(fc, point, at);
+    const float *point = index == TESS_CUBE_NONE ? blank : point_of(fc, index);
+    if (point == blank)
+        settle_point(fc, blank, at);
     memcpy(out, point, (fc->stride - 1) * sizeof *out);
 }
 
@@ -332,6 +362,19 @@ static void make_vertices(struct tess_mesh *mesh, const struct tess_flexicubes *
         for (unsigned i = 4; i < values; i++)
             mesh->attributes[6 * v + i - 4] = sums[g][i] / betas[g];
     }
+}
+
+struct vertices {
+    struct tess_mesh *mesh;
+    const struct tess_flexicubes *fc;
+    struct surface *surface;
+};
+
+static void make_all_vertices(void *user, size_t first, size_t end)
+{
+    const struct vertices *vertices = user;
+    for (size_t i = first; i < end; i++)
+        make_vertices(vertices->mesh, vertices->fc, &vertices->surface[i]);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -456,8 +499,7 @@ static enum tess_status build_mesh(struct tess_mesh *mesh,
             quads += owns_quad(fc, &surface[i], axis);
     TESS_TRY(tess_mesh_create(mesh, fc->env, vertices, 2 * quads, fc->use_colour));
     TESS_TRY(tess_alloc(&mesh->split_margins, fc->env, quads, sizeof(float), "quads"));
-    for (size_t i = 0; i < count; i++)
-        make_vertices(mesh, fc, &surface[i]);
+    tess_in_parts(count, make_all_vertices, &(struct vertices){mesh, fc, surface});
     struct quads todo = {.fc = fc, .surface = surface, .count = count, .mesh = mesh};
     for (size_t i = 0; i < count; i++)
         for (unsigned axis = 0; axis < 3; axis++)
@@ -523,11 +565,13 @@ enum tess_status tess_flexicubes_extract(struct tess_mesh *out,
 {
     assert(fc->added == fc->grid.cubes);
     if (!fc->averaged)
-        average_distances(fc);
+        tess_in_parts(fc->grid.block_count, average_distances, fc);
+    fc->averaged = true;
     struct surface *surface = NULL;
     struct tess_mesh mesh = {0};
     size_t count = 0;
     TESS_TRY(find_surface(&surface, &count, fc));
+    tess_in_parts(fc->grid.block_count, settle_wanted, fc);
     enum tess_status status = sort_surface(&surface, count, fc);
     if (!status)
         status = build_mesh(&mesh, fc, surface, count);
