@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
 
 // More is not kept: the host's own work between stages may need it, and stages with so
 // much run for seconds.
@@ -145,14 +147,37 @@ void *tess_in_place_memory(const struct tess_in_place_piece *piece)
     return piece->memory;
 }
 
+#ifdef MADV_POPULATE_WRITE
+struct populating {
+    char *memory;
+    size_t bytes;
+    atomic_int error; // errno of one that failed
+};
+
+static void populate(void *user, size_t first, size_t end)
+{
+    struct populating *p = user;
+    size_t from = first * TESS_LARGE_PAGE_BYTES, to = end * TESS_LARGE_PAGE_BYTES;
+    to = to < p->bytes ? to : p->bytes;
+    if (from < to && madvise(p->memory + from, to - from, MADV_POPULATE_WRITE))
+        atomic_store(&p->error, errno);
+}
+
+// By all processors: it is pages that are cleared.
 bool tess_in_place_populate(bool *enough, const struct tess_in_place_piece *piece)
 {
-#ifdef MADV_POPULATE_WRITE
-    *enough = madvise(piece->memory, piece->bytes, MADV_POPULATE_WRITE) == 0;
-    return *enough || errno != EINVAL; // Linux before 5.14 does not know it
+    struct populating p = {.memory = piece->memory, .bytes = piece->bytes};
+    tess_in_parts((piece->bytes + TESS_LARGE_PAGE_BYTES - 1) / TESS_LARGE_PAGE_BYTES,
+                  populate, &p);
+    int error = atomic_load(&p.error);
+    *enough = error == 0;
+    return error != EINVAL; // Linux before 5.14 does not know it
+}
 #else
+bool tess_in_place_populate(bool *enough, const struct tess_in_place_piece *piece)
+{
     (void)piece;
     *enough = false;
     return false;
-#endif
 }
+#endif
