@@ -1,7 +1,6 @@
 // The thread that reads ahead.
 #include "base/fetch.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,34 +20,31 @@ struct range {
 };
 
 struct tess_fetch {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool end;
+    struct tess_worker worker;
     struct range ranges[RANGES_MAX];
     size_t first, count;
 };
 
 static bool take(struct range *out, struct tess_fetch *fetch)
 {
-    pthread_mutex_lock(&fetch->lock);
-    while (!fetch->count && !fetch->end)
-        pthread_cond_wait(&fetch->changed, &fetch->lock);
-    bool taken = !fetch->end;
+    pthread_mutex_lock(&fetch->worker.lock);
+    while (!fetch->count && !fetch->worker.end)
+        pthread_cond_wait(&fetch->worker.changed, &fetch->worker.lock);
+    bool taken = !fetch->worker.end;
     if (taken) {
         *out = fetch->ranges[fetch->first];
         fetch->first = (fetch->first + 1) % RANGES_MAX;
         fetch->count--;
     }
-    pthread_mutex_unlock(&fetch->lock);
+    pthread_mutex_unlock(&fetch->worker.lock);
     return taken;
 }
 
 static bool ends(struct tess_fetch *fetch)
 {
-    pthread_mutex_lock(&fetch->lock);
-    bool end = fetch->end;
-    pthread_mutex_unlock(&fetch->lock);
+    pthread_mutex_lock(&fetch->worker.lock);
+    bool end = fetch->worker.end;
+    pthread_mutex_unlock(&fetch->worker.lock);
     return end;
 }
 
@@ -81,12 +77,8 @@ struct tess_fetch *tess_fetch_create(void)
     struct tess_fetch *fetch = calloc(1, sizeof *fetch);
     if (!fetch)
         return NULL;
-    pthread_mutex_init(&fetch->lock, NULL);
-    pthread_cond_init(&fetch->changed, NULL);
-    if (tess_thread_start(&fetch->thread, run, fetch))
+    if (tess_worker_start(&fetch->worker, run, fetch))
         return fetch;
-    pthread_cond_destroy(&fetch->changed);
-    pthread_mutex_destroy(&fetch->lock);
     free(fetch);
     return NULL;
 }
@@ -96,13 +88,7 @@ void tess_fetch_destroy(struct tess_fetch **fetch)
     struct tess_fetch *self = *fetch;
     if (!self)
         return;
-    pthread_mutex_lock(&self->lock);
-    self->end = true;
-    pthread_cond_signal(&self->changed);
-    pthread_mutex_unlock(&self->lock);
-    pthread_join(self->thread, NULL);
-    pthread_cond_destroy(&self->changed);
-    pthread_mutex_destroy(&self->lock);
+    tess_worker_stop(&self->worker);
     free(self);
     *fetch = NULL;
 }
@@ -111,12 +97,12 @@ void tess_fetch_want(struct tess_fetch *fetch, const void *data, size_t bytes)
 {
     if (!fetch || !bytes)
         return;
-    pthread_mutex_lock(&fetch->lock);
+    pthread_mutex_lock(&fetch->worker.lock);
     if (fetch->count < RANGES_MAX) {
         size_t last = (fetch->first + fetch->count++) % RANGES_MAX;
         uintptr_t start = (uintptr_t)data;
         fetch->ranges[last] = (struct range){start, start + bytes};
-        pthread_cond_signal(&fetch->changed);
+        pthread_cond_signal(&fetch->worker.changed);
     }
-    pthread_mutex_unlock(&fetch->lock);
+    pthread_mutex_unlock(&fetch->worker.lock);
 }

@@ -17,6 +17,33 @@ bool tess_thread_start(pthread_t *thread, void *(*run)(void *user), void *user)
     return started;
 }
 
+static void free_parts(struct tess_worker *worker)
+{
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->lock);
+}
+
+bool tess_worker_start(struct tess_worker *worker, void *(*run)(void *user), void *user)
+{
+    worker->end = false;
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->changed, NULL);
+    if (tess_thread_start(&worker->thread, run, user))
+        return true;
+    free_parts(worker);
+    return false;
+}
+
+void tess_worker_stop(struct tess_worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->end = true;
+    pthread_cond_broadcast(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+    pthread_join(worker->thread, NULL);
+    free_parts(worker);
+}
+
 struct part {
     tess_part_fn *run;
     void *user;

@@ -3,7 +3,6 @@
 #include "pipeline/file_hash.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sha2.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,10 +19,7 @@ struct file {
 };
 
 struct tess_file_hashes {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool end;
+    struct tess_worker worker;
     struct file **files; // they stay where they are
     size_t count, capacity, done;
 };
@@ -47,20 +43,20 @@ static void hash(struct file *file)
 static void *run(void *user)
 {
     struct tess_file_hashes *hashes = user;
-    pthread_mutex_lock(&hashes->lock);
-    while (!hashes->end) {
+    pthread_mutex_lock(&hashes->worker.lock);
+    while (!hashes->worker.end) {
         if (hashes->done == hashes->count) {
-            pthread_cond_wait(&hashes->changed, &hashes->lock);
+            pthread_cond_wait(&hashes->worker.changed, &hashes->worker.lock);
             continue;
         }
         struct file *file = hashes->files[hashes->done];
-        pthread_mutex_unlock(&hashes->lock);
+        pthread_mutex_unlock(&hashes->worker.lock);
         hash(file);
-        pthread_mutex_lock(&hashes->lock);
+        pthread_mutex_lock(&hashes->worker.lock);
         hashes->done++;
-        pthread_cond_broadcast(&hashes->changed);
+        pthread_cond_broadcast(&hashes->worker.changed);
     }
-    pthread_mutex_unlock(&hashes->lock);
+    pthread_mutex_unlock(&hashes->worker.lock);
     return NULL;
 }
 
@@ -69,12 +65,8 @@ struct tess_file_hashes *tess_file_hashes_create(void)
     struct tess_file_hashes *hashes = calloc(1, sizeof *hashes);
     if (!hashes)
         return NULL;
-    pthread_mutex_init(&hashes->lock, NULL);
-    pthread_cond_init(&hashes->changed, NULL);
-    if (tess_thread_start(&hashes->thread, run, hashes))
+    if (tess_worker_start(&hashes->worker, run, hashes))
         return hashes;
-    pthread_cond_destroy(&hashes->changed);
-    pthread_mutex_destroy(&hashes->lock);
     free(hashes);
     return NULL;
 }
@@ -87,7 +79,7 @@ bool tess_file_hashes_add(struct tess_file_hashes *hashes, int fd)
         return false;
     }
     *file = (struct file){.fd = fd};
-    pthread_mutex_lock(&hashes->lock);
+    pthread_mutex_lock(&hashes->worker.lock);
     if (hashes->count == hashes->capacity) {
         size_t capacity = 2 * hashes->capacity + 8;
         struct file **files = realloc(hashes->files, capacity * sizeof(struct file *));
@@ -99,9 +91,9 @@ bool tess_file_hashes_add(struct tess_file_hashes *hashes, int fd)
     bool room = hashes->count < hashes->capacity;
     if (room) {
         hashes->files[hashes->count++] = file;
-        pthread_cond_broadcast(&hashes->changed);
+        pthread_cond_broadcast(&hashes->worker.changed);
     }
-    pthread_mutex_unlock(&hashes->lock);
+    pthread_mutex_unlock(&hashes->worker.lock);
     if (!room) {
         close(fd);
         free(file);
@@ -111,11 +103,11 @@ bool tess_file_hashes_add(struct tess_file_hashes *hashes, int fd)
 
 const char *tess_file_hashes_digest(struct tess_file_hashes *hashes, size_t number)
 {
-    pthread_mutex_lock(&hashes->lock);
+    pthread_mutex_lock(&hashes->worker.lock);
     while (hashes->done <= number)
-        pthread_cond_wait(&hashes->changed, &hashes->lock);
+        pthread_cond_wait(&hashes->worker.changed, &hashes->worker.lock);
     const struct file *file = hashes->files[number];
-    pthread_mutex_unlock(&hashes->lock);
+    pthread_mutex_unlock(&hashes->worker.lock);
     errno = file->error;
     return file->error ? NULL : file->digest;
 }
@@ -125,19 +117,13 @@ void tess_file_hashes_destroy(struct tess_file_hashes **out)
     struct tess_file_hashes *hashes = *out;
     if (!hashes)
         return;
-    pthread_mutex_lock(&hashes->lock);
-    hashes->end = true;
-    pthread_cond_broadcast(&hashes->changed);
-    pthread_mutex_unlock(&hashes->lock);
-    pthread_join(hashes->thread, NULL);
+    tess_worker_stop(&hashes->worker);
     for (size_t i = 0; i < hashes->count; i++) {
         if (i >= hashes->done)
             close(hashes->files[i]->fd);
         free(hashes->files[i]);
     }
     free(hashes->files);
-    pthread_cond_destroy(&hashes->changed);
-    pthread_mutex_destroy(&hashes->lock);
     free(hashes);
     *out = NULL;
 }

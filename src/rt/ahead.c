@@ -2,7 +2,6 @@
 // the programs that are going to run, and to make one from its binary takes a driver
 // milliseconds, tens of them for all of a short run. Only the cache is asked: to compile
 // is left to the first launch, which can tell what goes wrong.
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,10 +19,7 @@ struct entry {
 };
 
 struct tess_ahead {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool end;
+    struct tess_worker worker;
     struct entry entries[PROGRAMS_MAX]; // in the order of their first launches
     size_t count;
     struct tess_env env;     // of the thread: it tells nothing
@@ -43,23 +39,23 @@ static struct entry *next_entry(struct tess_ahead *ahead)
 static void *run(void *user)
 {
     struct tess_ahead *ahead = user;
-    pthread_mutex_lock(&ahead->lock);
-    while (!ahead->end) {
+    pthread_mutex_lock(&ahead->worker.lock);
+    while (!ahead->worker.end) {
         struct entry *entry = next_entry(ahead);
         if (!entry) {
-            pthread_cond_wait(&ahead->changed, &ahead->lock);
+            pthread_cond_wait(&ahead->worker.changed, &ahead->worker.lock);
             continue;
         }
         entry->state = BEGUN;
-        pthread_mutex_unlock(&ahead->lock);
+        pthread_mutex_unlock(&ahead->worker.lock);
         cl_program program =
             tess_program_from_cache(&ahead->view, entry->file, entry->defines);
-        pthread_mutex_lock(&ahead->lock);
+        pthread_mutex_lock(&ahead->worker.lock);
         entry->program = program;
         entry->state = READY;
-        pthread_cond_broadcast(&ahead->changed);
+        pthread_cond_broadcast(&ahead->worker.changed);
     }
-    pthread_mutex_unlock(&ahead->lock);
+    pthread_mutex_unlock(&ahead->worker.lock);
     return NULL;
 }
 
@@ -74,14 +70,10 @@ void tess_device_build_ahead(struct tess_device *dev)
         return;
     ahead->view = *dev;
     ahead->view.env = &ahead->env;
-    pthread_mutex_init(&ahead->lock, NULL);
-    pthread_cond_init(&ahead->changed, NULL);
-    if (tess_thread_start(&ahead->thread, run, ahead)) {
+    if (tess_worker_start(&ahead->worker, run, ahead)) {
         dev->ahead = ahead;
         return;
     }
-    pthread_cond_destroy(&ahead->changed);
-    pthread_mutex_destroy(&ahead->lock);
     free(ahead);
 }
 
@@ -105,10 +97,10 @@ void tess_ahead_want(struct tess_ahead *ahead, const char *file, const char *def
         free(entry.defines);
         return;
     }
-    pthread_mutex_lock(&ahead->lock);
+    pthread_mutex_lock(&ahead->worker.lock);
     ahead->entries[ahead->count++] = entry;
-    pthread_cond_broadcast(&ahead->changed);
-    pthread_mutex_unlock(&ahead->lock);
+    pthread_cond_broadcast(&ahead->worker.changed);
+    pthread_mutex_unlock(&ahead->worker.lock);
 }
 
 cl_program tess_ahead_take(struct tess_ahead *ahead, const char *file,
@@ -117,13 +109,13 @@ cl_program tess_ahead_take(struct tess_ahead *ahead, const char *file,
     struct entry *entry = ahead ? find(ahead, file, defines) : NULL;
     if (!entry)
         return NULL;
-    pthread_mutex_lock(&ahead->lock);
+    pthread_mutex_lock(&ahead->worker.lock);
     while (entry->state == BEGUN)
-        pthread_cond_wait(&ahead->changed, &ahead->lock);
+        pthread_cond_wait(&ahead->worker.changed, &ahead->worker.lock);
     cl_program program = entry->program;
     entry->program = NULL;
     entry->state = TAKEN;
-    pthread_mutex_unlock(&ahead->lock);
+    pthread_mutex_unlock(&ahead->worker.lock);
     return program;
 }
 
@@ -132,19 +124,13 @@ void tess_ahead_end(struct tess_ahead **out)
     struct tess_ahead *ahead = *out;
     if (!ahead)
         return;
-    pthread_mutex_lock(&ahead->lock);
-    ahead->end = true;
-    pthread_cond_broadcast(&ahead->changed);
-    pthread_mutex_unlock(&ahead->lock);
-    pthread_join(ahead->thread, NULL);
+    tess_worker_stop(&ahead->worker);
     for (size_t i = 0; i < ahead->count; i++) {
         if (ahead->entries[i].program)
             clReleaseProgram(ahead->entries[i].program);
         free(ahead->entries[i].file);
         free(ahead->entries[i].defines);
     }
-    pthread_cond_destroy(&ahead->changed);
-    pthread_mutex_destroy(&ahead->lock);
     free(ahead);
     *out = NULL;
 }
