@@ -461,6 +461,7 @@ static void compare_views(struct setting *s, uint32_t size, uint32_t supersampli
             fail_msg("%s", s->env.message);
         assert_int_equal(seen.seen, VIEWS);
         assert_true(i == 0 ? !report.resident : i == 1 || report.resident);
+        assert_int_equal(report.resident, plan.resident);
         assert_true(report.peak_bytes <= budgets[i]);
         assert_int_equal(report.peak_bytes, plan.peak_bytes);
     }
