@@ -5,8 +5,14 @@
 //
 // An output is the sum, over taps and parts of k, of chains over PIECE_DEPTH of k at a
 // time. It does not depend on other rows.
-// Same arguments as cl/matmul.cl, then the rows and panels of a work-item. Defines: TAPS,
-// as there; AMX, LEFT_PIECES, RIGHT_PIECES, as in amx.clh; MEMORY, bytes of local memory.
+//
+// Tiles multiply while other instructions run, if these are not far behind in the
+// program: so a tile's results are made, and rows are split and fetched, beside the
+// products of the next tile.
+//
+// Same arguments as cl/matmul.cl, then of a work-item rows, panels and the blocks of k
+// that are a part. Defines: TAPS, as there; AMX, LEFT_PIECES, RIGHT_PIECES, as in
+// amx.clh; MEMORY, bytes of local memory.
 #define WEIGHT_F16 0 // of no meaning here
 #include "product.clh"
 
@@ -22,19 +28,19 @@
 #define RIGHT global
 #include "amx.clh"
 
-#define ROWS_MAX 512
+#define ROWS_MAX 160 // of a work-item
 #define PATCH    (32 * COLS)
-#define PART     32 // blocks of k, of which pieces are kept at a time
 
-// left[group of 16 rows][block][piece][16][PIECE_DEPTH]: blocks [first, first + blocks)
-// of the listed rows.
+// left[group of 16 rows][block][piece][16][PIECE_DEPTH] of rows [i, end) of the list:
+// blocks [first, first + blocks).
 static inline void split_rows(local ushort *left, global const float *in,
-                              private const u32 *from, u32 n, u32 K, u32 first,
+                              private const u32 *from, u32 i, u32 end, u32 K, u32 first,
                               u32 blocks)
 {
-    for (u32 i = 0; i < n; i++) {
+    for (; i < end; i++) {
         global const float *row = in + (size_t)from[i] * K;
-        local ushort *to = left + i / 16 * blocks * LEFT_BLOCK + i % 16 * PIECE_DEPTH;
+        local ushort *to =
+            left + (size_t)(i / 16) * blocks * LEFT_BLOCK + i % 16 * PIECE_DEPTH;
         for (u32 b = 0; b < blocks; b++, to += LEFT_BLOCK) {
             const u32 k = (first + b) * PIECE_DEPTH;
             float16 x, y;
@@ -55,19 +61,113 @@ static inline void split_rows(local ushort *left, global const float *in,
     }
 }
 
-// 32 rows of sums become results.
-static inline void finish(const private struct target *target, local const float *sums,
-                          size_t row0, u32 rows, u32 col)
+// A work-item.
+struct item {
+    const private struct target *target;
+    global const float *in;
+  private
+    const u32 *from, *place; // of the list's rows
+    local ushort *left;
+    local float *patches; // [2][32][COLS]
+    local float *sums;    // [panel][rows][COLS], where several chains are added up
+    size_t row0;
+    u32 K, rows, col0;
+    bool several;
+};
+
+// A patch of 32 x 32 sums: rows [first, first + rows) of the list.
+struct patch {
+    u32 rows, first, panel, which; // of the patches
+    bool last;                     // of several chains: the sums become results
+};
+
+// 16 sums of a row become results.
+TESS_INLINE void finish(const private struct target *target, float16 sums, size_t row,
+                        u32 col, u32 act)
 {
-    for (u32 r = 0; r < rows; r++) {
-        const size_t row = (row0 + r) * target->out_mul + target->out_add;
-        for (u32 c = 0; c < COLS && col + c < target->end; c += 16)
-            store_half_panel(
-                target->out + row * target->N, target->bias, target->gate,
-                target->residual + (row >> target->residual_shift) * target->N,
-                vload16(0, sums + r * COLS + c), col + c, target->N, target->act,
-                target->has_bias, target->has_gate, target->has_residual);
+    row = row * target->out_mul + target->out_add;
+    if (col < target->end)
+        store_half_panel(target->out + row * target->N, target->bias, target->gate,
+                         target->residual + (row >> target->residual_shift) * target->N,
+                         sums, col, target->N, act, target->has_bias, target->has_gate,
+                         target->has_residual);
+}
+
+// Half rows [i, end) of a patch are added to those of other chains, or become results.
+TESS_INLINE void settle_some(const private struct item *item,
+                             const private struct patch *patch, u32 i, u32 end, u32 act)
+{
+    local const float *from = item->patches + patch->which * PATCH;
+    for (end = min(end, 2 * patch->rows); i < end; i++) {
+        const u32 row = patch->first + i / 2, place = TAPS > 1 ? item->place[row] : row,
+                  c = i % 2 * 16;
+        local float *sums = item->sums + (patch->panel * item->rows + place) * COLS + c;
+        float16 x = vload16(i, from);
+        if (item->several)
+            x += vload16(0, sums);
+        if (patch->last)
+            finish(item->target, x, item->row0 + row,
+                   item->col0 + patch->panel * COLS + c, act);
+        else
+            vstore16(x, 0, sums);
     }
+}
+
+// Each has the registers that its activation needs.
+__attribute__((noinline)) static void settle_gelu(const private struct item *item,
+                                                  const private struct patch *patch,
+                                                  u32 i, u32 end)
+{
+    settle_some(item, patch, i, end, ACT_GELU);
+}
+
+__attribute__((noinline)) static void settle_any(const private struct item *item,
+                                                 const private struct patch *patch, u32 i,
+                                                 u32 end)
+{
+    settle_some(item, patch, i, end, item->target->act);
+}
+
+static inline void settle(const private struct item *item,
+                          const private struct patch *patch, u32 i, u32 end)
+{
+    const u32 act = patch->last ? item->target->act : ACT_NONE;
+    if (act == ACT_NONE)
+        settle_some(item, patch, i, end, ACT_NONE);
+    else if (act == ACT_GELU)
+        settle_gelu(item, patch, i, end);
+    else
+        settle_any(item, patch, i, end);
+}
+
+// What is done beside the products of a patch: the one before settles, rows
+// [split, split_end) of the list are split.
+struct beside {
+    struct patch patch;
+    u32 split, split_end;
+};
+
+// Rows [i, i + 32) of the left factor, blocks [first, first + blocks), times a panel.
+static inline void multiply(const private struct item *item, local float *sums, u32 i,
+                            global const ushort *panel, u32 first, u32 blocks,
+                            const private struct beside *beside)
+{
+    TILES(tiles);
+    local const ushort *upper = item->left + (size_t)(i / 16) * blocks * LEFT_BLOCK,
+                       *lower = upper + blocks * LEFT_BLOCK;
+    const u32 split = beside->split, rows = beside->split_end - split;
+    tiles_clear(tiles);
+    for (u32 b = 0; b < blocks; b++) {
+#define SHARE(step)                                                                      \
+    if ((step) == 0) {                                                                   \
+        settle(item, &beside->patch, 64 * b / blocks, 64 * (b + 1) / blocks);            \
+        split_rows(item->left, item->in, item->from, split + rows * b / blocks,          \
+                   split + rows * (b + 1) / blocks, item->K, first, blocks);             \
+    }
+        tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
+                         panel + (size_t)b * RIGHT_BLOCK, SHARE);
+    }
+    tiles_store(sums, tiles);
 }
 
 // Work-items: (groups of item_panels panels, groups of item_rows rows).
@@ -77,7 +177,7 @@ matmul_amx(global float *out, global const float *in, global const ushort *weigh
            global const float *residual, global const u32 *index, u32 rows, u32 K, u32 N,
            u32 first, u32 cols, u32 out_mul, u32 out_add, u32 residual_shift, u32 act,
            u32 has_bias, u32 has_gate, u32 has_residual, u32 octant, u32 item_rows,
-           u32 item_panels)
+           u32 item_panels, u32 item_blocks)
 {
     local float memory[MEMORY / 4] __attribute__((aligned(64)));
     const u32 panels = (cols + COLS - 1) / COLS, panel0 = get_global_id(0) * item_panels;
@@ -87,40 +187,51 @@ matmul_amx(global float *out, global const float *in, global const ushort *weigh
     const struct target target = {
         out,     bias,    gate,           residual, rows,     N,        first + cols,
         out_mul, out_add, residual_shift, act,      has_bias, has_gate, has_residual};
-    // Where several chains are added up: [panel][row][COLS].
-    const bool several = TAPS > 1 || blocks > PART;
-    local float *patch = memory, *sums = memory + PATCH;
-    local ushort *left =
-        (local ushort *)(sums + (several ? item_rows * item_panels * COLS : 0));
+    const bool several = TAPS > 1 || blocks > item_blocks;
+    const u32 sum_count = several ? item_rows * item_panels * COLS : 0;
     u32 from[ROWS_MAX], place[ROWS_MAX];
+    const struct item item = {.target = &target,
+                              .in = in,
+                              .from = from,
+                              .place = place,
+                              .left = (local ushort *)(memory + 2 * PATCH + sum_count),
+                              .patches = memory,
+                              .sums = memory + 2 * PATCH,
+                              .row0 = row0,
+                              .K = K,
+                              .rows = item_rows,
+                              .col0 = first + panel0 * COLS,
+                              .several = several};
+    struct beside beside = {.patch = {0}};
     tiles_begin();
-    for (u32 i = 0; several && i < panel_count * item_rows * COLS / 16; i++)
-        vstore16((float16)0.0f, i, sums);
+    for (u32 i = 0; i < sum_count / 16; i++)
+        vstore16((float16)0.0f, i, item.sums);
     for (u32 t = 0; t < TAPS; t++) {
         const u32 n = list_rows(from, place, index, row0, count, t, octant);
-        for (u32 b = 0; b < blocks; b += PART) {
-            const u32 part = min(blocks - b, (u32)PART);
-            split_rows(left, in, from, n, K, b, part);
+        for (u32 b = 0; b < blocks; b += item_blocks) {
+            const u32 part = min(blocks - b, item_blocks);
+            split_rows(item.left, in, from, 0, min(n, 32u), K, b, part);
             for (u32 p = 0; p < panel_count; p++) {
                 global const ushort *panel =
                     weight +
                     (((size_t)(panel0 + p) * TAPS + t) * blocks + b) * RIGHT_BLOCK;
                 for (u32 i = 0; i < n; i += 32) {
-                    tiles_multiply(patch, left, panel, i / 32, part);
-                    if (!several)
-                        finish(&target, patch, row0 + i, min(32u, n - i),
-                               first + (panel0 + p) * COLS);
-                    for (u32 r = i; several && r < min(i + 32, n); r++) {
-                        local float *to = sums + (p * item_rows + place[r]) * COLS;
-                        vstore16(vload16(0, to) + vload16(2 * (r - i), patch), 0, to);
-                        vstore16(vload16(1, to) + vload16(2 * (r - i) + 1, patch), 1, to);
-                    }
+                    const u32 which = 1 - beside.patch.which;
+                    beside.split = min(i + 32, n);
+                    beside.split_end = p ? beside.split : min(i + 64, n);
+                    multiply(&item, item.patches + which * PATCH, i, panel, b, part,
+                             &beside);
+                    beside.patch = (struct patch){min(32u, n - i), i, p, which,
+                                                  TAPS == 1 && b + part == blocks};
                 }
             }
         }
+        settle(&item, &beside.patch, 0, 64); // before the list changes
+        beside.patch.rows = 0;
     }
-    for (u32 p = 0; several && p < panel_count; p++)
-        finish(&target, sums + p * item_rows * COLS, row0, count,
-               first + (panel0 + p) * COLS);
+    for (u32 p = 0; TAPS > 1 && p < panel_count; p++)
+        for (u32 i = 0; i < 2 * count; i++)
+            finish(&target, vload16(i, item.sums + p * item_rows * COLS), row0 + i / 2,
+                   item.col0 + p * COLS + i % 2 * 16, act);
     tiles_end();
 }

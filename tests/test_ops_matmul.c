@@ -660,15 +660,19 @@ static enum tess_status bench_stage(struct tess_stage *stage, void *user)
                                                           .in = in,
                                                           .weight = &items[0],
                                                           .bias = &items[1],
-                                                          .rows = p->rows}));
+                                                          .rows = p->rows,
+                                                          .activation = p->activation}));
     tess_weights_destroy(&weights);
     return TESS_OK;
 }
 
+// The layers of a block of 768 channels last, GELU after the wide one.
 static void bench(void)
 {
-    static const size_t sizes[][3] = {
-        {4096, 1024, 1024}, {4096, 1024, 4096}, {4096, 768, 768}};
+    static const size_t sizes[][4] = {
+        {4096, 1024, 1024, TESS_ACT_NONE},     {4096, 1024, 4096, TESS_ACT_NONE},
+        {4096, 768, 768, TESS_ACT_NONE},       {4096, 768, 2304, TESS_ACT_NONE},
+        {4096, 768, 3072, TESS_ACT_GELU_TANH}, {4096, 3072, 768, TESS_ACT_NONE}};
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
     if (getenv("TESSELLA_MATRIX_UNIT"))
         assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
@@ -679,6 +683,7 @@ static void bench(void)
                                 .N = sizes[i][2],
                                 .K = sizes[i][1],
                                 .half = half,
+                                .activation = (enum tess_matmul_activation)sizes[i][3],
                                 .layout = TESS_WEIGHT_MATRIX};
             float *floats = NULL, *in = ops_floats(p.rows * p.K, 1),
                   *bias = ops_floats(p.N, 2);

@@ -12,21 +12,23 @@
 #define PRODUCT_ARGS 20 // of all kernels
 #define GPU_GROUP    16 // work-items of a group, along rows and along columns
 
-// Of cl/matmul_amx.cl. Rows are taken 32 at a time, and as many as the second cache holds
-// with their sums, so that weights are read seldom; panels, as many as make up for
-// splitting the rows.
-#define AMX_MEMORY      (1088u << 10) // bytes for a work-item
-#define AMX_ROWS        32
-#define AMX_ROWS_MAX    512
-#define AMX_PANELS_MAX  32
-#define AMX_PANELS_SUMS 16
-#define AMX_ROWS_FEW    64 // fewer rows or panels only cost
-#define AMX_PANELS_FEW  8
-#define AMX_ITEMS       4   // for each of the device's units, if there are so many
-#define AMX_ROW_SUMS    128 // bytes of a row's sums of a panel
-#define AMX_PIECE_BYTES 64  // of AMX_PIECE_DEPTH values of a row
-#define AMX_PIECE_DEPTH 32
-#define AMX_PART        32 // blocks of k
+// Of cl/matmul_amx.cl. A work-item splits its rows once, so it takes many panels; and
+// many rows, so that it reads weights seldom, if the second cache holds their pieces and
+// sums.
+#define AMX_MEMORY       (1088u << 10) // bytes for a work-item
+#define AMX_ROWS         32            // that tiles multiply at a time
+#define AMX_ROWS_MAX     160
+#define AMX_PANELS_MAX   128
+#define AMX_PANELS_SUMS  32 // where sums are kept
+#define AMX_PANELS_LEAST 8
+#define AMX_ROW_SUMS     128 // bytes of a row's sums of a panel
+#define AMX_PIECE_BYTES  64  // of AMX_PIECE_DEPTH values of a row
+#define AMX_PIECE_DEPTH  32
+#define AMX_BLOCKS_ONCE  32 // of k; if there are more,
+#define AMX_BLOCKS_PART  24 // are a part
+// What a work-item takes beside its products, in as many rows and panels more.
+#define AMX_ROWS_COST   16
+#define AMX_PANELS_COST 2
 
 static size_t divide_up(size_t n, size_t by)
 {
@@ -46,7 +48,8 @@ struct shape {
     char defines[96];
     size_t rows, cols;
     size_t group[2]; // work-items, along columns and along rows
-    bool told;       // the kernel takes rows and panels as arguments
+    size_t blocks;   // of k that are a part; 0: the kernel does not take its shape as
+                     // arguments
 };
 
 // By the device's matrix unit.
@@ -90,9 +93,28 @@ static size_t amx_memory(const struct tess_device *dev)
     return memory < AMX_MEMORY ? (size_t)memory : AMX_MEMORY;
 }
 
-static size_t at_least(size_t value, size_t least)
+// Rows and panels of a work-item with which all units together are done first: at most
+// `most` panels, and rows that take `bytes`, and `sums` for each panel, of `memory`.
+static void amx_share(struct shape *shape, size_t rows, size_t panels, size_t most,
+                      size_t units, size_t memory, size_t bytes, size_t sums)
 {
-    return value > least ? value : least;
+    size_t least = SIZE_MAX;
+    for (size_t p = divide_up(panels, divide_up(panels, most));; p = divide_up(p, 2)) {
+        size_t fit = memory / (bytes + p * sums) / AMX_ROWS * AMX_ROWS;
+        fit = fit < AMX_ROWS_MAX ? fit : AMX_ROWS_MAX;
+        for (size_t r = fit > AMX_ROWS ? fit : AMX_ROWS; r > 0; r -= AMX_ROWS) {
+            size_t items = divide_up(rows, r) * divide_up(panels, p),
+                   cost = divide_up(items, units) * (r + AMX_ROWS_COST) *
+                          (p + AMX_PANELS_COST);
+            if (cost < least) {
+                least = cost;
+                shape->rows = r;
+                shape->cols = p * PANEL;
+            }
+        }
+        if (p <= AMX_PANELS_LEAST)
+            break;
+    }
 }
 
 // For a launch of `rows` rows and `cols` columns. Which results a work-item makes changes
@@ -100,30 +122,17 @@ static size_t at_least(size_t value, size_t least)
 static struct shape amx_shape(const struct tess_device *dev,
                               const struct tess_weight *weight, size_t rows, size_t cols)
 {
-    bool several =
-        taps_of(weight->layout) > 1 || weight->inputs > AMX_PART * AMX_PIECE_DEPTH;
-    size_t taps = taps_of(weight->layout), memory = amx_memory(dev),
-           units = tess_device_facts(dev)->compute_units, panels = divide_up(cols, PANEL),
-           most = several ? AMX_PANELS_SUMS : AMX_PANELS_MAX;
-    panels = panels < most ? panels : most;
-    unsigned pieces = tess_matrix_unit_pieces(tess_device_unit(dev));
-    size_t blocks = divide_up(weight->inputs, AMX_PIECE_DEPTH),
-           part = blocks < AMX_PART ? blocks : AMX_PART,
-           row = AMX_PIECE_BYTES * pieces * part + (several ? panels * AMX_ROW_SUMS : 0),
-           fit = (memory - AMX_ROWS * AMX_ROW_SUMS) / row / AMX_ROWS * AMX_ROWS;
-    fit = at_least(fit < AMX_ROWS_MAX ? fit : AMX_ROWS_MAX, AMX_ROWS);
-    while (fit > AMX_ROWS_FEW &&
-           divide_up(rows, fit) * divide_up(cols, panels * PANEL) < AMX_ITEMS * units)
-        fit = divide_up(fit / 2, AMX_ROWS) * AMX_ROWS;
-    while (panels > AMX_PANELS_FEW &&
-           divide_up(rows, fit) * divide_up(cols, panels * PANEL) < AMX_ITEMS * units)
-        panels = at_least(panels / 2, AMX_PANELS_FEW);
-    struct shape shape = {.kernel = "matmul_amx",
-                          .rows = fit,
-                          .cols = panels * PANEL,
-                          .group = {1, 1},
-                          .told = true};
     enum tess_matrix_unit unit = tess_device_unit(dev);
+    size_t taps = taps_of(weight->layout), memory = amx_memory(dev),
+           blocks = divide_up(weight->inputs, AMX_PIECE_DEPTH);
+    bool several = taps > 1 || blocks > AMX_BLOCKS_ONCE;
+    size_t part = blocks > AMX_BLOCKS_ONCE ? AMX_BLOCKS_PART : blocks;
+    struct shape shape = {.kernel = "matmul_amx", .group = {1, 1}, .blocks = part};
+    amx_share(&shape, rows, divide_up(cols, PANEL),
+              several ? AMX_PANELS_SUMS : AMX_PANELS_MAX,
+              tess_device_facts(dev)->compute_units, memory - 2 * AMX_ROWS * AMX_ROW_SUMS,
+              AMX_PIECE_BYTES * tess_matrix_unit_pieces(unit) * part,
+              several ? AMX_ROW_SUMS : 0);
     snprintf(shape.defines, sizeof shape.defines,
              "-DTAPS=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u -DMEMORY=%zu", taps,
              tess_matrix_unit_is_amx(unit), tess_matrix_unit_pieces(unit), weight->pieces,
@@ -189,9 +198,10 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
                  TESS_U32ARG(params->gate != NULL),
                  TESS_U32ARG(params->residual != NULL),
                  TESS_U32ARG(octant)}};
-    if (shape.told) {
+    if (shape.blocks) {
         launch.args[PRODUCT_ARGS] = (struct tess_arg)TESS_U32ARG(shape.rows);
         launch.args[PRODUCT_ARGS + 1] = (struct tess_arg)TESS_U32ARG(shape.cols / PANEL);
+        launch.args[PRODUCT_ARGS + 2] = (struct tess_arg)TESS_U32ARG(shape.blocks);
     }
     return tess_launch(dev, &launch);
 }
