@@ -13,6 +13,9 @@
 
 #define PLATFORMS_MAX 32
 #define DEVICES_MAX   64
+
+#define LAUNCH_NS     (100u * 1000 * 1000) // of a launch at most
+#define LAUNCH_NS_CPU (500u * 1000 * 1000)
 // What the kernels' groups take; every device of OpenCL's full profile has this much
 // local memory, and every one known has such groups.
 #define GROUP_ITEMS        ((size_t)TESS_GRID_ITEMS)
@@ -328,8 +331,9 @@ enum tess_status tess_device_open(struct tess_device **out, struct tess_env *env
     }
     dev->budget = (size_t)dev->info.budget;
     dev->max_buffer = (size_t)dev->info.max_buffer;
-    dev->max_launch_ns =
-        params->max_launch_ns ? params->max_launch_ns : 100 * 1000 * 1000;
+    dev->max_launch_ns = params->max_launch_ns              ? params->max_launch_ns
+                         : dev->variant == TESS_VARIANT_CPU ? LAUNCH_NS_CPU
+                                                            : LAUNCH_NS;
     dev->guessed_speed = guess_speed(&dev->info);
     tess_rates_load(dev);
     tess_log(env, TESS_LOG_DEBUG, "device %u: %s (%s, driver %s)", dev->info.index,

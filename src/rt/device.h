@@ -30,8 +30,9 @@ struct tess_device_params {
     const struct tess_device_info
         *described; // not NULL: no OpenCL, this device only counts
     enum tess_variant variant;
-    uint64_t max_launch_ns; // 0: 100 ms; launches that would be longer are cut
-    const char *tuning;     // as tess_context_params.tuning
+    // Launches that would be longer are cut; 0: at 100 ms, on CPUs at 500 ms.
+    uint64_t max_launch_ns;
+    const char *tuning; // as tess_context_params.tuning
 };
 
 // Devices of all platforms. Free *out with free(). TESS_ERR_DEVICE if there is none.

@@ -261,6 +261,14 @@ static enum tess_status wait_for_piece(struct tess_device *dev)
     return tess_pending_collect(dev, false);
 }
 
+// Of `count` groups, at most `most`, so that the pieces to come are of one size: the
+// units of a device wait for each other at the end of each.
+static size_t even_share(size_t count, size_t most)
+{
+    size_t pieces = count / most + (count % most != 0);
+    return count / pieces + (count % pieces != 0);
+}
+
 // A kernel that was not measured is waited for before more of a long launch is queued: at
 // its first pieces, once in the life of a device.
 static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *kernel,
@@ -284,7 +292,7 @@ static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *ker
     for (size_t group = 0; group < groups;) {
         size_t count = tess_cut_groups(&kernel->speed, group_work, dev->guessed_speed,
                                        dev->max_launch_ns);
-        count = group + count < groups ? count : groups - group;
+        count = even_share(groups - group, count);
         TESS_TRY(enqueue_piece(dev, kernel, cut, group, count, global, local,
                                group_work * (double)count));
         group += count;
