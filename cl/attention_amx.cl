@@ -7,9 +7,8 @@
 //
 // Tiles multiply beside other instructions, so the products of some queries are mixed
 // with the exponentials of others. A query's results do not depend on the other queries:
-// columns without one may hold anything. Defines: D; QUERIES, a multiple of 64, that a
-// work-item takes; HEADS_FIRST, whether the heads of the same queries follow one another,
-// or the queries of a head; AMX, LEFT_PIECES, RIGHT_PIECES (of the same number), as in
+// columns without one may hold anything. Defines: D; QUERIES, a multiple of 64, and HEADS
+// that a work-item takes; AMX, LEFT_PIECES, RIGHT_PIECES (of the same number), as in
 // amx.clh.
 #include "common.clh"
 
@@ -33,15 +32,17 @@
 #define WEIGHTS        (KEY_BLOCKS * RIGHT_BLOCK) // of a panel
 #define SLACK          8.0f                       // weights stay below 2^SLACK
 
-// Floats of local memory.
+// Floats of local memory: of all heads, then of each.
+#define SCORES_AT  0
+#define WEIGHTS_AT (SCORES_AT + 2 * BLOCK * 32)
+#define HEADS_AT   (WEIGHTS_AT + WEIGHTS)
 #define STATE_AT   0 // [QUERIES] maxima, then totals
 #define SUMS_AT    (STATE_AT + 2 * QUERIES)
-#define SCORES_AT  (SUMS_AT + PANELS * ROWS * 32)
-#define QUERIES_AT (SCORES_AT + 2 * BLOCK * 32)
+#define QUERIES_AT (SUMS_AT + PANELS * ROWS * 32)
 #define KEYS_AT    (QUERIES_AT + PANELS * PANEL_PIECES / 2)
 #define VALUES_AT  (KEYS_AT + BLOCK / 16 * CHANNEL_BLOCKS * LEFT_BLOCK / 2)
-#define WEIGHTS_AT (VALUES_AT + ROWS / 16 * KEY_BLOCKS * LEFT_BLOCK / 2)
-#define END        (WEIGHTS_AT + WEIGHTS)
+#define HEAD       (VALUES_AT + ROWS / 16 * KEY_BLOCKS * LEFT_BLOCK / 2)
+#define END        (HEADS_AT + HEADS * HEAD)
 
 // Pieces of two rows of 16 floats, one row of pairs each.
 static inline void put_pairs(local ushort *to, u32 step, float16 even, float16 odd)
@@ -59,19 +60,13 @@ static inline void prefetch_row(global const float *row)
         __builtin_prefetch(row + d, 0, 2);
 }
 
-// The next head's channels of rows whose channels are loaded now.
-static inline void prefetch_next(global const float *from, size_t stride, u32 count)
-{
-    for (u32 r = 0; HEADS_FIRST && r < count; r++)
-        prefetch_row(from + r * stride + D);
-}
-
 // What a launch is about, but for its units.
 struct attention {
     global float *out;
     global const float *q, *kv;
     global float2 *state;
-    u32 query0, key0, key_rows, q_stride, q_col, kv_stride, k_col, v_col, H, head;
+    u32 query0, key0, key_rows, q_stride, q_col, kv_stride, k_col, v_col, H;
+    u32 head, heads; // of the work-item
     float scale;
     bool first, last;
 };
@@ -89,7 +84,6 @@ static inline void load_transposed(private float16 *m, global const float *from,
 static inline void load_queries(local ushort *panel, u32 side, global const float *from,
                                 size_t stride, u32 count, float scale)
 {
-    prefetch_next(from, stride, count);
     for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++) {
         float16 m[16];
         load_transposed(m, from, stride, count, j);
@@ -100,12 +94,11 @@ static inline void load_queries(local ushort *panel, u32 side, global const floa
     }
 }
 
-// `count` rows of keys.
+// Rows [i, end) of keys.
 static inline void load_keys(local ushort *keys, global const float *from, size_t stride,
-                             u32 count)
+                             u32 i, u32 end)
 {
-    prefetch_next(from, stride, count);
-    for (u32 i = 0; i < count; i++)
+    for (; i < end; i++)
         for (u32 b = 0; b < CHANNEL_BLOCKS; b++) {
             global const float *row = from + i * stride;
             const float16 x = load_columns(row, 2 * b),
@@ -116,32 +109,25 @@ static inline void load_keys(local ushort *keys, global const float *from, size_
         }
 }
 
-// `count` rows of values, the other way round; zeros beyond.
+// Block b of `blocks` of values, of which there are `count` rows in all, the other way
+// round; zeros beyond.
 static inline void load_values(local ushort *values, global const float *from,
-                               size_t stride, u32 count, u32 blocks)
+                               size_t stride, u32 count, u32 b, u32 blocks)
 {
-    prefetch_next(from, stride, count);
-    for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++)
-        for (u32 b = 0; b < blocks; b++) {
-            float16 words[LEFT_PIECES][16];
-            for (u32 i = 0; i < 16; i++) {
-                const u32 k = b * PIECE_DEPTH + 2 * i;
-                float16 even = 0.0f, odd = 0.0f;
-                if (j < WIDE && k < count)
-                    even = load_columns(from + k * stride, j);
-                if (j < WIDE && k + 1 < count)
-                    odd = load_columns(from + (k + 1) * stride, j);
-                for (u32 p = 0; p < LEFT_PIECES; p++)
-                    words[p][i] = as_float16(cut_pairs(&even, &odd));
-            }
-            local ushort *to = values + (j * blocks + b) * LEFT_BLOCK;
-            for (u32 p = 0; p < LEFT_PIECES; p++) {
-                transpose16(words[p]);
-                for (u32 c = 0; c < 16; c++)
-                    *(local float16 *)(to + p * PIECE_TILE + c * PIECE_DEPTH) =
-                        words[p][c];
-            }
+    for (u32 j = 0; j < 2 * CHANNEL_BLOCKS; j++) {
+        float16 even[16], odd[16]; // rows
+        for (u32 i = 0; i < 16; i++) {
+            const u32 k = b * PIECE_DEPTH + 2 * i;
+            even[i] = j < WIDE && k < count ? load_columns(from + k * stride, j) : 0.0f;
+            odd[i] = j < WIDE && k + 1 < count ? load_columns(from + (k + 1) * stride, j)
+                                               : 0.0f;
         }
+        transpose16(even);
+        transpose16(odd);
+        local ushort *to = values + (j * blocks + b) * LEFT_BLOCK;
+        for (u32 c = 0; c < 16; c++)
+            put_pairs(to + c * PIECE_DEPTH, PIECE_TILE, even[c], odd[c]);
+    }
 }
 
 static inline float16 larger(float16 x, float16 y)
@@ -254,12 +240,12 @@ multiply(local float *sums, bool add, local const ushort *left, local const usho
 
 // What earlier launches left of 16 queries, `count` of them; or a start.
 static inline void load_sums(local float *sums, local float *top, local float *total,
-                             const private struct attention *a, size_t row, u32 count)
+                             const private struct attention *a, u32 head, size_t row,
+                             u32 count)
 {
     for (u32 i = 0; i < 16; i++) {
-        const float2 old = a->first
-                               ? (float2)(NEGATIVE, 0.0f)
-                               : a->state[(row + min(i, count - 1)) * a->H + a->head];
+        const float2 old = a->first ? (float2)(NEGATIVE, 0.0f)
+                                    : a->state[(row + min(i, count - 1)) * a->H + head];
         top[i] = old.s0;
         total[i] = old.s1;
     }
@@ -268,7 +254,7 @@ static inline void load_sums(local float *sums, local float *top, local float *t
         for (u32 c = 0; c < 16; c++)
             m[c] = 0.0f;
         if (!a->first)
-            load_transposed(m, a->out + row * a->H * D + a->head * D, a->H * D, count, j);
+            load_transposed(m, a->out + row * a->H * D + head * D, a->H * D, count, j);
         for (u32 c = 0; c < 16; c++)
             *(local float16 *)(sums + (16 * j + c) * 32) = m[c];
     }
@@ -276,11 +262,11 @@ static inline void load_sums(local float *sums, local float *top, local float *t
 
 static inline void store_sums(local const float *sums, local const float *top,
                               local const float *total, const private struct attention *a,
-                              size_t row, u32 count)
+                              u32 head, size_t row, u32 count)
 {
     const float16 scale = a->last ? 1.0f / *(local const float16 *)total : 1.0f;
     for (u32 i = 0; i < count && !a->last; i++)
-        a->state[(row + i) * a->H + a->head] = (float2)(top[i], total[i]);
+        a->state[(row + i) * a->H + head] = (float2)(top[i], total[i]);
     for (u32 j = 0; j < WIDE; j++) {
         float16 m[16];
         for (u32 c = 0; c < 16; c++)
@@ -288,51 +274,104 @@ static inline void store_sums(local const float *sums, local const float *top,
         transpose16(m);
         for (u32 i = 0; i < 16; i++)
             if (i < count)
-                store_columns(a->out + ((row + i) * a->H + a->head) * D, j, m[i]);
+                store_columns(a->out + ((row + i) * a->H + head) * D, j, m[i]);
     }
 }
 
-// Local memory of a work-item.
+// Local memory of a head, and of all.
 struct workspace {
-    local float *top, *total;   // [QUERIES]
-    local float *sums, *scores; // [PANELS][ROWS][32], [2][BLOCK][32]
-    local ushort *queries, *keys, *values, *weights;
+    local float *top, *total; // [QUERIES]
+    local float *sums;        // [PANELS][ROWS][32]
+    local ushort *queries, *keys, *values;
+    local float *scores; // [2][BLOCK][32]
+    local ushort *weights;
 };
 
-// A block of `here` keys, for `groups` panels of queries: the products of one panel with
-// values, and those of the next but one with keys, are made while the weights of the one
-// between are. `ahead`: the keys of the next block, of which there are `next`.
-static inline void attend_block(const private struct attention *a,
-                                const private struct workspace *m, u32 groups, u32 here,
-                                global const float *ahead, u32 next)
+static inline struct workspace workspace_of(local float *memory, u32 head)
 {
-    const u32 blocks = PIECE_COUNT(here);
+    local float *own = memory + HEADS_AT + head * HEAD;
+    return (struct workspace){.top = own + STATE_AT,
+                              .total = own + STATE_AT + QUERIES,
+                              .sums = own + SUMS_AT,
+                              .queries = (local ushort *)(own + QUERIES_AT),
+                              .keys = (local ushort *)(own + KEYS_AT),
+                              .values = (local ushort *)(own + VALUES_AT),
+                              .scores = memory + SCORES_AT,
+                              .weights = (local ushort *)(memory + WEIGHTS_AT)};
+}
+
+// A block of `here` keys, for `groups` panels of queries of each head: the products of
+// one panel with values, and those of the next but one with keys, are made while the
+// weights of the one between are. `ahead`: the keys of the next block, of which there are
+// `next`.
+static inline void attend_block(const private struct attention *a, local float *memory,
+                                u32 groups, u32 here, global const float *ahead, u32 next)
+{
+    const u32 blocks = PIECE_COUNT(here), panels = a->heads * groups;
+    struct workspace before = workspace_of(memory, 0), m = before;
     for (u32 b = 0; b < blocks; b++)
-        tiles_multiply(m->scores + b * PATCH, m->keys, m->queries, b, CHANNEL_BLOCKS);
-    for (u32 g = 0; g <= groups; g++) {
-        local float16 *top = (local float16 *)(m->top + 32 * g),
-                      *total = (local float16 *)(m->total + 32 * g);
+        tiles_multiply(m.scores + b * PATCH, m.keys, m.queries, b, CHANNEL_BLOCKS);
+    for (u32 t = 0; t <= panels; t++) {
+        const u32 g = t % groups;
+        const struct workspace after = workspace_of(memory, (t + 1) / groups);
         struct weighing w = {0};
-        if (g < groups) {
+        if (t < panels) {
+            global const float *rows = ahead + t / groups * D;
             for (u32 i = g * next / groups; i < (g + 1) * next / groups; i++) {
-                prefetch_row(ahead + i * a->kv_stride + a->k_col);
-                prefetch_row(ahead + i * a->kv_stride + a->v_col);
+                prefetch_row(rows + i * a->kv_stride + a->k_col);
+                prefetch_row(rows + i * a->kv_stride + a->v_col);
             }
-            w = weigh_start(m->scores + g % 2 * BLOCK * 32, m->weights + g % 2 * WEIGHTS,
-                            here, blocks, top, total,
-                            (local float16 *)(m->sums + g * ROWS * 32));
+            w = weigh_start(m.scores + t % 2 * BLOCK * 32, m.weights + t % 2 * WEIGHTS,
+                            here, blocks, (local float16 *)(m.top + 32 * g),
+                            (local float16 *)(m.total + 32 * g),
+                            (local float16 *)(m.sums + g * ROWS * 32));
         }
-        for (u32 b = 0; g + 1 < groups && b < blocks; b++)
-            multiply(m->scores + ((g + 1) % 2 * BLOCK + b * 32) * 32, false, m->keys,
-                     m->queries + (g + 1) * PANEL_PIECES, b, CHANNEL_BLOCKS, &w);
-        for (u32 c = 0; g > 0 && c < CHANNEL_BLOCKS; c++)
-            multiply(m->sums + ((g - 1) * ROWS + c * 32) * 32, true, m->values,
-                     m->weights + (g - 1) % 2 * WEIGHTS, c, blocks, &w);
+        for (u32 b = 0; t + 1 < panels && b < blocks; b++)
+            multiply(m.scores + ((t + 1) % 2 * BLOCK + b * 32) * 32, false, after.keys,
+                     after.queries + (t + 1) % groups * PANEL_PIECES, b, CHANNEL_BLOCKS,
+                     &w);
+        for (u32 c = 0; t > 0 && c < CHANNEL_BLOCKS; c++)
+            multiply(before.sums + ((t - 1) % groups * ROWS + c * 32) * 32, true,
+                     before.values, m.weights + (t - 1) % 2 * WEIGHTS, c, blocks, &w);
         weigh(&w, w.end);
-        if (g < groups) {
+        if (t < panels) {
+            local float16 *total = (local float16 *)(m.total + 32 * g);
             total[0] += w.sum0;
             total[1] += w.sum1;
         }
+        before = m;
+        m = after;
+    }
+}
+
+// 16 queries of all heads.
+static inline void load_16(const private struct attention *a, local float *memory, u32 i,
+                           size_t row, u32 count)
+{
+    for (u32 h = 0; h < a->heads; h++) {
+        const struct workspace m = workspace_of(memory, h);
+        load_queries(m.queries + i / 2 * PANEL_PIECES, i % 2,
+                     a->q + row * a->q_stride + a->q_col + (a->head + h) * D, a->q_stride,
+                     count, a->scale * LOG2_E);
+        load_sums(m.sums + i / 2 * ROWS * 32 + i % 2 * 16, m.top + 16 * i,
+                  m.total + 16 * i, a, a->head + h, row, count);
+    }
+}
+
+// A block of keys and values of all heads: some rows at a time, whose heads lie side by
+// side in memory.
+static inline void load_block(const private struct attention *a, local float *memory,
+                              global const float *from, u32 count)
+{
+    const u32 blocks = PIECE_COUNT(count);
+    for (u32 b = 0; b < blocks; b++) {
+        const u32 first = b * PIECE_DEPTH, end = min(first + PIECE_DEPTH, count);
+        for (u32 h = 0; h < a->heads; h++)
+            load_keys(workspace_of(memory, h).keys, from + a->k_col + h * D, a->kv_stride,
+                      first, end);
+        for (u32 h = 0; h < a->heads; h++)
+            load_values(workspace_of(memory, h).values, from + a->v_col + h * D,
+                        a->kv_stride, count, b, blocks);
     }
 }
 
@@ -343,39 +382,27 @@ static inline void attend(const private struct attention *a, local float *memory
     // The keys of the run that are here.
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
-    const struct workspace m = {.top = memory + STATE_AT,
-                                .total = memory + STATE_AT + QUERIES,
-                                .sums = memory + SUMS_AT,
-                                .scores = memory + SCORES_AT,
-                                .queries = (local ushort *)(memory + QUERIES_AT),
-                                .keys = (local ushort *)(memory + KEYS_AT),
-                                .values = (local ushort *)(memory + VALUES_AT),
-                                .weights = (local ushort *)(memory + WEIGHTS_AT)};
-    for (u32 i = 0; i < halves; i++) {
-        const size_t row = row0 + 16 * i;
-        const u32 here = min(count - 16 * i, 16u);
-        load_queries(m.queries + i / 2 * PANEL_PIECES, i % 2,
-                     a->q + row * a->q_stride + a->q_col + a->head * D, a->q_stride, here,
-                     a->scale * LOG2_E);
-        load_sums(m.sums + i / 2 * ROWS * 32 + i % 2 * 16, m.top + 16 * i,
-                  m.total + 16 * i, a, row, here);
-    }
+    for (u32 i = 0; i < halves; i++)
+        load_16(a, memory, i, row0 + 16 * i, min(count - 16 * i, 16u));
     for (u32 k = start; k < end; k += BLOCK) {
         const u32 here = min(end - k, (u32)BLOCK);
         global const float *from = a->kv + (size_t)k * a->kv_stride + a->head * D;
-        load_keys(m.keys, from + a->k_col, a->kv_stride, here);
-        load_values(m.values, from + a->v_col, a->kv_stride, here, PIECE_COUNT(here));
-        attend_block(a, &m, (halves + 1) / 2, here, from + BLOCK * a->kv_stride,
+        load_block(a, memory, from, here);
+        attend_block(a, memory, (halves + 1) / 2, here, from + BLOCK * a->kv_stride,
                      min(end - k - here, (u32)BLOCK));
     }
     for (u32 i = 0; i < halves; i++)
-        store_sums(m.sums + i / 2 * ROWS * 32 + i % 2 * 16, m.top + 16 * i,
-                   m.total + 16 * i, a, row0 + 16 * i, min(count - 16 * i, 16u));
+        for (u32 h = 0; h < a->heads; h++) {
+            const struct workspace m = workspace_of(memory, h);
+            store_sums(m.sums + i / 2 * ROWS * 32 + i % 2 * 16, m.top + 16 * i,
+                       m.total + 16 * i, a, a->head + h, row0 + 16 * i,
+                       min(count - 16 * i, 16u));
+        }
 }
 
 // Units of one run that follow one another are done together, so that keys and values
-// are brought once for all of them. Work-items: (groups of MERGED units, H), or the other
-// way round.
+// are brought once for all of them. Work-items: (groups of MERGED units, groups of HEADS
+// heads), the other way round where there are several heads.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 attention_amx(global float *out, global const float *q, global const float *kv,
               global const uint4 *units, global float2 *state, u32 unit0, u32 unit_count,
@@ -383,12 +410,14 @@ attention_amx(global float *out, global const float *q, global const float *kv,
               u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
 {
     local float memory[END] __attribute__((aligned(64)));
-    const u32 head = get_global_id(HEADS_FIRST ? 0 : 1),
-              start = get_global_id(HEADS_FIRST ? 1 : 0) * MERGED,
+    const u32 head = get_global_id(HEADS > 1 ? 0 : 1) * HEADS,
+              start = get_global_id(HEADS > 1 ? 1 : 0) * MERGED,
               end = min(start + MERGED, unit_count);
-    const struct attention a = {out,      q,        kv,    state,     query0, key0,
-                                key_rows, q_stride, q_col, kv_stride, k_col,  v_col,
-                                H,        head,     scale, first,     last};
+    const struct attention a = {
+        out,   q,        kv,       state, query0,
+        key0,  key_rows, q_stride, q_col, kv_stride,
+        k_col, v_col,    H,        head,  min(H - head, (u32)HEADS),
+        scale, first,    last};
     tiles_begin();
     for (u32 i = start; i < end;) {
         uint4 unit = units[unit0 + i++];

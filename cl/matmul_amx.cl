@@ -140,15 +140,33 @@ static inline void settle(const private struct item *item,
         settle_any(item, patch, i, end);
 }
 
-// What is done beside the products of a patch: the one before settles, rows
-// [split, split_end) of the list are split.
+// Half rows [i, end) of what is added to a patch's results are brought: a row of theirs
+// is far from the next one, so no hardware sees to it.
+static inline void fetch_residual(const private struct item *item,
+                                  const private struct patch *patch, u32 i, u32 end)
+{
+    const private struct target *target = item->target;
+    if (!patch->last || !target->has_residual)
+        return;
+    const size_t col = item->col0 + patch->panel * COLS;
+    for (end = min(end, 2 * patch->rows); i < end; i++) {
+        const size_t row =
+            (item->row0 + patch->first + i / 2) * target->out_mul + target->out_add;
+        __builtin_prefetch(target->residual +
+                           (row >> target->residual_shift) * target->N + col +
+                           i % 2 * 16);
+    }
+}
+
+// What is done beside the products of a patch: the one before settles, what this one will
+// need is brought, and rows [split, split_end) of the list are split.
 struct beside {
-    struct patch patch;
+    struct patch patch, next;
     u32 split, split_end;
 };
 
 // Rows [i, i + 32) of the left factor, blocks [first, first + blocks), times a panel.
-static inline void multiply(const private struct item *item, local float *sums, u32 i,
+static inline void multiply(const private struct item *item, u32 i,
                             global const ushort *panel, u32 first, u32 blocks,
                             const private struct beside *beside)
 {
@@ -160,14 +178,16 @@ static inline void multiply(const private struct item *item, local float *sums, 
     for (u32 b = 0; b < blocks; b++) {
 #define SHARE(step)                                                                      \
     if ((step) == 0) {                                                                   \
-        settle(item, &beside->patch, 64 * b / blocks, 64 * (b + 1) / blocks);            \
+        const u32 done = 64 * b / blocks, end = 64 * (b + 1) / blocks;                   \
+        settle(item, &beside->patch, done, end);                                         \
+        fetch_residual(item, &beside->next, done, end);                                  \
         split_rows(item->left, item->in, item->from, split + rows * b / blocks,          \
                    split + rows * (b + 1) / blocks, item->K, first, blocks);             \
     }
         tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
                          panel + (size_t)b * RIGHT_BLOCK, SHARE);
     }
-    tiles_store(sums, tiles);
+    tiles_store(item->patches + beside->next.which * PATCH, tiles);
 }
 
 // Work-items: (groups of item_panels panels, groups of item_rows rows).
@@ -216,13 +236,13 @@ matmul_amx(global float *out, global const float *in, global const ushort *weigh
                     weight +
                     (((size_t)(panel0 + p) * TAPS + t) * blocks + b) * RIGHT_BLOCK;
                 for (u32 i = 0; i < n; i += 32) {
-                    const u32 which = 1 - beside.patch.which;
+                    beside.next =
+                        (struct patch){min(32u, n - i), i, p, 1 - beside.patch.which,
+                                       TAPS == 1 && b + part == blocks};
                     beside.split = min(i + 32, n);
                     beside.split_end = p ? beside.split : min(i + 64, n);
-                    multiply(&item, item.patches + which * PATCH, i, panel, b, part,
-                             &beside);
-                    beside.patch = (struct patch){min(32u, n - i), i, p, which,
-                                                  TAPS == 1 && b + part == blocks};
+                    multiply(&item, i, panel, b, part, &beside);
+                    beside.patch = beside.next;
                 }
             }
         }

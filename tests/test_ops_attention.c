@@ -505,11 +505,11 @@ OPS_PIECES(run_pieces, TOLERANCE)
 static void bench(void)
 {
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
-    static const size_t runs[][2] = {{100, 64}, {1, 4096}};
+    static const size_t runs[][2] = {{100, 64}, {60, 150}, {1, 4096}};
     if (getenv("TESSELLA_MATRIX_UNIT"))
         assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
     printf("%s\n", tess_device_facts(ops->dev)->name);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         size_t lengths[256], count = runs[i][0];
         for (size_t r = 0; r < count; r++)
             lengths[r] = runs[i][1] + (count > 1 ? r : 0);

@@ -8,14 +8,15 @@
 #include "rt/tuning.h"
 
 #define GPU_GROUP         16  // in both dimensions
+#define AMX_HEADS         4   // of the same rows, which lie side by side in memory
 #define UNIT_CHANNELS_MAX 128 // of a head, that kernels of matrix units have room for
 
 // Which kernel, how it is built, and the work-items of a group.
 struct shape {
     const char *kernel; // its file's name, too
     char defines[96];
-    size_t merged;    // units of a group
-    bool heads_first; // one group's heads follow one another
+    size_t merged; // units of a group
+    size_t heads;  // of a work-item; several: groups of them follow one another
     size_t group[2];
 };
 
@@ -28,6 +29,7 @@ static struct shape plain_shape(const struct tess_device *dev,
     size_t side = variant == TESS_VARIANT_CPU ? 1 : GPU_GROUP;
     struct shape shape = {.kernel = "attention",
                           .merged = queries / TESS_ATTENTION_QUERIES,
+                          .heads = 1,
                           .group = {side, side}};
     char tiles[64];
     tess_tuning_attention_defines(tiles, sizeof tiles, tuning, variant, queries);
@@ -73,6 +75,7 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
     struct shape shape = {
         .kernel = "attention_fast",
         .merged = 1,
+        .heads = 1,
         .group = {4 * fast_across(unit, D) * tess_matrix_unit_lanes(unit), 1}};
     snprintf(shape.defines, sizeof shape.defines, "-DD=%zu -DUNIT=%d", D, (int)unit - 1);
     return shape;
@@ -101,13 +104,13 @@ static struct shape amx_shape(const struct tess_device *dev,
     unsigned pieces = tess_matrix_unit_pieces(unit);
     struct shape shape = {.kernel = "attention_amx",
                           .merged = queries / TESS_ATTENTION_QUERIES,
-                          .heads_first = params->many_runs,
+                          .heads = params->many_runs ? AMX_HEADS : 1,
                           .group = {1, 1}};
     snprintf(shape.defines, sizeof shape.defines,
              "-DD=%zu -DQUERIES=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u "
-             "-DHEADS_FIRST=%d",
+             "-DHEADS=%zu",
              params->head_channels, queries, tess_matrix_unit_is_amx(unit), pieces,
-             pieces, shape.heads_first);
+             pieces, shape.heads);
     return shape;
 }
 
@@ -129,16 +132,16 @@ enum tess_status tess_attention(struct tess_stage *stage,
     struct shape shape = shape_of(dev, params);
     size_t groups =
                (params->unit_count + shape.merged - 1) / shape.merged * shape.group[0],
-           heads = params->heads * shape.group[1];
+           heads = (params->heads + shape.heads - 1) / shape.heads * shape.group[1];
+    bool heads_first = shape.heads > 1;
     return tess_launch(
         dev, &(struct tess_launch){
                  .file = shape.kernel,
                  .kernel = shape.kernel,
                  .defines = shape.defines,
-                 .global = {shape.heads_first ? heads : groups,
-                            shape.heads_first ? groups : heads},
+                 .global = {heads_first ? heads : groups, heads_first ? groups : heads},
                  .local = {shape.group[0], shape.group[1], 1},
-                 .cut = shape.heads_first,
+                 .cut = heads_first,
                  .flop = 4.0 * params->pairs * (double)params->heads *
                          (double)params->head_channels,
                  .args = {TESS_SLICE(params->out.data), TESS_SLICE(params->q.data),

@@ -8,10 +8,10 @@ from common import files
 VARIANTS = {
     "attention": [(f"-DD={D}",) for D in (16, 40, 64, 80)],
     "attention_amx": [(f"-DD={D}", f"-DQUERIES={queries}", f"-DAMX={amx}", f"-DLEFT_PIECES={pieces}",
-                       f"-DRIGHT_PIECES={pieces}", f"-DHEADS_FIRST={windows}")
-                      for D, queries, amx, pieces, windows in (
-                          (16, 512, 1, 3, 0), (64, 1024, 1, 3, 0), (64, 256, 1, 2, 1),
-                          (64, 256, 1, 3, 1), (70, 512, 0, 3, 0))],
+                       f"-DRIGHT_PIECES={pieces}", f"-DHEADS={heads}")
+                      for D, queries, amx, pieces, heads in (
+                          (16, 512, 1, 3, 1), (64, 1024, 1, 3, 1), (64, 256, 1, 2, 4),
+                          (64, 256, 1, 3, 4), (70, 512, 0, 3, 1))],
     "attention_fast": [(f"-DD={D}", "-DUNIT=0") for D in (64, 80)],
     "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
