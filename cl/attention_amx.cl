@@ -160,6 +160,23 @@ struct weighing {
     float16 sum0, sum1;
 };
 
+// The largest of the scores of 16 queries, and `most`: a few at a time, which need not
+// wait for each other.
+static inline float16 largest(local const float *scores, u32 keys, float16 most)
+{
+    float16 m0 = most, m1 = most, m2 = most, m3 = most;
+    u32 k = 0;
+    for (; k + 4 <= keys; k += 4) {
+        m0 = larger(*(local const float16 *)(scores + k * 32), m0);
+        m1 = larger(*(local const float16 *)(scores + k * 32 + 32), m1);
+        m2 = larger(*(local const float16 *)(scores + k * 32 + 64), m2);
+        m3 = larger(*(local const float16 *)(scores + k * 32 + 96), m3);
+    }
+    for (; k < keys; k++)
+        m0 = larger(*(local const float16 *)(scores + k * 32), m0);
+    return larger(larger(m0, m1), larger(m2, m3));
+}
+
 // Makes the scores of a block ready: those behind `keys` weigh nothing. Weights are
 // relative to the largest score of a query so far; as long as they stay below
 // 2^SLACK to an earlier one, to that, so that sums are rarely scaled.
@@ -172,11 +189,8 @@ static inline struct weighing weigh_start(local float *scores, local ushort *wei
         *(local float16 *)(scores + k * 32 + 16) = NEGATIVE;
     }
     const float16 old0 = top[0], old1 = top[1];
-    float16 most0 = old0, most1 = old1;
-    for (u32 k = 0; k < keys; k++) {
-        most0 = larger(*(local float16 *)(scores + k * 32), most0);
-        most1 = larger(*(local float16 *)(scores + k * 32 + 16), most1);
-    }
+    const float16 most0 = largest(scores, keys, old0),
+                  most1 = largest(scores + 16, keys, old1);
     top[0] = most0 > old0 + SLACK ? most0 : old0;
     top[1] = most1 > old1 + SLACK ? most1 : old1;
     if (any(top[0] != old0 || top[1] != old1)) {
