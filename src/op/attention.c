@@ -7,8 +7,9 @@
 #include "rt/matrix_unit.h"
 #include "rt/tuning.h"
 
-#define GPU_GROUP         16  // in both dimensions
-#define AMX_HEADS         4   // of the same rows, which lie side by side in memory
+#define GPU_GROUP         16 // in both dimensions
+#define AMX_HEADS         4  // of a work-item, in windows
+#define AMX_QUERIES       1024
 #define UNIT_CHANNELS_MAX 128 // of a head, that kernels of matrix units have room for
 
 // Which kernel, how it is built, and the work-items of a group.
@@ -81,30 +82,47 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
     return shape;
 }
 
-// Of a work-item of cl/attention_amx.cl: the more, the less often are keys split; but
-// there should be work for all, and in windows what is there for the next head.
-static size_t amx_queries(const struct tess_device *dev,
-                          const struct tess_attention_params *params)
+// Bytes of local memory that cl/attention_amx.cl takes.
+static size_t amx_bytes(size_t D, size_t queries, size_t heads, size_t pieces)
 {
-    size_t many = 1024, units = params->unit_count * params->heads,
-           items = units / (many / TESS_ATTENTION_QUERIES);
-    if (params->many_runs)
-        return 256;
-    return params->head_channels <= 64 &&
-                   items >= 4 * tess_device_facts(dev)->compute_units
-               ? many
-               : 512;
+    size_t tile = 16 * 32 * pieces * sizeof(uint16_t), channels = (D + 31) / 32,
+           panels = queries / 32, row = 32 * sizeof(float);
+    size_t all = 2 * 64 * row + 2 * 2 * 2 * tile, // scores, weights
+        head = 2 * queries * sizeof(float) + panels * channels * (32 * row + 2 * tile) +
+               4 * channels * tile + 2 * channels * 2 * tile; // keys, values
+    return all + heads * head;
+}
+
+// Of a work-item of cl/attention_amx.cl: the more, the less often are keys split; but
+// there should be work for all, and in windows several heads of the same rows, which lie
+// side by side in memory.
+static void amx_share(size_t *queries, size_t *heads, const struct tess_device *dev,
+                      const struct tess_attention_params *params)
+{
+    size_t D = params->head_channels, units = params->unit_count * params->heads,
+           items = units / (AMX_QUERIES / TESS_ATTENTION_QUERIES),
+           pieces = tess_matrix_unit_pieces(tess_device_unit(dev)),
+           memory = tess_device_facts(dev)->local_memory;
+    bool many = D <= 64 && items >= 4 * tess_device_facts(dev)->compute_units;
+    *queries = params->many_runs ? AMX_QUERIES / 4 : many ? AMX_QUERIES : AMX_QUERIES / 2;
+    *heads = params->many_runs ? AMX_HEADS : 1;
+    while (*heads > 1 && amx_bytes(D, *queries, *heads, pieces) > memory)
+        *heads /= 2;
+    while (*queries > TESS_ATTENTION_QUERIES &&
+           amx_bytes(D, *queries, *heads, pieces) > memory)
+        *queries /= 2;
 }
 
 static struct shape amx_shape(const struct tess_device *dev,
                               const struct tess_attention_params *params)
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
-    size_t queries = amx_queries(dev, params);
+    size_t queries, heads;
+    amx_share(&queries, &heads, dev, params);
     unsigned pieces = tess_matrix_unit_pieces(unit);
     struct shape shape = {.kernel = "attention_amx",
                           .merged = queries / TESS_ATTENTION_QUERIES,
-                          .heads = params->many_runs ? AMX_HEADS : 1,
+                          .heads = heads,
                           .group = {1, 1}};
     snprintf(shape.defines, sizeof shape.defines,
              "-DD=%zu -DQUERIES=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u "
