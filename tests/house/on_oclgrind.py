@@ -27,9 +27,12 @@ def oclgrind(options, command, **more):
     """The finished process, and what Oclgrind said."""
     with folder() as where:
         log = where / "log"
-        # A cache of its own: programs are built for these options.
-        variables = {**os.environ, **more, "TESS_TINY": "1", "XDG_CACHE_HOME": str(where)}
-        variables.pop("TESSELLA_DEVICE", None)  # there is one device
+        variables = {**os.environ, **more, "TESS_TINY": "1"}
+        # No cache of programs: those in it are made in a thread ahead of their first launch, and
+        # Oclgrind 21.10 frees memory twice when it compiles while another thread runs a kernel.
+        # No choice of a device: there is one.
+        for name in ("XDG_CACHE_HOME", "HOME", "TESSELLA_DEVICE"):
+            variables.pop(name, None)
         done = run(["oclgrind", "--max-errors", "20", "--log", log, *options, *command],
                    timeout=3600, env=variables)
         said = log.read_text().strip() if log.is_file() else "no log: it did not run"
