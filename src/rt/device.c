@@ -16,6 +16,7 @@
 
 #define LAUNCH_NS     (100u * 1000 * 1000) // of a launch at most
 #define LAUNCH_NS_CPU (500u * 1000 * 1000)
+
 // What the kernels' groups take; every device of OpenCL's full profile has this much
 // local memory, and every one known has such groups.
 #define GROUP_ITEMS        ((size_t)TESS_GRID_ITEMS)
