@@ -234,7 +234,8 @@ __attribute__((always_inline)) static inline void weigh(private struct weighing 
 #define WEIGH_BESIDE(step)                                                               \
     weigh(w, BESIDE *((step) + 1) / TILE_STEPS - BESIDE * (step) / TILE_STEPS);
 
-// tiles_multiply(), or what is added to sums.
+// Sums of 32 x 32, or what is added to them: rows [32 group, 32 group + 32) of the left
+// factor times the right one, over all its blocks.
 __attribute__((always_inline)) static inline void
 multiply(local float *sums, bool add, local const ushort *left, local const ushort *right,
          u32 group, u32 blocks, private struct weighing *w)
@@ -323,12 +324,13 @@ static inline void attend_block(const private struct attention *a, local float *
 {
     const u32 blocks = PIECE_COUNT(here), panels = a->heads * groups;
     struct workspace before = workspace_of(memory, 0), m = before;
+    struct weighing w = {0};
     for (u32 b = 0; b < blocks; b++)
-        tiles_multiply(m.scores + b * PATCH, m.keys, m.queries, b, CHANNEL_BLOCKS);
+        multiply(m.scores + b * PATCH, false, m.keys, m.queries, b, CHANNEL_BLOCKS, &w);
     for (u32 t = 0; t <= panels; t++) {
         const u32 g = t % groups;
         const struct workspace after = workspace_of(memory, (t + 1) / groups);
-        struct weighing w = {0};
+        w = (struct weighing){0};
         if (t < panels) {
             global const float *rows = ahead + t / groups * D;
             for (u32 i = g * next / groups; i < (g + 1) * next / groups; i++) {

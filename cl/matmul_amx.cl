@@ -85,11 +85,11 @@ struct patch {
 TESS_INLINE void finish(const private struct target *target, float16 sums, size_t row,
                         u32 col, u32 act)
 {
-    row = row * target->out_mul + target->out_add;
+    row = result_row(target, row);
     if (col < target->end)
         store_half_panel(target->out + row * target->N, target->bias, target->gate,
-                         target->residual + (row >> target->residual_shift) * target->N,
-                         sums, col, target->N, act, target->has_bias, target->has_gate,
+                         target->residual + residual_row(target, row) * target->N, sums,
+                         col, target->N, act, target->has_bias, target->has_gate,
                          target->has_residual);
 }
 
@@ -150,11 +150,9 @@ static inline void fetch_residual(const private struct item *item,
         return;
     const size_t col = item->col0 + patch->panel * COLS;
     for (end = min(end, 2 * patch->rows); i < end; i++) {
-        const size_t row =
-            (item->row0 + patch->first + i / 2) * target->out_mul + target->out_add;
-        __builtin_prefetch(target->residual +
-                           (row >> target->residual_shift) * target->N + col +
-                           i % 2 * 16);
+        const size_t row = result_row(target, item->row0 + patch->first + i / 2);
+        __builtin_prefetch(target->residual + residual_row(target, row) * target->N +
+                           col + i % 2 * 16);
     }
 }
 
