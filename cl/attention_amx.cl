@@ -29,8 +29,10 @@
 #define PANELS         (QUERIES / 32)
 #define ROWS           (CHANNEL_BLOCKS * 32) // channels, in sums
 #define PANEL_PIECES   (CHANNEL_BLOCKS * RIGHT_BLOCK)
-#define WEIGHTS        (KEY_BLOCKS * RIGHT_BLOCK) // of a panel
-#define SLACK          8.0f                       // weights stay below 2^SLACK
+#define WEIGHT_PIECES  2
+#define WEIGHT_BLOCK   (WEIGHT_PIECES * 2 * PIECE_TILE)
+#define WEIGHTS        (KEY_BLOCKS * WEIGHT_BLOCK) // of a panel
+#define SLACK          8.0f                        // weights stay below 2^SLACK
 
 // Floats of local memory: of all heads, then of each.
 #define SCORES_AT  0
@@ -135,18 +137,17 @@ static inline float16 larger(float16 x, float16 y)
     return x > y ? x : y;
 }
 
-// 2^x for x <= 0, as by tess_exp_float16(): rounding to a whole number by adding one that
-// has no bits behind the point, and the remainder by a polynomial (Taylor). Below 2^-125
-// it stays that.
+// 2^x for x <= 0, to 1.0e-7 of itself, as by tess_exp_float16(): rounding to a whole
+// number by adding one that has no bits behind the point, and the remainder by a
+// polynomial (minimax, with p(0) = 1). Below 2^-125 it stays that.
 static inline float16 power(float16 x)
 {
     x = larger(x, -125.0f);
     const float16 shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f);
-    float16 p = fma(r, (float16)1.5403530e-4f, (float16)1.3333558e-3f);
-    p = fma(p, r, (float16)9.6181291e-3f);
-    p = fma(p, r, (float16)5.5504109e-2f);
-    p = fma(p, r, (float16)2.4022651e-1f);
-    p = fma(p, r, (float16)6.9314718e-1f);
+    float16 p = fma(r, (float16)1.3264727e-3f, (float16)9.6715130e-3f);
+    p = fma(p, r, (float16)5.5507336e-2f);
+    p = fma(p, r, (float16)2.4022242e-1f);
+    p = fma(p, r, (float16)6.9314700e-1f);
     p = fma(p, r, (float16)1.0f);
     return as_float16(as_int16(p) + (as_int16(shifted) << 23));
 }
@@ -206,22 +207,36 @@ static inline struct weighing weigh_start(local float *scores, local ushort *wei
                              top[0], top[1],  0.0f, 0.0f};
 }
 
+// Two pieces of the weights of two keys: what is left out is at most 2^-17 of a weight,
+// and of either sign. What the pieces are together, so that totals are of the same
+// weights as sums.
+static inline float16 put_weights(local ushort *to, float16 even, float16 odd)
+{
+    const uint16 even0 = (as_uint16(even) + 0x8000) & 0xffff0000,
+                 odd0 = (as_uint16(odd) + 0x8000) & 0xffff0000;
+    *(local uint16 *)to = even0 >> 16 | odd0;
+    const uint16 even1 = (as_uint16(even - as_float16(even0)) + 0x8000) & 0xffff0000,
+                 odd1 = (as_uint16(odd - as_float16(odd0)) + 0x8000) & 0xffff0000;
+    *(local uint16 *)(to + 2 * PIECE_TILE) = even1 >> 16 | odd1;
+    return (as_float16(even0) + as_float16(even1)) +
+           (as_float16(odd0) + as_float16(odd1));
+}
+
 static inline float16 weigh_pair(local const float *scores, local ushort *weights,
                                  float16 top)
 {
     const float16 even = power(*(local const float16 *)scores - top),
                   odd = power(*(local const float16 *)(scores + 32) - top);
-    put_pairs(weights, 2 * PIECE_TILE, even, odd);
-    return even + odd;
+    return put_weights(weights, even, odd);
 }
 
-// At most `count` more pairs of keys.
-__attribute__((always_inline)) static inline void weigh(private struct weighing *w,
+// At most `count` more pairs of keys. Not always inline: LLVM 15 then crashes.
+static inline void weigh(private struct weighing *w,
                                                         u32 count)
 {
     for (u32 i = 0; i < count && w->pair < w->end; i++, w->pair++) {
         local const float *scores = w->scores + w->pair * 2 * 32;
-        local ushort *weights = w->weights + w->pair / (PIECE_DEPTH / 2) * RIGHT_BLOCK +
+        local ushort *weights = w->weights + w->pair / (PIECE_DEPTH / 2) * WEIGHT_BLOCK +
                                 w->pair % (PIECE_DEPTH / 2) * 32;
         w->sum0 += weigh_pair(scores, weights, w->top0);
         w->sum1 += weigh_pair(scores + 16, weights + PIECE_TILE, w->top1);
@@ -231,27 +246,32 @@ __attribute__((always_inline)) static inline void weigh(private struct weighing 
 // Pairs that are weighed beside each block of a product, so that a block's are all when
 // the products of its queries are.
 #define BESIDE ((8 + CHANNEL_BLOCKS - 1) / CHANNEL_BLOCKS)
-#define WEIGH_BESIDE(step)                                                               \
-    weigh(w, BESIDE *((step) + 1) / TILE_STEPS - BESIDE * (step) / TILE_STEPS);
+#define WEIGH_BESIDE(step, pieces)                                                       \
+    weigh(w, BESIDE *((step) + 1) / TILE_STEPS(pieces) -                                 \
+                 BESIDE * (step) / TILE_STEPS(pieces));
 
 // Sums of 32 x 32, or what is added to them: rows [32 group, 32 group + 32) of the left
-// factor times the right one, over all its blocks.
-__attribute__((always_inline)) static inline void
-multiply(local float *sums, bool add, local const ushort *left, local const ushort *right,
-         u32 group, u32 blocks, private struct weighing *w)
-{
-    TILES(tiles);
-    local const ushort *upper = left + group * 2 * blocks * LEFT_BLOCK,
-                       *lower = upper + blocks * LEFT_BLOCK;
-    if (add)
-        tiles_load(tiles, sums);
-    else
-        tiles_clear(tiles);
-    for (u32 b = 0; b < blocks; b++)
-        tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
-                         right + b * RIGHT_BLOCK, WEIGH_BESIDE);
-    tiles_store(sums, tiles);
-}
+// factor times the right one, of so many pieces, over all its blocks.
+#define DEFINE_MULTIPLY(name, pieces)                                                    \
+    __attribute__((always_inline)) static inline void name(                              \
+        local float *sums, bool add, local const ushort *left,                           \
+        local const ushort *right, u32 group, u32 blocks, private struct weighing *w)    \
+    {                                                                                    \
+        TILES(tiles);                                                                    \
+        local const ushort *upper = left + group * 2 * blocks * LEFT_BLOCK,              \
+                           *lower = upper + blocks * LEFT_BLOCK;                         \
+        if (add)                                                                         \
+            tiles_load(tiles, sums);                                                     \
+        else                                                                             \
+            tiles_clear(tiles);                                                          \
+        for (u32 b = 0; b < blocks; b++)                                                 \
+            tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,      \
+                             right + b * (pieces)*2 * PIECE_TILE, pieces, WEIGH_BESIDE); \
+        tiles_store(sums, tiles);                                                        \
+    }
+
+DEFINE_MULTIPLY(multiply_queries, RIGHT_PIECES)
+DEFINE_MULTIPLY(multiply_weights, WEIGHT_PIECES)
 
 // What earlier launches left of 16 queries, `count` of them; or a start.
 static inline void load_sums(local float *sums, local float *top, local float *total,
@@ -326,7 +346,8 @@ static inline void attend_block(const private struct attention *a, local float *
     struct workspace before = workspace_of(memory, 0), m = before;
     struct weighing w = {0};
     for (u32 b = 0; b < blocks; b++)
-        multiply(m.scores + b * PATCH, false, m.keys, m.queries, b, CHANNEL_BLOCKS, &w);
+        multiply_queries(m.scores + b * PATCH, false, m.keys, m.queries, b,
+                         CHANNEL_BLOCKS, &w);
     for (u32 t = 0; t <= panels; t++) {
         const u32 g = t % groups;
         const struct workspace after = workspace_of(memory, (t + 1) / groups);
@@ -343,12 +364,13 @@ static inline void attend_block(const private struct attention *a, local float *
                             (local float16 *)(m.sums + g * ROWS * 32));
         }
         for (u32 b = 0; t + 1 < panels && b < blocks; b++)
-            multiply(m.scores + ((t + 1) % 2 * BLOCK + b * 32) * 32, false, after.keys,
-                     after.queries + (t + 1) % groups * PANEL_PIECES, b, CHANNEL_BLOCKS,
-                     &w);
+            multiply_queries(m.scores + ((t + 1) % 2 * BLOCK + b * 32) * 32, false,
+                             after.keys, after.queries + (t + 1) % groups * PANEL_PIECES,
+                             b, CHANNEL_BLOCKS, &w);
         for (u32 c = 0; t > 0 && c < CHANNEL_BLOCKS; c++)
-            multiply(before.sums + ((t - 1) % groups * ROWS + c * 32) * 32, true,
-                     before.values, m.weights + (t - 1) % 2 * WEIGHTS, c, blocks, &w);
+            multiply_weights(before.sums + ((t - 1) % groups * ROWS + c * 32) * 32, true,
+                             before.values, m.weights + (t - 1) % 2 * WEIGHTS, c, blocks,
+                             &w);
         weigh(&w, w.end);
         if (t < panels) {
             local float16 *total = (local float16 *)(m.total + 32 * g);

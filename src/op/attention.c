@@ -85,9 +85,9 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
 // Bytes of local memory that cl/attention_amx.cl takes.
 static size_t amx_bytes(size_t D, size_t queries, size_t heads, size_t pieces)
 {
-    size_t tile = 16 * 32 * pieces * sizeof(uint16_t), channels = (D + 31) / 32,
-           panels = queries / 32, row = 32 * sizeof(float);
-    size_t all = 2 * 64 * row + 2 * 2 * 2 * tile, // scores, weights
+    size_t piece = 16 * 32 * sizeof(uint16_t), tile = pieces * piece,
+           channels = (D + 31) / 32, panels = queries / 32, row = 32 * sizeof(float);
+    size_t all = 2 * 64 * row + 2 * 2 * 2 * 2 * piece, // scores, weights
         head = 2 * queries * sizeof(float) + panels * channels * (32 * row + 2 * tile) +
                4 * channels * tile + 2 * channels * 2 * tile; // keys, values
     return all + heads * head;
