@@ -231,8 +231,7 @@ static inline float16 weigh_pair(local const float *scores, local ushort *weight
 }
 
 // At most `count` more pairs of keys. Not always inline: LLVM 15 then crashes.
-static inline void weigh(private struct weighing *w,
-                                                        u32 count)
+static inline void weigh(private struct weighing *w, u32 count)
 {
     for (u32 i = 0; i < count && w->pair < w->end; i++, w->pair++) {
         local const float *scores = w->scores + w->pair * 2 * 32;
