@@ -83,16 +83,15 @@ static enum tess_status sample_product(struct tess_measure *measure)
 
 // ---- attention ----
 
-// As the flow models do it: tiles of queries, keys in parts.
+// As the flow models do it where memory allows: tiles of queries, all keys.
 #define QUERY_ROWS 2048
-#define KEY_ROWS   1024
 
 struct attention {
     size_t heads, D, C;
     struct tess_attention_unit *units; // of all queries
     size_t unit_count;
     uint32_t step; // queries of a unit
-    struct tess_mat qkv, out, on_device, state;
+    struct tess_mat qkv, out, on_device;
 };
 
 static enum tess_status prepare_attention(struct tess_measure *measure)
@@ -133,30 +132,19 @@ static void clear_attention(struct tess_measure *measure)
 static enum tess_status attend_tile(struct tess_stage *stage, const struct attention *a,
                                     struct tess_tile tile)
 {
-    size_t N = a->qkv.rows;
-    struct tess_mat state = tess_mat_rows(a->state, 0, tile.rows);
-    for (size_t key = 0; key < N; key += KEY_ROWS) {
-        size_t keys = N - key < KEY_ROWS ? N - key : KEY_ROWS;
-        TESS_TRY(
-            tess_attention(stage, &(struct tess_attention_params){
-                                      .out = tess_mat_rows(a->out, tile.row0, tile.rows),
-                                      .q = tess_mat_rows(a->qkv, tile.row0, tile.rows),
-                                      .kv = tess_mat_rows(a->qkv, key, keys),
-                                      .k_col = a->C,
-                                      .v_col = 2 * a->C,
-                                      .units = a->on_device,
-                                      .unit0 = tile.row0 / a->step,
-                                      .unit_count = (tile.rows + a->step - 1) / a->step,
-                                      .query0 = tile.row0,
-                                      .key0 = key,
-                                      .heads = a->heads,
-                                      .head_channels = a->D,
-                                      .pairs = (double)tile.rows * (double)keys,
-                                      .state = &state,
-                                      .first = key == 0,
-                                      .last = key + keys == N}));
-    }
-    return TESS_OK;
+    return tess_attention(stage, &(struct tess_attention_params){
+                                     .out = tess_mat_rows(a->out, tile.row0, tile.rows),
+                                     .q = tess_mat_rows(a->qkv, tile.row0, tile.rows),
+                                     .kv = a->qkv,
+                                     .k_col = a->C,
+                                     .v_col = 2 * a->C,
+                                     .units = a->on_device,
+                                     .unit0 = tile.row0 / a->step,
+                                     .unit_count = (tile.rows + a->step - 1) / a->step,
+                                     .query0 = tile.row0,
+                                     .heads = a->heads,
+                                     .head_channels = a->D,
+                                     .pairs = (double)tile.rows * (double)a->qkv.rows});
 }
 
 static enum tess_status attend(struct tess_stage *stage, void *user)
@@ -177,8 +165,6 @@ static enum tess_status attention_stage(struct tess_stage *stage, void *user)
     size_t N = measure->rows;
     TESS_TRY(tess_noise_take(&a->qkv, stage, N, 3 * a->C));
     TESS_TRY(tess_mat_take(&a->out, stage, N, a->C, TESS_F32, "attention"));
-    TESS_TRY(tess_mat_take(&a->state, stage, N < QUERY_ROWS ? N : QUERY_ROWS,
-                           2 * a->heads, TESS_F32, "attention"));
     TESS_TRY(tess_mat_take(&a->on_device, stage, a->unit_count, 4, TESS_U32,
                            "units of attention"));
     TESS_TRY(tess_mat_write(stage, a->on_device, a->units));

@@ -314,27 +314,40 @@ enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage
     return TESS_OK;
 }
 
+// The chunk that has a group where a buffer may start, or NULL.
+static const struct chunk *chunk_in_place(const struct tess_tensor *tensor, size_t group)
+{
+    size_t align = tess_device_facts(tess_stage_device(tensor->stage))->alignment;
+    for (size_t i = 0; i < tensor->chunk_count; i++) {
+        const struct chunk *chunk = &tensor->chunks[i];
+        size_t offset = (group - chunk->group0) * tensor->group_bytes;
+        if (group >= chunk->group0 && group < chunk->group0 + chunk->groups)
+            return (chunk->data.offset + offset) % align ? NULL : chunk;
+    }
+    return NULL;
+}
+
+size_t tess_tensor_in_place(const struct tess_tensor *tensor, size_t group0)
+{
+    const struct chunk *chunk = chunk_in_place(tensor, group0);
+    return chunk ? chunk->group0 + chunk->groups - group0 : 0;
+}
+
 enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count)
 {
-    size_t align = tess_device_facts(tess_stage_device(stage))->alignment;
-    for (size_t i = 0; i < tensor->chunk_count; i++) {
-        const struct chunk *chunk = &tensor->chunks[i];
-        size_t offset = (group0 - chunk->group0) * tensor->group_bytes;
-        if (group0 < chunk->group0 || group0 + count > chunk->group0 + chunk->groups ||
-            (chunk->data.offset + offset) % align)
-            continue;
-        *out = (struct tess_mat){.data = chunk->data,
-                                 .rows = count * group_rows(tensor),
-                                 .cols = tensor->params.cols,
-                                 .dtype = tensor->params.dtype};
-        out->data.offset += offset;
-        out->data.bytes = count * tensor->group_bytes;
-        count_use(tensor, count);
-        return TESS_OK;
-    }
-    return tess_tensor_load(out, stage, tensor, group0, count);
+    const struct chunk *chunk = chunk_in_place(tensor, group0);
+    if (!chunk || group0 + count > chunk->group0 + chunk->groups)
+        return tess_tensor_load(out, stage, tensor, group0, count);
+    *out = (struct tess_mat){.data = chunk->data,
+                             .rows = count * group_rows(tensor),
+                             .cols = tensor->params.cols,
+                             .dtype = tensor->params.dtype};
+    out->data.offset += (group0 - chunk->group0) * tensor->group_bytes;
+    out->data.bytes = count * tensor->group_bytes;
+    count_use(tensor, count);
+    return TESS_OK;
 }
 
 enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,

@@ -44,6 +44,8 @@ enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage
 enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count);
+// How many groups from group0 on a view can have without a copy; 0: none.
+size_t tess_tensor_in_place(const struct tess_tensor *tensor, size_t group0);
 enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
                                    struct tess_mat in, size_t group0);
 

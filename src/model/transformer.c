@@ -10,7 +10,8 @@
 #include "op/norm.h"
 
 #define COMFORTABLE_ROWS 2048
-// Keys that are brought together at a time: a multiple of what attention asks for.
+// Keys that are brought together at a time, where they are not in place: a multiple of
+// what attention asks for.
 #define KEY_ROWS 1024
 
 // A run at work.
@@ -137,10 +138,19 @@ struct source {
     size_t keys, k_col, v_col;
 };
 
-static enum tess_status attend_part(struct tess_stage *stage, const struct source *source,
-                                    struct tess_attention_params params, size_t key)
+// How many keys from `key` on are a part.
+static size_t part_of(const struct source *source, size_t key)
 {
-    size_t keys = source->keys - key < KEY_ROWS ? source->keys - key : KEY_ROWS;
+    size_t left = source->keys - key, most = tess_tensor_in_place(source->tensor, key);
+    if (most < KEY_ROWS)
+        most = KEY_ROWS;
+    return left <= most ? left : most - most % TESS_ATTENTION_KEYS;
+}
+
+static enum tess_status attend_part(struct tess_stage *stage, const struct source *source,
+                                    struct tess_attention_params params, size_t key,
+                                    size_t keys)
+{
     size_t mark = tess_arena_mark(tess_stage_arena(stage));
     TESS_TRY(tess_tensor_view(&params.kv, stage, source->tensor, key, keys));
     params.k_col = source->k_col;
@@ -163,7 +173,8 @@ static enum tess_status attend(struct tess_stage *stage, const struct tess_trans
     struct tess_mat state;
     TESS_TRY(
         tess_mat_take(&state, stage, tile.rows, 2 * t->heads, TESS_F32, "attention"));
-    for (size_t key = 0; key < source->keys; key += KEY_ROWS)
+    for (size_t key = 0, keys; key < source->keys; key += keys) {
+        keys = part_of(source, key);
         TESS_TRY(attend_part(stage, source,
                              (struct tess_attention_params){
                                  .out = out,
@@ -176,7 +187,8 @@ static enum tess_status attend(struct tess_stage *stage, const struct tess_trans
                                  .head_channels = t->channels / t->heads,
                                  .state = &state,
                              },
-                             key));
+                             key, keys));
+    }
     return TESS_OK;
 }
 
