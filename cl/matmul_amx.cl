@@ -15,14 +15,6 @@
 // amx.clh; MEMORY, bytes of local memory.
 #define WEIGHT_F16 0 // of no meaning here
 #include "product.clh"
-
-// Results are read later than caches hold them: they go past them, where whole lines are
-// written.
-#define STORE_RESULTS(x, p, even)                                                        \
-    if (even)                                                                            \
-        __builtin_nontemporal_store(x, (global float16 *)(p));                           \
-    else                                                                                 \
-        vstore16(x, 0, p)
 #include "product_cpu.clh"
 
 #define RIGHT global
