@@ -333,20 +333,38 @@ size_t tess_tensor_in_place(const struct tess_tensor *tensor, size_t group0)
     return chunk ? chunk->group0 + chunk->groups - group0 : 0;
 }
 
+static struct tess_mat rows_in_place(const struct tess_tensor *tensor, size_t group0,
+                                     size_t count)
+{
+    const struct chunk *chunk = chunk_in_place(tensor, group0);
+    struct tess_mat mat = {.data = chunk->data,
+                           .rows = count * group_rows(tensor),
+                           .cols = tensor->params.cols,
+                           .dtype = tensor->params.dtype};
+    mat.data.offset += (group0 - chunk->group0) * tensor->group_bytes;
+    mat.data.bytes = count * tensor->group_bytes;
+    return mat;
+}
+
 enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count)
 {
-    const struct chunk *chunk = chunk_in_place(tensor, group0);
-    if (!chunk || group0 + count > chunk->group0 + chunk->groups)
+    if (tess_tensor_in_place(tensor, group0) < count)
         return tess_tensor_load(out, stage, tensor, group0, count);
-    *out = (struct tess_mat){.data = chunk->data,
-                             .rows = count * group_rows(tensor),
-                             .cols = tensor->params.cols,
-                             .dtype = tensor->params.dtype};
-    out->data.offset += (group0 - chunk->group0) * tensor->group_bytes;
-    out->data.bytes = count * tensor->group_bytes;
+    *out = rows_in_place(tensor, group0, count);
     count_use(tensor, count);
+    return TESS_OK;
+}
+
+enum tess_status tess_tensor_make(struct tess_mat *out, struct tess_stage *stage,
+                                  const struct tess_tensor *tensor, size_t group0,
+                                  size_t count)
+{
+    if (tess_tensor_in_place(tensor, group0) < count)
+        return tess_mat_take(out, stage, count * group_rows(tensor), tensor->params.cols,
+                             tensor->params.dtype, tensor->params.tag);
+    *out = rows_in_place(tensor, group0, count);
     return TESS_OK;
 }
 
@@ -355,6 +373,17 @@ enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor 
 {
     assert(in.rows % group_rows(tensor) == 0 && in.cols == tensor->params.cols);
     return copy_any(stage, tensor, in, group0, in.rows / group_rows(tensor), false);
+}
+
+enum tess_status tess_tensor_put_back(struct tess_stage *stage,
+                                      struct tess_tensor *tensor, struct tess_mat in,
+                                      size_t group0)
+{
+    size_t count = in.rows / group_rows(tensor);
+    if (tess_tensor_in_place(tensor, group0) < count)
+        return tess_tensor_store(stage, tensor, in, group0);
+    count_use(tensor, count);
+    return TESS_OK;
 }
 
 void tess_tensor_forget(struct tess_tensor *tensor, size_t group0)

@@ -110,16 +110,20 @@ static enum tess_status qkv_span(struct tess_stage *stage, void *user,
     const struct run *run = user;
     const struct tess_transformer *t = run->transformer;
     const struct tess_transformer_block *block = run->block;
-    struct tess_mat x, qkv;
-    TESS_TRY(tess_tensor_load(&x, stage, t->features, run->row0 + tile.row0, tile.rows));
-    TESS_TRY(tess_mat_take(&qkv, stage, tile.rows, 3 * t->channels, TESS_F32, "QKV"));
-    TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = x,
+    size_t row0 = run->row0 + tile.row0;
+    struct tess_mat x, u, qkv;
+    TESS_TRY(tess_tensor_view(&x, stage, t->features, row0, tile.rows));
+    u = x;
+    if (tess_tensor_in_place(t->features, row0) >= tile.rows)
+        TESS_TRY(tess_mat_take(&u, stage, x.rows, x.cols, TESS_F32, "token features"));
+    TESS_TRY(tess_tensor_make(&qkv, stage, run->qkv, tile.row0, tile.rows));
+    TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = u,
                                                             .in = x,
                                                             .eps = block->eps,
                                                             .weight = block->norm1_weight,
                                                             .bias = block->norm1_bias}));
     TESS_TRY(tess_matmul(stage, &(struct tess_matmul){.out = qkv,
-                                                      .in = x,
+                                                      .in = u,
                                                       .weight = block->qkv,
                                                       .bias = block->qkv_bias,
                                                       .rows = tile.rows}));
@@ -129,7 +133,7 @@ static enum tess_status qkv_span(struct tess_stage *stage, void *user,
     if (block->k_gamma)
         TESS_TRY(
             tess_normalise_heads(stage, qkv, t->channels, t->heads, D, block->k_gamma));
-    return tess_tensor_store(stage, run->qkv, qkv, tile.row0);
+    return tess_tensor_put_back(stage, run->qkv, qkv, tile.row0);
 }
 
 // Attention of some queries over the first `keys` rows of a tensor, part by part.
@@ -282,13 +286,13 @@ static enum tess_status block_span(struct tess_stage *stage, void *user,
     const struct tess_transformer *t = run->transformer;
     size_t row0 = run->row0 + tile.row0;
     struct tess_mat x, u;
-    TESS_TRY(tess_tensor_load(&x, stage, t->features, row0, tile.rows));
+    TESS_TRY(tess_tensor_view(&x, stage, t->features, row0, tile.rows));
     TESS_TRY(tess_mat_take(&u, stage, x.rows, x.cols, TESS_F32, "normalised features"));
     TESS_TRY(self_attention(stage, run, x, u, tile));
     if (run->block->to_q)
         TESS_TRY(cross_attention(stage, run, x, u, tile));
     TESS_TRY(feed_forward(stage, run, x, u));
-    return tess_tensor_store(stage, t->features, x, row0);
+    return tess_tensor_put_back(stage, t->features, x, row0);
 }
 
 static enum tess_status run_spans(struct run *run)
