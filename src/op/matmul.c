@@ -25,7 +25,7 @@
 #define AMX_PIECE_BYTES  64  // of AMX_PIECE_DEPTH values of a row
 #define AMX_PIECE_DEPTH  32
 #define AMX_BLOCKS_ONCE  32 // of k; if there are more,
-#define AMX_BLOCKS_PART  24 // are a part
+#define AMX_BLOCKS_PART  24 // are a part at most, and all about the same
 // What a work-item takes beside its products, in as many rows and panels more.
 #define AMX_ROWS_COST   16
 #define AMX_PANELS_COST 2
@@ -126,7 +126,8 @@ static struct shape amx_shape(const struct tess_device *dev,
     size_t taps = taps_of(weight->layout), memory = amx_memory(dev),
            blocks = divide_up(weight->inputs, AMX_PIECE_DEPTH);
     bool several = taps > 1 || blocks > AMX_BLOCKS_ONCE;
-    size_t part = blocks > AMX_BLOCKS_ONCE ? AMX_BLOCKS_PART : blocks;
+    size_t parts = blocks > AMX_BLOCKS_ONCE ? divide_up(blocks, AMX_BLOCKS_PART) : 1,
+           part = divide_up(blocks, parts);
     struct shape shape = {.kernel = "matmul_amx", .group = {1, 1}, .blocks = part};
     amx_share(&shape, rows, divide_up(cols, PANEL),
               several ? AMX_PANELS_SUMS : AMX_PANELS_MAX,
