@@ -255,7 +255,7 @@ static enum tess_status plan_tile(size_t *out, struct tess_stage *stage,
     size_t align = span->row_align ? span->row_align : 1;
     size_t comfortable = span->comfortable && span->comfortable < span->rows
                              ? span->comfortable
-                             : span->rows;
+                             : span->rows + align - 1; // all rows at once
     size_t least = stage->policy.small_tiles
                        ? align
                        : aligned(comfortable / SMALL_TILE_DIVISOR, align);

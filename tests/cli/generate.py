@@ -255,7 +255,7 @@ def check_interrupts(report, where):
     variables = {**os.environ, "TESSELLA_MODEL": str(MODEL)}
     stopped = 0
     for moment in (0.1, 0.4, 0.7, 1.0):
-        with report.check(f"SIGINT after {moment} s leaves nothing"):
+        with report.check(f"SIGINT after {moment} s leaves nothing but a whole latent"):
             into = where / f"interrupted {moment}"
             into.mkdir()
             process = subprocess.Popen(
@@ -266,7 +266,9 @@ def check_interrupts(report, where):
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=60)
             assert process.returncode in (130, -signal.SIGINT), f"{process.returncode}: {err}"
-            assert not names(into), names(into)
+            assert names(into) in ([], ["a.safetensors"]), names(into)
+            for name in names(into):
+                done("info", into / name)
             stopped += process.returncode == 130
     report("some of these runs ended themselves", stopped >= 2, f"{stopped} did")
 
