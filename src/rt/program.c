@@ -99,7 +99,10 @@ static enum tess_status program_from_source(cl_program *out, struct tess_device 
                             file);
     code = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
-        enum tess_status status = fail_build(dev, program, code, file);
+        // A compiler in this process takes its files away at a signal, and fails then.
+        enum tess_status status = tess_env_check(dev->env);
+        if (!status)
+            status = fail_build(dev, program, code, file);
         clReleaseProgram(program);
         return status;
     }
