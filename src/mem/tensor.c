@@ -314,6 +314,15 @@ enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage
     return TESS_OK;
 }
 
+enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
+                                   struct tess_mat in, size_t group0)
+{
+    assert(in.rows % group_rows(tensor) == 0 && in.cols == tensor->params.cols);
+    return copy_any(stage, tensor, in, group0, in.rows / group_rows(tensor), false);
+}
+
+// ---- in place ----
+
 // The chunk that has a group where a buffer may start, or NULL.
 static const struct chunk *chunk_in_place(const struct tess_tensor *tensor, size_t group)
 {
@@ -366,13 +375,6 @@ enum tess_status tess_tensor_make(struct tess_mat *out, struct tess_stage *stage
                              tensor->params.dtype, tensor->params.tag);
     *out = rows_in_place(tensor, group0, count);
     return TESS_OK;
-}
-
-enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
-                                   struct tess_mat in, size_t group0)
-{
-    assert(in.rows % group_rows(tensor) == 0 && in.cols == tensor->params.cols);
-    return copy_any(stage, tensor, in, group0, in.rows / group_rows(tensor), false);
 }
 
 enum tess_status tess_tensor_put_back(struct tess_stage *stage,

@@ -39,24 +39,22 @@ enum tess_status tess_tensor_scatter(struct tess_stage *stage, struct tess_tenso
 enum tess_status tess_tensor_load(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count);
-// The same without a copy where the rows lie in one piece on the device. Not to be
-// changed, unless they are put back.
+enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
+                                   struct tess_mat in, size_t group0);
+
+// The same without copies, where the groups lie in one piece on the device. What is
+// viewed is only changed to be put back; what is made is undefined until it is written.
 enum tess_status tess_tensor_view(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count);
-// How many groups from group0 on a view can have without a copy; 0: none.
-size_t tess_tensor_in_place(const struct tess_tensor *tensor, size_t group0);
-// Where rows can be made that are put back then: they themselves where they lie in one
-// piece on the device, else scratch. Contents are undefined.
 enum tess_status tess_tensor_make(struct tess_mat *out, struct tess_stage *stage,
                                   const struct tess_tensor *tensor, size_t group0,
                                   size_t count);
-enum tess_status tess_tensor_store(struct tess_stage *stage, struct tess_tensor *tensor,
-                                   struct tess_mat in, size_t group0);
-// What a view of these groups, or the place to make them, has become.
 enum tess_status tess_tensor_put_back(struct tess_stage *stage,
                                       struct tess_tensor *tensor, struct tess_mat in,
                                       size_t group0);
+// How many groups from group0 on lie in one piece there; 0: none.
+size_t tess_tensor_in_place(const struct tess_tensor *tensor, size_t group0);
 
 // Groups before `group0` are not read again, nor written: what the host had for them
 // goes.
