@@ -245,32 +245,27 @@ static inline void weigh(private struct weighing *w, u32 count)
 // Pairs that are weighed beside each block of a product, so that a block's are all when
 // the products of its queries are.
 #define BESIDE ((8 + CHANNEL_BLOCKS - 1) / CHANNEL_BLOCKS)
-#define WEIGH_BESIDE(step, pieces)                                                       \
-    weigh(w, BESIDE *((step) + 1) / TILE_STEPS(pieces) -                                 \
-                 BESIDE * (step) / TILE_STEPS(pieces));
+#define WEIGH_BESIDE(step, steps)                                                        \
+    weigh(w, BESIDE *((step) + 1) / steps - BESIDE * (step) / steps);
 
 // Sums of 32 x 32, or what is added to them: rows [32 group, 32 group + 32) of the left
 // factor times the right one, of so many pieces, over all its blocks.
-#define DEFINE_MULTIPLY(name, pieces)                                                    \
-    __attribute__((always_inline)) static inline void name(                              \
-        local float *sums, bool add, local const ushort *left,                           \
-        local const ushort *right, u32 group, u32 blocks, private struct weighing *w)    \
-    {                                                                                    \
-        TILES(tiles);                                                                    \
-        local const ushort *upper = left + group * 2 * blocks * LEFT_BLOCK,              \
-                           *lower = upper + blocks * LEFT_BLOCK;                         \
-        if (add)                                                                         \
-            tiles_load(tiles, sums);                                                     \
-        else                                                                             \
-            tiles_clear(tiles);                                                          \
-        for (u32 b = 0; b < blocks; b++)                                                 \
-            tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,      \
-                             right + b * (pieces)*2 * PIECE_TILE, pieces, WEIGH_BESIDE); \
-        tiles_store(sums, tiles);                                                        \
-    }
-
-DEFINE_MULTIPLY(multiply_queries, RIGHT_PIECES)
-DEFINE_MULTIPLY(multiply_weights, WEIGHT_PIECES)
+TESS_INLINE void multiply(local float *sums, bool add, local const ushort *left,
+                          local const ushort *right, u32 pieces, u32 group, u32 blocks,
+                          private struct weighing *w)
+{
+    TILES(tiles);
+    local const ushort *upper = left + group * 2 * blocks * LEFT_BLOCK,
+                       *lower = upper + blocks * LEFT_BLOCK;
+    if (add)
+        tiles_load(tiles, sums);
+    else
+        tiles_clear(tiles);
+    for (u32 b = 0; b < blocks; b++)
+        tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
+                         right + b * pieces * 2 * PIECE_TILE, pieces, WEIGH_BESIDE);
+    tiles_store(sums, tiles);
+}
 
 // What earlier launches left of 16 queries, `count` of them; or a start.
 static inline void load_sums(local float *sums, local float *top, local float *total,
@@ -345,8 +340,8 @@ static inline void attend_block(const private struct attention *a, local float *
     struct workspace before = workspace_of(memory, 0), m = before;
     struct weighing w = {0};
     for (u32 b = 0; b < blocks; b++)
-        multiply_queries(m.scores + b * PATCH, false, m.keys, m.queries, b,
-                         CHANNEL_BLOCKS, &w);
+        multiply(m.scores + b * PATCH, false, m.keys, m.queries, RIGHT_PIECES, b,
+                 CHANNEL_BLOCKS, &w);
     for (u32 t = 0; t <= panels; t++) {
         const u32 g = t % groups;
         const struct workspace after = workspace_of(memory, (t + 1) / groups);
@@ -363,13 +358,13 @@ static inline void attend_block(const private struct attention *a, local float *
                             (local float16 *)(m.sums + g * ROWS * 32));
         }
         for (u32 b = 0; t + 1 < panels && b < blocks; b++)
-            multiply_queries(m.scores + ((t + 1) % 2 * BLOCK + b * 32) * 32, false,
-                             after.keys, after.queries + (t + 1) % groups * PANEL_PIECES,
-                             b, CHANNEL_BLOCKS, &w);
+            multiply(m.scores + ((t + 1) % 2 * BLOCK + b * 32) * 32, false, after.keys,
+                     after.queries + (t + 1) % groups * PANEL_PIECES, RIGHT_PIECES, b,
+                     CHANNEL_BLOCKS, &w);
         for (u32 c = 0; t > 0 && c < CHANNEL_BLOCKS; c++)
-            multiply_weights(before.sums + ((t - 1) % groups * ROWS + c * 32) * 32, true,
-                             before.values, m.weights + (t - 1) % 2 * WEIGHTS, c, blocks,
-                             &w);
+            multiply(before.sums + ((t - 1) % groups * ROWS + c * 32) * 32, true,
+                     before.values, m.weights + (t - 1) % 2 * WEIGHTS, WEIGHT_PIECES, c,
+                     blocks, &w);
         weigh(&w, w.end);
         if (t < panels) {
             local float16 *total = (local float16 *)(m.total + 32 * g);

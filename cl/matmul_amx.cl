@@ -166,7 +166,7 @@ static inline void multiply(const private struct item *item, u32 i,
     const u32 split = beside->split, rows = beside->split_end - split;
     tiles_clear(tiles);
     for (u32 b = 0; b < blocks; b++) {
-#define SHARE(step, pieces)                                                              \
+#define SHARE(step, steps)                                                               \
     if ((step) == 0) {                                                                   \
         const u32 done = 64 * b / blocks, end = 64 * (b + 1) / blocks;                   \
         settle(item, &beside->patch, done, end);                                         \
