@@ -110,13 +110,9 @@ static enum tess_status qkv_span(struct tess_stage *stage, void *user,
     const struct run *run = user;
     const struct tess_transformer *t = run->transformer;
     const struct tess_transformer_block *block = run->block;
-    size_t row0 = run->row0 + tile.row0;
     struct tess_mat x, u, qkv;
-    TESS_TRY(tess_tensor_view(&x, stage, t->features, row0, tile.rows));
-    u = x;
-    if (tess_tensor_in_place(t->features, row0) >= tile.rows) // else x is a copy
-        TESS_TRY(
-            tess_mat_take(&u, stage, x.rows, x.cols, TESS_F32, "normalised features"));
+    TESS_TRY(tess_tensor_view(&x, stage, t->features, run->row0 + tile.row0, tile.rows));
+    TESS_TRY(tess_mat_take(&u, stage, x.rows, x.cols, TESS_F32, "normalised features"));
     TESS_TRY(tess_tensor_make(&qkv, stage, run->qkv, tile.row0, tile.rows));
     TESS_TRY(tess_layernorm(stage, &(struct tess_layernorm){.out = u,
                                                             .in = x,
