@@ -11,10 +11,13 @@
 
 #if TESS_CPU
 
+#include "fetch.clh"
 #include "product_cpu.clh"
 
 // A work-item makes ROWS rows of PANELS panels, 8 x 32 outputs at a time in registers.
-// DEPTH rows of a panel of half become float once for all of its rows.
+// DEPTH rows of a panel of half become float once for all of its rows. A part of a panel
+// is used once, and no hardware knows which one is next: so that one is fetched beside
+// the products.
 // clang-format off
 #if WEIGHT_F16
 #define PANEL private const float *
@@ -23,6 +26,7 @@
 #endif
 // clang-format on
 
+#define LINE         (64 / sizeof(weight_t)) // weights of a line of the cache
 #define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
 
@@ -60,16 +64,40 @@
 DEFINE_ADD_PRODUCTS(add_products_of_8, EACH_OF_8)
 DEFINE_ADD_PRODUCTS(add_products_of_4, EACH_OF_4)
 
+// Weights that are read next, as lines of the cache.
+struct next {
+    global const weight_t *weights;
+    u32 lines;
+};
+
+// What is there of `depth` along k of a panel.
+static inline struct next next_part(global const weight_t *weights, u32 depth)
+{
+    return (struct next){weights, depth * COLS / LINE};
+}
+
+// Their share beside rows [i, end) of n.
+static inline void fetch_some(const private struct next *next, u32 i, u32 end, u32 n)
+{
+    const u32 last = next->lines * min(end, n) / n;
+    for (u32 j = next->lines * i / n; j < last; j++)
+        tess_fetch(next->weights + j * LINE);
+}
+
 // sums += products of the listed rows and what is here of a panel.
 static inline void add_products(private float *sums, global const float *in, PANEL panel,
                                 private const u32 *from, private const u32 *place, u32 n,
-                                u32 K, u32 depth)
+                                u32 K, u32 depth, const private struct next *next)
 {
     u32 i = 0;
-    for (; i + 4 < n; i += 8)
+    for (; i + 4 < n; i += 8) {
+        fetch_some(next, i, i + 8, n);
         add_products_of_8(sums, in, panel, from + i, place + i, n - i, K, depth);
-    if (i < n)
+    }
+    if (i < n) {
+        fetch_some(next, i, n, n);
         add_products_of_4(sums, in, panel, from + i, place + i, n - i, K, depth);
+    }
 }
 
 // Work-items: (groups of PANELS panels, groups of ROWS rows).
@@ -84,6 +112,7 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
     const u32 panel_count = min(panels - panel0, (u32)PANELS);
     const size_t row0 = get_global_id(1) * ROWS;
     const u32 count = min((u32)(rows - row0), (u32)ROWS);
+    global const weight_t *first_panel = weight + (size_t)panel0 * TAPS * K * COLS;
     float sums[PANELS * ROWS * COLS] __attribute__((aligned(64)));
     u32 from[ROWS], place[ROWS];
 #if WEIGHT_F16
@@ -95,18 +124,23 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
     for (u32 t = 0; t < TAPS; t++) {
         const u32 n = list_rows(from, place, index, row0, count, t, octant);
         for (u32 k0 = 0; n > 0 && k0 < K; k0 += DEPTH) {
-            const u32 depth = min(K - k0, (u32)DEPTH);
+            const u32 depth = min(K - k0, (u32)DEPTH), k = t * K + k0;
             for (u32 i = 0; i < panel_count; i++) {
                 global const weight_t *w =
-                    weight + (((size_t)(panel0 + i) * TAPS + t) * K + k0) * COLS;
+                    first_panel + ((size_t)i * TAPS * K + k) * COLS;
+                const struct next next =
+                    i + 1 < panel_count
+                        ? next_part(w + (size_t)TAPS * K * COLS, depth)
+                        : next_part(first_panel + (size_t)(k + depth) * COLS,
+                                    min(TAPS * K - (k + depth), (u32)DEPTH));
 #if WEIGHT_F16
                 for (u32 j = 0; j < depth * COLS / 16; j++)
                     vstore16(vload_half16(j, w), j, converted);
                 add_products(sums + i * ROWS * COLS, in + k0, converted, from, place, n,
-                             K, depth);
+                             K, depth, &next);
 #else
-                add_products(sums + i * ROWS * COLS, in + k0, w, from, place, n, K,
-                             depth);
+                add_products(sums + i * ROWS * COLS, in + k0, w, from, place, n, K, depth,
+                             &next);
 #endif
             }
         }

@@ -352,8 +352,8 @@ kernel void draw_words(global float *state, global const float *records,
     float farthest = 0.0f; // 1/z
     u32 drawn = 0;
     for (u32 i = begin; i < end; i++) {
-        tess_fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * WORD_RECORD,
-                   WORD_RECORD);
+        tess_fetch_record(records + (size_t)list[min(i + AHEAD, end - 1)] * WORD_RECORD,
+                          WORD_RECORD);
         global const float *r = records + (size_t)list[i] * WORD_RECORD;
         global const int *corners = (global const int *)r;
         // A triangle behind all of the tile, as of late, changes nothing.

@@ -378,7 +378,8 @@ kernel void blend_splats(global float *state, global const float *records,
     const float left = (float)(col * TILE), top = (float)((tile_row0 + row) * TILE);
     u32 open = ALL_ROWS;
     for (u32 i = begin; i < end && open; i++) {
-        tess_fetch(records + (size_t)list[min(i + AHEAD, end - 1)] * RECORD, RECORD);
+        tess_fetch_record(records + (size_t)list[min(i + AHEAD, end - 1)] * RECORD,
+                          RECORD);
         global const float *r = records + (size_t)list[i] * RECORD;
         const u32 rows = reached_rows(r, left, top).s0 & open;
         const struct by_rows by_rows = rows_of(r, top);
@@ -571,7 +572,7 @@ project_in_order(global float *records, global u32 *columns, global u32 *rows,
     u32 at[WIDTH];
     for (u32 l = 0; l < WIDTH; l++) {
         at[l] = places[min(first + l, count - 1)];
-        tess_fetch(
+        tess_fetch_record(
             packed + (size_t)places[min(first + l + FAR_AHEAD, count - 1)] * PACKED, 1);
     }
     gather(splat, packed, NUMBERS, PACKED, at);
@@ -686,7 +687,7 @@ static inline void put(struct strip *strip, global float *samples,
     const ulong tiles = bits_of(columns, col0);
     if (!(tiles & strip->open))
         return;
-    tess_fetch(records + (size_t)splat * RECORD, RECORD);
+    tess_fetch_record(records + (size_t)splat * RECORD, RECORD);
     u32 b = popcount(~tiles & (tiles - 1)) / BLOCK;
     for (ulong rest = tiles >> b * BLOCK; rest; rest >>= BLOCK, b++) {
         strip->queue[b][strip->queued[b]++] = (uint2)(splat, rest & ((1 << BLOCK) - 1));

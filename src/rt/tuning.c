@@ -23,7 +23,7 @@ const struct tess_tuned_parameter tess_tuned_parameters[TESS_TUNED_COUNT] = {
                                     .gpu = {8, 16, 32, 64, 128, 256},
                                     .defaults = {32, 32, 32, 32, 32}},
     [TESS_TUNED_PRODUCT_ROWS] = {"product.rows", .cpu = {8, 16, 32, 64, 128},
-                                 .gpu = {64, 128}, .defaults = {64, 64, 64, 128, 128}},
+                                 .gpu = {64, 128}, .defaults = {128, 64, 64, 128, 128}},
     [TESS_TUNED_PRODUCT_PANELS] = {"product.panels", .cpu = {1, 2, 4, 8}, .gpu = {2, 4},
                                    .defaults = {4, 2, 2, 2, 2}},
     [TESS_TUNED_PRODUCT_DEPTH] = {"product.depth", .cpu = {16, 32, 64, 128, 256},
