@@ -6,30 +6,72 @@
 
 #define NO_ROW 0xffffffffu
 
-// table [rows][27] from base [rows >> 3 level][27]. Work-items: (27, rows).
+// A place along an axis: which of three base voxels it is in, and the bits of its
+// octants, three apart.
+struct place {
+    u32 voxel, bits;
+};
+
+// `at` is counted from the middle one's first place of 2^level.
+static inline struct place place_at(int at, u32 level)
+{
+    u32 bits = 0;
+    for (u32 l = 0; l < level; l++)
+        bits |= (at >> l & 1) << 3 * l;
+    return (struct place){at < 0 ? 0 : at < 1 << level ? 1 : 2, bits};
+}
+
+// Where a row is along an axis, in its base voxel.
+static inline int place_of(u32 row, u32 level, u32 axis)
+{
+    int at = 0;
+    for (u32 l = 0; l < level; l++)
+        at |= (row >> (3 * l + 2 - axis) & 1) << l;
+    return at;
+}
+
+static inline u32 row_at(global const u32 *base, struct place x, struct place y,
+                         struct place z, u32 level)
+{
+    const u32 from = base[(x.voxel * 3 + y.voxel) * 3 + z.voxel];
+    const u32 octants = x.bits << 2 | y.bits << 1 | z.bits;
+    return from == NO_ROW ? NO_ROW : from << 3 * level | octants;
+}
+
+// table [rows][27] from base [rows >> 3 level][27]. Work-items: (27, rows); on CPUs (1,
+// rows).
+#if TESS_CPU
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+subdivide_neighbours(global u32 *table, global const u32 *base, u32 level, u32 rows)
+{
+    const u32 row = get_global_id(1);
+    struct place places[3][3]; // [axis][offset]
+    base += (size_t)(row >> 3 * level) * 27;
+    table += (size_t)row * 27;
+    for (u32 axis = 0; axis < 3; axis++)
+        for (int offset = 0; offset < 3; offset++)
+            places[axis][offset] =
+                place_at(place_of(row, level, axis) + offset - 1, level);
+    for (u32 x = 0; x < 3; x++)
+        for (u32 y = 0; y < 3; y++)
+            for (u32 z = 0; z < 3; z++)
+                *table++ = row_at(base, places[0][x], places[1][y], places[2][z], level);
+}
+#else
 kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 level,
                                  u32 rows)
 {
     const u32 tap = get_global_id(0), row = get_global_id(1);
     if (tap >= 27 || row >= rows)
         return;
-    const int size = 1 << level;
-    int at[3] = {0, 0, 0};
-    for (u32 l = 0; l < level; l++)
-        for (u32 axis = 0; axis < 3; axis++)
-            at[axis] |= (row >> (3 * l + 2 - axis) & 1) << l;
-    at[0] += (int)(tap / 9) - 1;
-    at[1] += (int)(tap / 3 % 3) - 1;
-    at[2] += (int)(tap % 3) - 1;
-    u32 base_tap = 0, code = 0;
-    for (u32 axis = 0; axis < 3; axis++)
-        base_tap = base_tap * 3 + (at[axis] < 0 ? 0 : at[axis] < size ? 1 : 2);
-    for (int l = (int)level - 1; l >= 0; l--)
-        for (u32 axis = 0; axis < 3; axis++)
-            code = code << 1 | (at[axis] >> l & 1);
-    const u32 from = base[(size_t)(row >> 3 * level) * 27 + base_tap];
-    table[(size_t)row * 27 + tap] = from == NO_ROW ? NO_ROW : from << 3 * level | code;
+    const int x = place_of(row, level, 0) + (int)(tap / 9) - 1,
+              y = place_of(row, level, 1) + (int)(tap / 3 % 3) - 1,
+              z = place_of(row, level, 2) + (int)(tap % 3) - 1;
+    table[(size_t)row * 27 + tap] =
+        row_at(base + (size_t)(row >> 3 * level) * 27, place_at(x, level),
+               place_at(y, level), place_at(z, level), level);
 }
+#endif
 
 // The same for a full grid of R x R x R voxels in raster order, of which planes [plane0,
 // plane0 + planes) are here: table [rows][27] for the rows of planes first_plane on, as

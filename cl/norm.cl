@@ -90,7 +90,54 @@ kernel void normalise_heads(global float *x, global const float *gamma, u32 rows
 }
 
 // Mean and sum of squared differences from it, per channel, over blocks of `block` rows
-// (the last may be shorter). Work-items: (C, blocks).
+// (the last may be shorter). Work-items: (C, blocks), on CPUs one for 16 channels.
+#define DEFINE_CHANNELS_STATS(NAME, T, LOAD)                                             \
+    static inline void NAME(private T *mean, private T *squares, global const float *x,  \
+                            u32 rows, u32 C)                                             \
+    {                                                                                    \
+        T sum = 0, sum_of_squares = 0;                                                   \
+        for (u32 r = 0; r < rows; r++)                                                   \
+            sum += LOAD(x + (size_t)r * C);                                              \
+        const T middle = sum / (float)rows;                                              \
+        for (u32 r = 0; r < rows; r++) {                                                 \
+            const T d = LOAD(x + (size_t)r * C) - middle;                                \
+            sum_of_squares = fma(d, d, sum_of_squares);                                  \
+        }                                                                                \
+        *mean = middle;                                                                  \
+        *squares = sum_of_squares;                                                       \
+    }
+#define LOAD_1(p) (*(p))
+DEFINE_CHANNELS_STATS(stats_of_1, float, LOAD_1)
+
+#if TESS_CPU
+#define LOAD_16(p) vload16(0, p)
+DEFINE_CHANNELS_STATS(stats_of_16, float16, LOAD_16)
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+channel_stats(global float2 *stats, global const float *in, u32 rows, u32 C, u32 block)
+{
+    const u32 c = get_global_id(0) * 16;
+    const size_t b = get_global_id(1), row0 = b * block;
+    const u32 count = min((u32)(rows - row0), block);
+    global const float *x = in + row0 * C + c;
+    stats += b * C + c;
+    if (c + 16 <= C) {
+        float16 mean, squares;
+        stats_of_16(&mean, &squares, x, count, C);
+      private
+        const float *means = (private const float *)&mean,
+                    *sums = (private const float *)&squares;
+        for (u32 i = 0; i < 16; i++)
+            stats[i] = (float2)(means[i], sums[i]);
+        return;
+    }
+    for (u32 i = 0; c + i < C; i++) {
+        float mean, squares;
+        stats_of_1(&mean, &squares, x + i, count, C);
+        stats[i] = (float2)(mean, squares);
+    }
+}
+#else
 kernel void channel_stats(global float2 *stats, global const float *in, u32 rows, u32 C,
                           u32 block)
 {
@@ -98,19 +145,11 @@ kernel void channel_stats(global float2 *stats, global const float *in, u32 rows
     const size_t b = get_global_id(1), row0 = b * block;
     if (c >= C || row0 >= rows)
         return;
-    const u32 count = min((u32)(rows - row0), block);
-    global const float *x = in + row0 * C + c;
-    float sum = 0;
-    for (u32 r = 0; r < count; r++)
-        sum += x[(size_t)r * C];
-    const float mean = sum / count;
-    float squares = 0;
-    for (u32 r = 0; r < count; r++) {
-        const float d = x[(size_t)r * C] - mean;
-        squares = fma(d, d, squares);
-    }
+    float mean, squares;
+    stats_of_1(&mean, &squares, in + row0 * C + c, min((u32)(rows - row0), block), C);
     stats[b * C + c] = (float2)(mean, squares);
 }
+#endif
 
 // x = silu(x * scale + shift), per channel, in place. Work-items: (C, rows).
 kernel void scale_silu(global float *x, global const float *scale,

@@ -81,14 +81,16 @@ enum tess_status tess_neighbours_subdivide(struct tess_mat *index,
 {
     size_t rows = base.rows << (3 * level);
     TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
-    return tess_launch(
-        tess_stage_device(stage),
-        &(struct tess_launch){.file = "neighbour",
-                              .kernel = "subdivide_neighbours",
-                              .global = {27, rows},
-                              .cut = 1,
-                              .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
-                                       TESS_U32ARG(level), TESS_U32ARG(rows)}});
+    struct tess_device *dev = tess_stage_device(stage);
+    size_t whole = tess_device_variant(dev) == TESS_VARIANT_CPU;
+    return tess_launch(dev, &(struct tess_launch){
+                                .file = "neighbour",
+                                .kernel = "subdivide_neighbours",
+                                .global = {whole ? 1 : 27, rows},
+                                .local = {whole, whole, whole},
+                                .cut = 1,
+                                .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
+                                         TESS_U32ARG(level), TESS_U32ARG(rows)}});
 }
 
 enum tess_status tess_neighbours_grid(struct tess_mat *index, struct tess_stage *stage,
