@@ -22,6 +22,7 @@
 #if TESS_CPU
 
 #include "channels.clh"
+#include "fetch.clh"
 
 #define WIDE_BLOCK (BLOCK / 16)
 
@@ -56,6 +57,18 @@ static inline void load_values(private float16 *values, global const float *from
     for (u32 i = 0; i < count; i++)
         for (u32 j = 0; j < WIDE; j++)
             values[i * WIDE + j] = load_columns(from + i * row_stride, j);
+}
+
+// Rows [i, end) of keys and values are read next: far from each other, so no hardware
+// sees to it.
+static inline void fetch_rows(global const float *keys, global const float *values,
+                              size_t row_stride, u32 i, u32 end)
+{
+    for (; i < end; i++)
+        for (u32 d = 0; d < D; d += 16) {
+            tess_fetch(keys + i * row_stride + d);
+            tess_fetch(values + i * row_stride + d);
+        }
 }
 
 #if ROWS == 8
@@ -181,7 +194,11 @@ static inline void attend(const private struct attention *a, uint4 unit)
         global const float *from = a->kv + (size_t)k * a->kv_stride + head * D;
         load_keys(block, from + a->k_col, a->kv_stride, here);
         load_values(values, from + a->v_col, a->kv_stride, here);
+        global const float *ahead = from + BLOCK * a->kv_stride;
+        const u32 next = min(end - k - here, (u32)BLOCK);
         for (u32 g = 0; g < filled; g += ROWS) {
+            fetch_rows(ahead + a->k_col, ahead + a->v_col, a->kv_stride,
+                       next * g / filled, next * (g + ROWS) / filled);
             for (u32 i = 0; i < ROWS * WIDE_BLOCK; i++)
                 scores[i] = 0;
             add_products(scores, WIDE_BLOCK, queries + g * D, D, block, WIDE_BLOCK, D);
