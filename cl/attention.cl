@@ -23,16 +23,9 @@
 
 #include "channels.clh"
 #include "fetch.clh"
+#include "power.clh"
 
 #define WIDE_BLOCK (BLOCK / 16)
-
-static inline float max16(float16 x)
-{
-    float8 a = fmax(x.lo, x.hi);
-    float4 b = fmax(a.lo, a.hi);
-    float2 c = fmax(b.lo, b.hi);
-    return fmax(c.lo, c.hi);
-}
 
 // block[d][16 i ..] = column d of `count` rows of keys; beyond, the last row again.
 static inline void load_keys(private float16 *block, global const float *keys,
@@ -77,14 +70,16 @@ static inline void fetch_rows(global const float *keys, global const float *valu
 #define EACH_QUERY(X) X(0) X(1) X(2) X(3)
 #endif
 
-// sums[q][0 .. 15] += left[q][k] right[k][0 .. 15] over `count` k, for ROWS q. Strides
-// are of left in floats, else in vectors.
+// sums[q][0 .. 15] = scales[q] sums[q][0 .. 15] + left[q][k] right[k][0 .. 15] over
+// `count` k, for ROWS q. No scales: from zero on. Strides are of left in floats, else in
+// vectors.
 static inline void add_half_products(private float16 *sums, u32 sum_stride,
+                                     private const float *scales,
                                      private const float *left, u32 left_stride,
                                      private const float16 *right, u32 right_stride,
                                      u32 count)
 {
-#define START(q) float16 a##q = sums[q * sum_stride];
+#define START(q) float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0;
     EACH_QUERY(START)
 #undef START
     for (u32 k = 0; k < count; k++) {
@@ -100,11 +95,14 @@ static inline void add_half_products(private float16 *sums, u32 sum_stride,
 
 // The same for 32 columns.
 static inline void add_products(private float16 *sums, u32 sum_stride,
-                                private const float *left, u32 left_stride,
-                                private const float16 *right, u32 right_stride, u32 count)
+                                private const float *scales, private const float *left,
+                                u32 left_stride, private const float16 *right,
+                                u32 right_stride, u32 count)
 {
 #if COLUMNS == 32
-#define START(q) float16 a##q = sums[q * sum_stride], b##q = sums[q * sum_stride + 1];
+#define START(q)                                                                         \
+    float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0,                        \
+            b##q = scales ? sums[q * sum_stride + 1] * scales[q] : 0;
     EACH_QUERY(START)
 #undef START
     for (u32 k = 0; k < count; k++) {
@@ -125,32 +123,79 @@ static inline void add_products(private float16 *sums, u32 sum_stride,
 #undef FINISH
 #else
     for (u32 i = 0; i < 2; i++)
-        add_half_products(sums + i, sum_stride, left, left_stride, right + i,
+        add_half_products(sums + i, sum_stride, scales, left, left_stride, right + i,
                           right_stride, count);
 #endif
 }
 
-// Turn ROWS rows of scores into weights; scales are what earlier sums are multiplied by.
+// One value of each of ROWS queries.
+#if ROWS == 8
+typedef float8 rows_t;
+#define LOAD_ROWS(p)     vload8(0, p)
+#define STORE_ROWS(x, p) vstore8(x, 0, p)
+#define FIRST_ROWS(x)    (x)
+DEFINE_POWER(float8, as_float8, as_int8)
+#define POWER  power_float8
+#define LARGER larger_float8
+#else
+typedef float4 rows_t;
+#define LOAD_ROWS(p)     vload4(0, p)
+#define STORE_ROWS(x, p) vstore4(x, 0, p)
+#define FIRST_ROWS(x)    ((x).lo)
+DEFINE_POWER(float4, as_float4, as_int4)
+#define POWER            power_float4
+#define LARGER           larger_float4
+#endif
+
+// What OP makes of the 16 values of each of 8 vectors, in pairs as tess_sum16() has them.
+#define DEFINE_EACH_OF_8(NAME, OP)                                                       \
+    static inline float8 NAME(private const float16 *x)                                  \
+    {                                                                                    \
+        float8 a[8], b[4], c[2];                                                         \
+        for (u32 i = 0; i < 8; i++)                                                      \
+            a[i] = OP(x[i].lo, x[i].hi);                                                 \
+        for (u32 i = 0; i < 4; i++)                                                      \
+            b[i] = OP((float8)(a[2 * i].lo, a[2 * i + 1].lo),                            \
+                      (float8)(a[2 * i].hi, a[2 * i + 1].hi));                           \
+        for (u32 i = 0; i < 2; i++)                                                      \
+            c[i] = OP((float8)(b[2 * i].s0145, b[2 * i + 1].s0145),                      \
+                      (float8)(b[2 * i].s2367, b[2 * i + 1].s2367));                     \
+        return OP((float8)(c[0].even, c[1].even), (float8)(c[0].odd, c[1].odd));         \
+    }
+#define SUM(x, y)     ((x) + (y))
+#define LARGEST(x, y) ((x) > (y) ? (x) : (y))
+DEFINE_EACH_OF_8(sums_of_8, SUM)
+DEFINE_EACH_OF_8(largest_of_8, LARGEST)
+
+// Turn ROWS rows of scores, to the base 2, into weights; scales are what earlier sums are
+// multiplied by.
 static inline void weigh(private float16 *scores, u32 keys, private float *top,
                          private float *total, private float *scales)
 {
+    float16 x[8]; // of 4 rows, twice
     float next[ROWS];
-    for (u32 q = 0; q < ROWS; q++) {
-      private
-        const float16 *s = scores + q * WIDE_BLOCK;
+    for (u32 q = 0; keys < BLOCK && q < ROWS; q++)
         for (u32 i = keys; i < BLOCK; i++)
             ((private float *)scores)[q * BLOCK + i] = NEGATIVE;
-        next[q] = fmax(top[q], max16(fmax(fmax(s[0], s[1]), fmax(s[2], s[3]))));
-        scales[q] = tess_exp_float(top[q] - next[q]);
-        top[q] = next[q];
+    for (u32 q = 0; q < 8; q++) {
+      private
+        const float16 *s = scores + q % ROWS * WIDE_BLOCK;
+        x[q] = larger_float16(larger_float16(s[0], s[1]), larger_float16(s[2], s[3]));
     }
+    const rows_t old = LOAD_ROWS(top), most = LARGER(FIRST_ROWS(largest_of_8(x)), old),
+                 scale = POWER(old - most);
+    STORE_ROWS(most, top);
+    STORE_ROWS(most, next);
+    STORE_ROWS(scale, scales);
     for (u32 q = 0; q < ROWS; q++) {
       private
         float16 *s = scores + q * WIDE_BLOCK;
         for (u32 i = 0; i < WIDE_BLOCK; i++)
-            s[i] = tess_exp_float16(s[i] - next[q]);
-        total[q] = fma(total[q], scales[q], tess_sum16((s[0] + s[1]) + (s[2] + s[3])));
+            s[i] = power_float16(s[i] - next[q]);
+        x[q] = (s[0] + s[1]) + (s[2] + s[3]);
+        x[8 - ROWS + q] = x[q];
     }
+    STORE_ROWS(fma(LOAD_ROWS(total), scale, FIRST_ROWS(sums_of_8(x))), total);
 }
 
 // What a launch is about, but for its units.
@@ -179,7 +224,7 @@ static inline void attend(const private struct attention *a, uint4 unit)
         const size_t row = row0 + min(i, count - 1);
         global const float *query = a->q + row * a->q_stride + a->q_col + head * D;
         for (u32 d = 0; d < D; d++)
-            queries[i * D + d] = query[d] * a->scale;
+            queries[i * D + d] = query[d] * (a->scale * LOG2_E);
         const float2 old = a->first ? (float2)(NEGATIVE, 0.0f) : a->state[row * H + head];
         top[i] = old.s0;
         total[i] = old.s1;
@@ -199,24 +244,20 @@ static inline void attend(const private struct attention *a, uint4 unit)
         for (u32 g = 0; g < filled; g += ROWS) {
             fetch_rows(ahead + a->k_col, ahead + a->v_col, a->kv_stride,
                        next * g / filled, next * (g + ROWS) / filled);
-            for (u32 i = 0; i < ROWS * WIDE_BLOCK; i++)
-                scores[i] = 0;
-            add_products(scores, WIDE_BLOCK, queries + g * D, D, block, WIDE_BLOCK, D);
+            add_products(scores, WIDE_BLOCK, 0, queries + g * D, D, block, WIDE_BLOCK, D);
             if (here > 32)
-                add_products(scores + 2, WIDE_BLOCK, queries + g * D, D, block + 2,
+                add_products(scores + 2, WIDE_BLOCK, 0, queries + g * D, D, block + 2,
                              WIDE_BLOCK, D);
             weigh(scores, here, top + g, total + g, scales);
           private
             const float *weights = (private const float *)scores;
-            for (u32 i = 0; i < ROWS * WIDE; i++)
-                sums[g * WIDE + i] *= scales[i / WIDE];
             u32 j = 0;
             for (; j + 1 < WIDE; j += 2)
-                add_products(sums + g * WIDE + j, WIDE, weights, BLOCK, values + j, WIDE,
-                             here);
+                add_products(sums + g * WIDE + j, WIDE, scales, weights, BLOCK,
+                             values + j, WIDE, here);
             if (j < WIDE)
-                add_half_products(sums + g * WIDE + j, WIDE, weights, BLOCK, values + j,
-                                  WIDE, here);
+                add_half_products(sums + g * WIDE + j, WIDE, scales, weights, BLOCK,
+                                  values + j, WIDE, here);
         }
     }
     for (u32 i = 0; i < count; i++) {

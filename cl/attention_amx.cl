@@ -13,6 +13,7 @@
 #include "common.clh"
 
 #include "channels.clh"
+#include "power.clh"
 
 #define RIGHT local
 #include "amx.clh"
@@ -21,7 +22,6 @@
 #define UNIT     64 // queries of a unit at most
 #define MERGED   (QUERIES / UNIT)
 #define NEGATIVE -3.0e38f
-#define LOG2_E   1.44269504088896341f
 #define PATCH    (32 * 32)
 
 #define CHANNEL_BLOCKS PIECE_COUNT(D)
@@ -132,26 +132,6 @@ static inline void load_values(local ushort *values, global const float *from,
     }
 }
 
-static inline float16 larger(float16 x, float16 y)
-{
-    return x > y ? x : y;
-}
-
-// 2^x for x <= 0, to 1.0e-7 of itself, as by tess_exp_float16(): rounding to a whole
-// number by adding one that has no bits behind the point, and the remainder by a
-// polynomial (minimax, with p(0) = 1). Below 2^-125 it stays that.
-static inline float16 power(float16 x)
-{
-    x = larger(x, -125.0f);
-    const float16 shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f);
-    float16 p = fma(r, (float16)1.3264727e-3f, (float16)9.6715130e-3f);
-    p = fma(p, r, (float16)5.5507336e-2f);
-    p = fma(p, r, (float16)2.4022242e-1f);
-    p = fma(p, r, (float16)6.9314700e-1f);
-    p = fma(p, r, (float16)1.0f);
-    return as_float16(as_int16(p) + (as_int16(shifted) << 23));
-}
-
 // The weights that 32 queries give to a block of keys, some of them made at a time.
 struct weighing {
     local const float *scores; // [keys][32], to the base 2
@@ -168,14 +148,14 @@ static inline float16 largest(local const float *scores, u32 keys, float16 most)
     float16 m0 = most, m1 = most, m2 = most, m3 = most;
     u32 k = 0;
     for (; k + 4 <= keys; k += 4) {
-        m0 = larger(*(local const float16 *)(scores + k * 32), m0);
-        m1 = larger(*(local const float16 *)(scores + k * 32 + 32), m1);
-        m2 = larger(*(local const float16 *)(scores + k * 32 + 64), m2);
-        m3 = larger(*(local const float16 *)(scores + k * 32 + 96), m3);
+        m0 = larger_float16(*(local const float16 *)(scores + k * 32), m0);
+        m1 = larger_float16(*(local const float16 *)(scores + k * 32 + 32), m1);
+        m2 = larger_float16(*(local const float16 *)(scores + k * 32 + 64), m2);
+        m3 = larger_float16(*(local const float16 *)(scores + k * 32 + 96), m3);
     }
     for (; k < keys; k++)
-        m0 = larger(*(local const float16 *)(scores + k * 32), m0);
-    return larger(larger(m0, m1), larger(m2, m3));
+        m0 = larger_float16(*(local const float16 *)(scores + k * 32), m0);
+    return larger_float16(larger_float16(m0, m1), larger_float16(m2, m3));
 }
 
 // Makes the scores of a block ready: those behind `keys` weigh nothing. Weights are
@@ -195,7 +175,8 @@ static inline struct weighing weigh_start(local float *scores, local ushort *wei
     top[0] = most0 > old0 + SLACK ? most0 : old0;
     top[1] = most1 > old1 + SLACK ? most1 : old1;
     if (any(top[0] != old0 || top[1] != old1)) {
-        const float16 scale0 = power(old0 - top[0]), scale1 = power(old1 - top[1]);
+        const float16 scale0 = power_float16(old0 - top[0]),
+                      scale1 = power_float16(old1 - top[1]);
         total[0] *= scale0;
         total[1] *= scale1;
         for (u32 i = 0; i < 2 * ROWS; i += 2) {
@@ -225,8 +206,8 @@ static inline float16 put_weights(local ushort *to, float16 even, float16 odd)
 static inline float16 weigh_pair(local const float *scores, local ushort *weights,
                                  float16 top)
 {
-    const float16 even = power(*(local const float16 *)scores - top),
-                  odd = power(*(local const float16 *)(scores + 32) - top);
+    const float16 even = power_float16(*(local const float16 *)scores - top),
+                  odd = power_float16(*(local const float16 *)(scores + 32) - top);
     return put_weights(weights, even, odd);
 }
 
