@@ -73,19 +73,40 @@ kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 
 }
 #endif
 
-// The same for a full grid of R x R x R voxels in raster order, of which planes [plane0,
-// plane0 + planes) are here: table [rows][27] for the rows of planes first_plane on, as
-// rows of what is here. Work-items: (27, rows).
+// A row of a full grid of R x R x R voxels in raster order, of which planes [plane0,
+// plane0
+// + planes) are here: at an offset of 0 to 2 along each axis, each one too many.
+static inline u32 grid_row_at(u32 row, u32 R, u32 first_plane, u32 plane0, u32 planes,
+                              u32 dx, u32 dy, u32 dz)
+{
+    const u32 x = first_plane + row / (R * R) + dx, y = row / R % R + dy,
+              z = row % R + dz;
+    const bool here = x >= 1 && x <= R && y >= 1 && y <= R && z >= 1 && z <= R &&
+                      x - 1 >= plane0 && x - 1 < plane0 + planes;
+    return here ? ((x - 1 - plane0) * R + y - 1) * R + z - 1 : NO_ROW;
+}
+
+// The same for such a grid: table [rows][27] for the rows of planes first_plane on, as
+// rows of what is here. Work-items: (27, rows); on CPUs (1, rows).
+#if TESS_CPU
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+grid_neighbours(global u32 *table, u32 rows, u32 R, u32 first_plane, u32 plane0,
+                u32 planes)
+{
+    const u32 row = get_global_id(1);
+    table += (size_t)row * 27;
+    for (u32 x = 0; x < 3; x++)
+        for (u32 y = 0; y < 3; y++)
+            for (u32 z = 0; z < 3; z++)
+                *table++ = grid_row_at(row, R, first_plane, plane0, planes, x, y, z);
+}
+#else
 kernel void grid_neighbours(global u32 *table, u32 rows, u32 R, u32 first_plane,
                             u32 plane0, u32 planes)
 {
     const u32 tap = get_global_id(0), row = get_global_id(1);
-    if (tap >= 27 || row >= rows)
-        return;
-    const u32 x = first_plane + row / (R * R) + tap / 9, y = row / R % R + tap / 3 % 3;
-    const u32 z = row % R + tap % 3; // each one too many
-    const bool here = x >= 1 && x <= R && y >= 1 && y <= R && z >= 1 && z <= R &&
-                      x - 1 >= plane0 && x - 1 < plane0 + planes;
-    table[(size_t)row * 27 + tap] =
-        here ? ((x - 1 - plane0) * R + y - 1) * R + z - 1 : NO_ROW;
+    if (tap < 27 && row < rows)
+        table[(size_t)row * 27 + tap] = grid_row_at(row, R, first_plane, plane0, planes,
+                                                    tap / 9, tap / 3 % 3, tap % 3);
 }
+#endif

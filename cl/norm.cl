@@ -34,7 +34,7 @@ layernorm(global float *out, global const float *in, global const float *weight,
     global const float *x = in + row * C;
     global float *y = out + row * C;
 #if TESS_CPU
-    const u32 lane = 0, wide = C / 16 * 16;
+    const u32 wide = C / 16 * 16, rest = wide;
     float16 sums = 0;
     for (u32 c = 0; c < wide; c += 16)
         sums += vload16(0, x + c);
@@ -52,7 +52,7 @@ layernorm(global float *out, global const float *in, global const float *weight,
         squares = fma(x[c] - mean, x[c] - mean, squares);
 #else
     local float tree[LANES];
-    const u32 lane = get_local_id(0);
+    const u32 lane = get_local_id(0), rest = lane;
     float sum = 0;
     for (u32 c = lane; c < C; c += LANES)
         sum += x[c];
@@ -63,7 +63,15 @@ layernorm(global float *out, global const float *in, global const float *weight,
     squares = group_sum(tree, lane, squares);
 #endif
     const float scale = 1.0f / sqrt(squares / C + eps);
-    for (u32 c = lane; c < C; c += LANES) {
+#if TESS_CPU
+    for (u32 c = 0; c < wide; c += 16) {
+        float16 v = (vload16(0, x + c) - mean) * scale;
+        if (affine)
+            v = fma(v, vload16(0, weight + c), vload16(0, bias + c));
+        vstore16(silu ? v / (1.0f + tess_exp_float16(-v)) : v, 0, y + c);
+    }
+#endif
+    for (u32 c = rest; c < C; c += LANES) {
         float v = (x[c] - mean) * scale;
         if (affine)
             v = fma(v, weight[c], bias[c]);

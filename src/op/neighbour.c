@@ -75,22 +75,28 @@ enum tess_status tess_neighbours_find(uint32_t **table, struct tess_env *env,
     return status;
 }
 
+// On CPUs a work-item makes a row of the table, else one number of it.
+static bool makes_rows(struct tess_stage *stage)
+{
+    return tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
+}
+
 enum tess_status tess_neighbours_subdivide(struct tess_mat *index,
                                            struct tess_stage *stage, struct tess_mat base,
                                            unsigned level)
 {
     size_t rows = base.rows << (3 * level);
     TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
-    struct tess_device *dev = tess_stage_device(stage);
-    size_t whole = tess_device_variant(dev) == TESS_VARIANT_CPU;
-    return tess_launch(dev, &(struct tess_launch){
-                                .file = "neighbour",
-                                .kernel = "subdivide_neighbours",
-                                .global = {whole ? 1 : 27, rows},
-                                .local = {whole, whole, whole},
-                                .cut = 1,
-                                .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
-                                         TESS_U32ARG(level), TESS_U32ARG(rows)}});
+    size_t whole = makes_rows(stage);
+    return tess_launch(
+        tess_stage_device(stage),
+        &(struct tess_launch){.file = "neighbour",
+                              .kernel = "subdivide_neighbours",
+                              .global = {whole ? 1 : 27, rows},
+                              .local = {whole, whole, whole},
+                              .cut = 1,
+                              .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
+                                       TESS_U32ARG(level), TESS_U32ARG(rows)}});
 }
 
 enum tess_status tess_neighbours_grid(struct tess_mat *index, struct tess_stage *stage,
@@ -99,11 +105,13 @@ enum tess_status tess_neighbours_grid(struct tess_mat *index, struct tess_stage 
 {
     size_t rows = planes * resolution * resolution;
     TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
+    size_t whole = makes_rows(stage);
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){.file = "neighbour",
                               .kernel = "grid_neighbours",
-                              .global = {27, rows},
+                              .global = {whole ? 1 : 27, rows},
+                              .local = {whole, whole, whole},
                               .cut = 1,
                               .args = {TESS_SLICE(index->data), TESS_U32ARG(rows),
                                        TESS_U32ARG(resolution), TESS_U32ARG(plane0),
