@@ -128,24 +128,15 @@ static inline void add_products(private float16 *sums, u32 sum_stride,
 #endif
 }
 
-// One value of each of ROWS queries.
+// One value of each of ROWS queries; of 4, each twice.
 #if ROWS == 8
-typedef float8 rows_t;
 #define LOAD_ROWS(p)     vload8(0, p)
 #define STORE_ROWS(x, p) vstore8(x, 0, p)
-#define FIRST_ROWS(x)    (x)
-DEFINE_POWER(float8, as_float8, as_int8)
-#define POWER  power_float8
-#define LARGER larger_float8
 #else
-typedef float4 rows_t;
-#define LOAD_ROWS(p)     vload4(0, p)
-#define STORE_ROWS(x, p) vstore4(x, 0, p)
-#define FIRST_ROWS(x)    ((x).lo)
-DEFINE_POWER(float4, as_float4, as_int4)
-#define POWER            power_float4
-#define LARGER           larger_float4
+#define LOAD_ROWS(p)     ((float8)(vload4(0, p), vload4(0, p)))
+#define STORE_ROWS(x, p) vstore4((x).lo, 0, p)
 #endif
+DEFINE_POWER(float8, as_float8, as_int8)
 
 // What OP makes of the 16 values of each of 8 vectors, in pairs as tess_sum16() has them.
 #define DEFINE_EACH_OF_8(NAME, OP)                                                       \
@@ -162,17 +153,16 @@ DEFINE_POWER(float4, as_float4, as_int4)
                       (float8)(b[2 * i].s2367, b[2 * i + 1].s2367));                     \
         return OP((float8)(c[0].even, c[1].even), (float8)(c[0].odd, c[1].odd));         \
     }
-#define SUM(x, y)     ((x) + (y))
-#define LARGEST(x, y) ((x) > (y) ? (x) : (y))
+#define SUM(x, y) ((x) + (y))
 DEFINE_EACH_OF_8(sums_of_8, SUM)
-DEFINE_EACH_OF_8(largest_of_8, LARGEST)
+DEFINE_EACH_OF_8(largest_of_8, larger_float8)
 
 // Turn ROWS rows of scores, to the base 2, into weights; scales are what earlier sums are
 // multiplied by.
 static inline void weigh(private float16 *scores, u32 keys, private float *top,
                          private float *total, private float *scales)
 {
-    float16 x[8]; // of 4 rows, twice
+    float16 x[8]; // a row each; of 4 rows, each twice
     float next[ROWS];
     for (u32 q = 0; keys < BLOCK && q < ROWS; q++)
         for (u32 i = keys; i < BLOCK; i++)
@@ -182,8 +172,8 @@ static inline void weigh(private float16 *scores, u32 keys, private float *top,
         const float16 *s = scores + q % ROWS * WIDE_BLOCK;
         x[q] = larger_float16(larger_float16(s[0], s[1]), larger_float16(s[2], s[3]));
     }
-    const rows_t old = LOAD_ROWS(top), most = LARGER(FIRST_ROWS(largest_of_8(x)), old),
-                 scale = POWER(old - most);
+    const float8 old = LOAD_ROWS(top), most = larger_float8(largest_of_8(x), old),
+                 scale = power_float8(old - most);
     STORE_ROWS(most, top);
     STORE_ROWS(most, next);
     STORE_ROWS(scale, scales);
@@ -195,7 +185,7 @@ static inline void weigh(private float16 *scores, u32 keys, private float *top,
         x[q] = (s[0] + s[1]) + (s[2] + s[3]);
         x[8 - ROWS + q] = x[q];
     }
-    STORE_ROWS(fma(LOAD_ROWS(total), scale, FIRST_ROWS(sums_of_8(x))), total);
+    STORE_ROWS(fma(LOAD_ROWS(total), scale, sums_of_8(x)), total);
 }
 
 // What a launch is about, but for its units.

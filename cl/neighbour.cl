@@ -73,9 +73,9 @@ kernel void subdivide_neighbours(global u32 *table, global const u32 *base, u32 
 }
 #endif
 
-// A row of a full grid of R x R x R voxels in raster order, of which planes [plane0,
-// plane0
-// + planes) are here: at an offset of 0 to 2 along each axis, each one too many.
+// A neighbour's row in a full grid of R x R x R voxels in raster order, of which the
+// planes from plane0 on are here: at an offset of 0 to 2 along each axis, each one too
+// many.
 static inline u32 grid_row_at(u32 row, u32 R, u32 first_plane, u32 plane0, u32 planes,
                               u32 dx, u32 dy, u32 dz)
 {

@@ -98,7 +98,7 @@ kernel void normalise_heads(global float *x, global const float *gamma, u32 rows
 }
 
 // Mean and sum of squared differences from it, per channel, over blocks of `block` rows
-// (the last may be shorter). Work-items: (C, blocks), on CPUs one for 16 channels.
+// (the last may be shorter). Work-items: (C, blocks); on CPUs (1, blocks).
 #define DEFINE_CHANNELS_STATS(NAME, T, LOAD)                                             \
     static inline void NAME(private T *mean, private T *squares, global const float *x,  \
                             u32 rows, u32 C)                                             \
@@ -124,25 +124,24 @@ DEFINE_CHANNELS_STATS(stats_of_16, float16, LOAD_16)
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 channel_stats(global float2 *stats, global const float *in, u32 rows, u32 C, u32 block)
 {
-    const u32 c = get_global_id(0) * 16;
     const size_t b = get_global_id(1), row0 = b * block;
     const u32 count = min((u32)(rows - row0), block);
-    global const float *x = in + row0 * C + c;
-    stats += b * C + c;
-    if (c + 16 <= C) {
+    in += row0 * C;
+    stats += b * C;
+    u32 c = 0;
+    for (; c + 16 <= C; c += 16) {
         float16 mean, squares;
-        stats_of_16(&mean, &squares, x, count, C);
+        stats_of_16(&mean, &squares, in + c, count, C);
       private
         const float *means = (private const float *)&mean,
                     *sums = (private const float *)&squares;
         for (u32 i = 0; i < 16; i++)
-            stats[i] = (float2)(means[i], sums[i]);
-        return;
+            stats[c + i] = (float2)(means[i], sums[i]);
     }
-    for (u32 i = 0; c + i < C; i++) {
+    for (; c < C; c++) {
         float mean, squares;
-        stats_of_1(&mean, &squares, x + i, count, C);
-        stats[i] = (float2)(mean, squares);
+        stats_of_1(&mean, &squares, in + c, count, C);
+        stats[c] = (float2)(mean, squares);
     }
 }
 #else

@@ -135,12 +135,6 @@ static struct range find_range(const uint32_t *ids, size_t count)
     return range;
 }
 
-// Of a launch of cl/tensor.cl: on CPUs a work-item moves a group, else a word of it.
-static bool moves_groups(struct tess_stage *stage)
-{
-    return tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
-}
-
 // One launch per chunk: `forward` gathers into `mat`, else scatters from it. Rows of
 // groups on the host stay as they are.
 static enum tess_status move_groups(struct tess_stage *stage,
@@ -149,7 +143,7 @@ static enum tess_status move_groups(struct tess_stage *stage,
                                     bool forward)
 {
     size_t mark = tess_arena_mark(tess_stage_arena(stage));
-    size_t words = tensor->group_bytes / 4, whole = moves_groups(stage);
+    size_t words = tensor->group_bytes / 4;
     struct tess_mat table;
     TESS_TRY(tess_mat_take(&table, stage, count, 1, TESS_U32, "row numbers"));
     TESS_TRY(tess_mat_write(stage, table, ids));
@@ -162,8 +156,8 @@ static enum tess_status move_groups(struct tess_stage *stage,
                         &(struct tess_launch){
                             .file = "tensor",
                             .kernel = forward ? "gather_groups" : "scatter_groups",
-                            .global = {whole ? 1 : words, count},
-                            .local = {whole, whole, whole},
+                            .global = {words, count},
+                            .whole_rows = true,
                             .cut = 1,
                             .args = {TESS_SLICE(forward ? mat.data : chunk->data),
                                      TESS_SLICE(forward ? chunk->data : mat.data),
@@ -255,13 +249,13 @@ static enum tess_status copy_part(struct tess_stage *stage,
                                   size_t out0, struct tess_slice in, size_t in0,
                                   size_t count)
 {
-    size_t words = tensor->group_bytes / 4, whole = moves_groups(stage);
+    size_t words = tensor->group_bytes / 4;
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){.file = "tensor",
                               .kernel = "copy_groups",
-                              .global = {whole ? 1 : words, count},
-                              .local = {whole, whole, whole},
+                              .global = {words, count},
+                              .whole_rows = true,
                               .cut = 1,
                               .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_U32ARG(out0),
                                        TESS_U32ARG(in0), TESS_U32ARG(words),

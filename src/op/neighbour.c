@@ -75,25 +75,18 @@ enum tess_status tess_neighbours_find(uint32_t **table, struct tess_env *env,
     return status;
 }
 
-// On CPUs a work-item makes a row of the table, else one number of it.
-static bool makes_rows(struct tess_stage *stage)
-{
-    return tess_device_variant(tess_stage_device(stage)) == TESS_VARIANT_CPU;
-}
-
 enum tess_status tess_neighbours_subdivide(struct tess_mat *index,
                                            struct tess_stage *stage, struct tess_mat base,
                                            unsigned level)
 {
     size_t rows = base.rows << (3 * level);
     TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
-    size_t whole = makes_rows(stage);
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){.file = "neighbour",
                               .kernel = "subdivide_neighbours",
-                              .global = {whole ? 1 : 27, rows},
-                              .local = {whole, whole, whole},
+                              .global = {27, rows},
+                              .whole_rows = true,
                               .cut = 1,
                               .args = {TESS_SLICE(index->data), TESS_SLICE(base.data),
                                        TESS_U32ARG(level), TESS_U32ARG(rows)}});
@@ -105,13 +98,12 @@ enum tess_status tess_neighbours_grid(struct tess_mat *index, struct tess_stage 
 {
     size_t rows = planes * resolution * resolution;
     TESS_TRY(tess_mat_take(index, stage, rows, 27, TESS_U32, "neighbours"));
-    size_t whole = makes_rows(stage);
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){.file = "neighbour",
                               .kernel = "grid_neighbours",
-                              .global = {whole ? 1 : 27, rows},
-                              .local = {whole, whole, whole},
+                              .global = {27, rows},
+                              .whole_rows = true,
                               .cut = 1,
                               .args = {TESS_SLICE(index->data), TESS_U32ARG(rows),
                                        TESS_U32ARG(resolution), TESS_U32ARG(plane0),

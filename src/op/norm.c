@@ -87,14 +87,12 @@ enum tess_status tess_group_stats_add(struct tess_group_stats *stats, struct tes
     size_t blocks = block_count(stats, in.rows);
     struct tess_mat partial;
     TESS_TRY(tess_mat_take(&partial, stage, blocks, 2 * in.cols, TESS_F32, "statistics"));
-    struct tess_device *dev = tess_stage_device(stage);
-    size_t wide = tess_device_variant(dev) == TESS_VARIANT_CPU;
     TESS_TRY(tess_launch(
-        dev,
+        tess_stage_device(stage),
         &(struct tess_launch){.file = "norm",
                               .kernel = "channel_stats",
-                              .global = {wide ? (in.cols + 15) / 16 : in.cols, blocks},
-                              .local = {wide, wide, wide},
+                              .global = {in.cols, blocks},
+                              .whole_rows = true,
                               .cut = 1,
                               .flop = 4.0 * (double)in.rows * (double)in.cols,
                               .args = {TESS_SLICE(partial.data), TESS_SLICE(in.data),

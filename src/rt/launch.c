@@ -277,10 +277,11 @@ static enum tess_status enqueue(struct tess_device *dev, struct tess_kernel *ker
     size_t columns = dev->tuning.values[TESS_TUNED_ELEMENT_COLUMNS];
     const size_t grid[3] = {columns, TESS_GRID_ITEMS / columns, 1};
     size_t local[3], global[3];
-    bool padded = !launch->local[0];
+    bool single = launch->whole_rows && dev->variant == TESS_VARIANT_CPU;
+    bool padded = !launch->local[0] && !single;
     for (int i = 0; i < 3; i++) {
         local[i] = padded ? grid[i] : launch->local[i] ? launch->local[i] : 1;
-        global[i] = launch->global[i] ? launch->global[i] : 1;
+        global[i] = launch->global[i] && !(single && i == 0) ? launch->global[i] : 1;
         if (padded)
             global[i] = (global[i] + grid[i] - 1) / grid[i] * grid[i];
         assert(global[i] % local[i] == 0);

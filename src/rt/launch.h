@@ -43,6 +43,8 @@ struct tess_launch {
     size_t local[3];     // work-items a group; divides `global`. All zeros: groups of
                          // TESS_GRID_ITEMS, and `global` is rounded up to them: the
                          // kernel has to check its place against what it was meant for
+    bool whole_rows; // on CPUs a work-item has all of dimension 0, in groups of one; work
+                     // is counted as elsewhere. `local` is all zeros
     double flop; // arithmetic of the whole launch, for counting and for cutting it; 0: it
                  // moves data
     unsigned cut; // the dimension along which a long launch is cut
