@@ -27,8 +27,23 @@
 // clang-format on
 
 #define LINE         (64 / sizeof(weight_t)) // weights of a line of the cache
+
+// What is made in registers: of 32 (AVX-512) 8 x 32 results; of 16, or of a quarter the
+// size, 6 rows of 16 columns, twice.
 #define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
+#ifdef __AVX512F__
+#define TILE_ROWS 8
+#define EACH_ROW  EACH_OF_8
+#define TILE_COLS 32
+#define RIGHT(X)  X
+#else
+#define TILE_ROWS 6
+#define EACH_ROW  EACH_OF_6
+#define TILE_COLS 16
+#define RIGHT(X)
+#endif
 
 // sums[place[r]] += in[from[r]][0 .. depth - 1] panel, for `count` rows. Beyond, the last
 // one is made again.
@@ -41,7 +56,7 @@
         EACH_ROW(START)                                                                  \
         for (u32 k = 0; k < depth; k++) {                                                \
             const float16 w0 = vload16(0, panel + k * COLS);                             \
-            const float16 w1 = vload16(1, panel + k * COLS);                             \
+            RIGHT(const float16 w1 = vload16(1, panel + k * COLS);)                      \
             EACH_ROW(STEP)                                                               \
         }                                                                                \
         EACH_ROW(KEEP)                                                                   \
@@ -50,18 +65,19 @@
     global const float *p##r = in + from[min((u32)r, last)] * (size_t)K;                 \
   private                                                                                \
     float *s##r = sums + place[min((u32)r, last)] * COLS;                                \
-    float16 a##r = vload16(0, s##r), b##r = vload16(1, s##r);
+    float16 a##r = vload16(0, s##r);                                                     \
+    RIGHT(float16 b##r = vload16(1, s##r);)
 #define STEP(r)                                                                          \
     {                                                                                    \
         const float16 x = p##r[k];                                                       \
         a##r = fma(x, w0, a##r);                                                         \
-        b##r = fma(x, w1, b##r);                                                         \
+        RIGHT(b##r = fma(x, w1, b##r);)                                                  \
     }
 #define KEEP(r)                                                                          \
     vstore16(a##r, 0, s##r);                                                             \
-    vstore16(b##r, 1, s##r);
+    RIGHT(vstore16(b##r, 1, s##r);)
 
-DEFINE_ADD_PRODUCTS(add_products_of_8, EACH_OF_8)
+DEFINE_ADD_PRODUCTS(add_products_of_all, EACH_ROW)
 DEFINE_ADD_PRODUCTS(add_products_of_4, EACH_OF_4)
 
 // Weights that are read next, as lines of the cache.
@@ -90,13 +106,17 @@ static inline void add_products(private float *sums, global const float *in, PAN
                                 u32 K, u32 depth, const private struct next *next)
 {
     u32 i = 0;
-    for (; i + 4 < n; i += 8) {
-        fetch_some(next, i, i + 8, n);
-        add_products_of_8(sums, in, panel, from + i, place + i, n - i, K, depth);
+    for (; i + 4 < n; i += TILE_ROWS) {
+        fetch_some(next, i, i + TILE_ROWS, n);
+        for (u32 c = 0; c < COLS; c += TILE_COLS)
+            add_products_of_all(sums + c, in, panel + c, from + i, place + i, n - i, K,
+                                depth);
     }
     if (i < n) {
         fetch_some(next, i, n, n);
-        add_products_of_4(sums, in, panel, from + i, place + i, n - i, K, depth);
+        for (u32 c = 0; c < COLS; c += TILE_COLS)
+            add_products_of_4(sums + c, in, panel + c, from + i, place + i, n - i, K,
+                              depth);
     }
 }
 
