@@ -9,9 +9,8 @@
 // [rows][H] (maximum, total). Keys are taken in blocks of 64 from a run's first one, and
 // launches have to cut between blocks, so sums do not depend on how rows are tiled.
 // Defines: D; QUERIES, a multiple of 64, that a work-item (CPU) or a group (GPU) takes;
-// on CPUs ROWS and COLUMNS, the results in registers; on GPUs DEPTH, the terms of sums
-// that are brought at a time (rt/tuning.h). A query's sums are one chain each over
-// channels or keys, so they depend on none of these.
+// on GPUs DEPTH, the terms of sums that are brought at a time (rt/tuning.h). A query's
+// sums are one chain each over channels or keys, so they depend on none of these.
 #include "common.clh"
 
 #define BLOCK    64
@@ -26,6 +25,25 @@
 #include "power.clh"
 
 #define WIDE_BLOCK (BLOCK / 16)
+
+// Results in registers: of 32 (AVX-512) those of 8 queries by 32 columns; of 16, or of
+// more of a quarter the size, 6 by 16. Weights are made of 8 queries together, so GROUP,
+// queries that go through all of it before others, is a multiple of both.
+#define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define WEIGHED      8
+#ifdef __AVX512F__
+#define TILE_ROWS  8
+#define TILE_WIDE  2 // vectors of 16 columns
+#define EACH_QUERY EACH_OF_8
+#define GROUP      8
+#else
+#define TILE_ROWS  6
+#define TILE_WIDE  1
+#define EACH_QUERY EACH_OF_6
+#define GROUP      24
+#endif
+#define HELD ((QUERIES + GROUP - 1) / GROUP * GROUP)
 
 // block[d][16 i ..] = column d of `count` rows of keys; beyond, the last row again.
 static inline void load_keys(private float16 *block, global const float *keys,
@@ -64,27 +82,25 @@ static inline void fetch_rows(global const float *keys, global const float *valu
         }
 }
 
-#if ROWS == 8
-#define EACH_QUERY(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#else
-#define EACH_QUERY(X) X(0) X(1) X(2) X(3)
-#endif
-
 // sums[q][0 .. 15] = scales[q] sums[q][0 .. 15] + left[q][k] right[k][0 .. 15] over
-// `count` k, for ROWS q. No scales: from zero on. Strides are of left in floats, else in
-// vectors.
+// `count` k, for TILE_ROWS q. No scales: from zero on. Strides are of left in floats,
+// else in vectors.
 static inline void add_half_products(private float16 *sums, u32 sum_stride,
                                      private const float *scales,
                                      private const float *left, u32 left_stride,
                                      private const float16 *right, u32 right_stride,
                                      u32 count)
 {
-#define START(q) float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0;
+#define START(q)                                                                         \
+    float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0;                        \
+  private                                                                                \
+    const float *l##q = left + q * left_stride;
     EACH_QUERY(START)
 #undef START
-    for (u32 k = 0; k < count; k++) {
-        const float16 v = right[k * right_stride];
-#define STEP(q) a##q = fma((float16)left[q * left_stride + k], v, a##q);
+    for (size_t k = 0; k < count; k++) {
+        const float16 v = *right;
+        right += right_stride;
+#define STEP(q) a##q = fma((float16)l##q[k], v, a##q);
         EACH_QUERY(STEP)
 #undef STEP
     }
@@ -93,13 +109,13 @@ static inline void add_half_products(private float16 *sums, u32 sum_stride,
 #undef FINISH
 }
 
+#if TILE_WIDE == 2
 // The same for 32 columns.
 static inline void add_products(private float16 *sums, u32 sum_stride,
                                 private const float *scales, private const float *left,
                                 u32 left_stride, private const float16 *right,
                                 u32 right_stride, u32 count)
 {
-#if COLUMNS == 32
 #define START(q)                                                                         \
     float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0,                        \
             b##q = scales ? sums[q * sum_stride + 1] * scales[q] : 0;
@@ -121,21 +137,39 @@ static inline void add_products(private float16 *sums, u32 sum_stride,
     sums[q * sum_stride + 1] = b##q;
     EACH_QUERY(FINISH)
 #undef FINISH
+}
 #else
-    for (u32 i = 0; i < 2; i++)
-        add_half_products(sums + i, sum_stride, scales, left, left_stride, right + i,
-                          right_stride, count);
+#define add_products add_half_products
 #endif
+
+// Scores of `rows` queries and `count` keys.
+static inline void score(private float16 *scores, private const float *queries,
+                         private const float16 *block, u32 rows, u32 count)
+{
+    for (u32 r = 0; r < rows; r += TILE_ROWS)
+        for (u32 i = 0; 16 * i < count; i += TILE_WIDE)
+            add_products(scores + r * WIDE_BLOCK + i, WIDE_BLOCK, 0, queries + r * D, D,
+                         block + i, WIDE_BLOCK, D);
 }
 
-// One value of each of ROWS queries; of 4, each twice.
-#if ROWS == 8
-#define LOAD_ROWS(p)     vload8(0, p)
-#define STORE_ROWS(x, p) vstore8(x, 0, p)
-#else
-#define LOAD_ROWS(p)     ((float8)(vload4(0, p), vload4(0, p)))
-#define STORE_ROWS(x, p) vstore4((x).lo, 0, p)
-#endif
+// sums = scales sums + weights values, of `rows` queries and `count` keys.
+static inline void add_values(private float16 *sums, private const float *scales,
+                              private const float16 *scores,
+                              private const float16 *values, u32 rows, u32 count)
+{
+    for (u32 r = 0; r < rows; r += TILE_ROWS) {
+      private
+        const float *weights = (private const float *)(scores + r * WIDE_BLOCK);
+        u32 j = 0;
+        for (; j + TILE_WIDE <= WIDE; j += TILE_WIDE)
+            add_products(sums + r * WIDE + j, WIDE, scales + r, weights, BLOCK,
+                         values + j, WIDE, count);
+        if (j < WIDE)
+            add_half_products(sums + r * WIDE + j, WIDE, scales + r, weights, BLOCK,
+                              values + j, WIDE, count);
+    }
+}
+
 DEFINE_POWER(float8, as_float8, as_int8)
 
 // What OP makes of the 16 values of each of 8 vectors, in pairs as tess_sum16() has them.
@@ -157,35 +191,34 @@ DEFINE_POWER(float8, as_float8, as_int8)
 DEFINE_EACH_OF_8(sums_of_8, SUM)
 DEFINE_EACH_OF_8(largest_of_8, larger_float8)
 
-// Turn ROWS rows of scores, to the base 2, into weights; scales are what earlier sums are
+// Turn 8 rows of scores, to the base 2, into weights; scales are what earlier sums are
 // multiplied by.
 static inline void weigh(private float16 *scores, u32 keys, private float *top,
                          private float *total, private float *scales)
 {
-    float16 x[8]; // a row each; of 4 rows, each twice
-    float next[ROWS];
-    for (u32 q = 0; keys < BLOCK && q < ROWS; q++)
+    float16 x[8]; // a row each
+    float next[8];
+    for (u32 q = 0; keys < BLOCK && q < 8; q++)
         for (u32 i = keys; i < BLOCK; i++)
             ((private float *)scores)[q * BLOCK + i] = NEGATIVE;
     for (u32 q = 0; q < 8; q++) {
       private
-        const float16 *s = scores + q % ROWS * WIDE_BLOCK;
+        const float16 *s = scores + q * WIDE_BLOCK;
         x[q] = larger_float16(larger_float16(s[0], s[1]), larger_float16(s[2], s[3]));
     }
-    const float8 old = LOAD_ROWS(top), most = larger_float8(largest_of_8(x), old),
+    const float8 old = vload8(0, top), most = larger_float8(largest_of_8(x), old),
                  scale = power_float8(old - most);
-    STORE_ROWS(most, top);
-    STORE_ROWS(most, next);
-    STORE_ROWS(scale, scales);
-    for (u32 q = 0; q < ROWS; q++) {
+    vstore8(most, 0, top);
+    vstore8(most, 0, next);
+    vstore8(scale, 0, scales);
+    for (u32 q = 0; q < 8; q++) {
       private
         float16 *s = scores + q * WIDE_BLOCK;
         for (u32 i = 0; i < WIDE_BLOCK; i++)
             s[i] = power_float16(s[i] - next[q]);
         x[q] = (s[0] + s[1]) + (s[2] + s[3]);
-        x[8 - ROWS + q] = x[q];
     }
-    STORE_ROWS(fma(LOAD_ROWS(total), scale, sums_of_8(x)), total);
+    vstore8(fma(vload8(0, total), scale, sums_of_8(x)), 0, total);
 }
 
 // What a launch is about, but for its units.
@@ -202,14 +235,14 @@ static inline void attend(const private struct attention *a, uint4 unit)
 {
     const u32 head = a->head, H = a->H, C = H * D;
     const u32 row0 = unit.s0 - a->query0, count = unit.s1;
-    const u32 filled = (count + ROWS - 1) / ROWS * ROWS;
+    const u32 filled = (count + GROUP - 1) / GROUP * GROUP;
     // The keys of the run that are here.
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
-    float queries[QUERIES * D], top[QUERIES], total[QUERIES];
-    float scales[ROWS];
-    float16 sums[QUERIES * WIDE], values[BLOCK * WIDE], block[D * WIDE_BLOCK];
-    float16 scores[ROWS * WIDE_BLOCK];
+    float queries[HELD * D], top[HELD], total[HELD];
+    float scales[GROUP];
+    float16 sums[HELD * WIDE], values[BLOCK * WIDE], block[D * WIDE_BLOCK];
+    float16 scores[GROUP * WIDE_BLOCK];
     for (u32 i = 0; i < filled; i++) {
         const size_t row = row0 + min(i, count - 1);
         global const float *query = a->q + row * a->q_stride + a->q_col + head * D;
@@ -231,23 +264,15 @@ static inline void attend(const private struct attention *a, uint4 unit)
         load_values(values, from + a->v_col, a->kv_stride, here);
         global const float *ahead = from + BLOCK * a->kv_stride;
         const u32 next = min(end - k - here, (u32)BLOCK);
-        for (u32 g = 0; g < filled; g += ROWS) {
+        for (u32 g = 0; g < count; g += GROUP) {
+            const u32 rows = min(count - g, (u32)GROUP);
             fetch_rows(ahead + a->k_col, ahead + a->v_col, a->kv_stride,
-                       next * g / filled, next * (g + ROWS) / filled);
-            add_products(scores, WIDE_BLOCK, 0, queries + g * D, D, block, WIDE_BLOCK, D);
-            if (here > 32)
-                add_products(scores + 2, WIDE_BLOCK, 0, queries + g * D, D, block + 2,
-                             WIDE_BLOCK, D);
-            weigh(scores, here, top + g, total + g, scales);
-          private
-            const float *weights = (private const float *)scores;
-            u32 j = 0;
-            for (; j + 1 < WIDE; j += 2)
-                add_products(sums + g * WIDE + j, WIDE, scales, weights, BLOCK,
-                             values + j, WIDE, here);
-            if (j < WIDE)
-                add_half_products(sums + g * WIDE + j, WIDE, scales, weights, BLOCK,
-                                  values + j, WIDE, here);
+                       next * g / filled, next * (g + GROUP) / filled);
+            score(scores, queries + g * D, block, rows, here);
+            for (u32 r = 0; r < rows; r += WEIGHED)
+                weigh(scores + r * WIDE_BLOCK, here, top + g + r, total + g + r,
+                      scales + r);
+            add_values(sums + g * WIDE, scales, scores, values, rows, here);
         }
     }
     for (u32 i = 0; i < count; i++) {

@@ -26,7 +26,7 @@
 #endif
 // clang-format on
 
-#define LINE         (64 / sizeof(weight_t)) // weights of a line of the cache
+#define LINE (64 / sizeof(weight_t)) // weights of a line of the cache
 
 // What is made in registers: of 32 (AVX-512) 8 x 32 results; of 16, or of a quarter the
 // size, 6 rows of 16 columns, twice.

@@ -39,10 +39,6 @@ const struct tess_tuned_parameter tess_tuned_parameters[TESS_TUNED_COUNT] = {
     [TESS_TUNED_ATTENTION_QUERIES] = {"attention.queries", .cpu = {64, 128, 256, 512},
                                       .gpu = {64, 128},
                                       .defaults = {256, 64, 64, 64, 64}},
-    [TESS_TUNED_ATTENTION_ROWS] = {"attention.rows", .cpu = {4, 8},
-                                   .defaults = {.cpu = 8}},
-    [TESS_TUNED_ATTENTION_COLUMNS] = {"attention.columns", .cpu = {16, 32},
-                                      .defaults = {.cpu = 32}},
     [TESS_TUNED_ATTENTION_DEPTH] = {"attention.depth", .gpu = {16, 32},
                                     .defaults = {0, 16, 16, 16, 16}},
 };
@@ -118,8 +114,7 @@ void tess_tuning_attention_defines(char *text, size_t size,
 {
     const uint32_t *v = tuning->values;
     if (variant == TESS_VARIANT_CPU)
-        snprintf(text, size, "-DQUERIES=%u -DROWS=%u -DCOLUMNS=%u", queries,
-                 v[TESS_TUNED_ATTENTION_ROWS], v[TESS_TUNED_ATTENTION_COLUMNS]);
+        snprintf(text, size, "-DQUERIES=%u", queries);
     else
         snprintf(text, size, "-DQUERIES=%u -DDEPTH=%u", queries,
                  v[TESS_TUNED_ATTENTION_DEPTH]);

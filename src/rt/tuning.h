@@ -16,8 +16,6 @@ enum tess_tuned {
     TESS_TUNED_CONVOLUTION_PANELS,
     TESS_TUNED_CONVOLUTION_DEPTH,
     TESS_TUNED_ATTENTION_QUERIES, // of a work-item (CPU) or a group (GPU)
-    TESS_TUNED_ATTENTION_ROWS,    // of results in registers (CPU)
-    TESS_TUNED_ATTENTION_COLUMNS, // the same along columns
     TESS_TUNED_ATTENTION_DEPTH,   // terms of sums that are brought at a time (GPU)
     TESS_TUNED_COUNT
 };

@@ -12,8 +12,7 @@ VALUES = {"element.columns": [8, 16, 32, 64, 128, 256],
           "product.depth": [16, 32, 64, 128, 256],
           "convolution.rows": [8, 16, 32, 64, 128], "convolution.panels": [1, 2, 4, 8],
           "convolution.depth": [16, 32, 64, 128, 256],
-          "attention.queries": [64, 128, 256, 512], "attention.rows": [4, 8],
-          "attention.columns": [16, 32]}
+          "attention.queries": [64, 128, 256, 512]}
 
 
 def read_table(text):
