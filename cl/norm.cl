@@ -158,7 +158,24 @@ kernel void channel_stats(global float2 *stats, global const float *in, u32 rows
 }
 #endif
 
-// x = silu(x * scale + shift), per channel, in place. Work-items: (C, rows).
+// x = silu(x * scale + shift), per channel, in place. Work-items: (C, rows); on CPUs
+// (1, rows).
+#if TESS_CPU
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+scale_silu(global float *x, global const float *scale, global const float *shift,
+           u32 rows, u32 C)
+{
+    x += get_global_id(1) * C;
+    u32 c = 0;
+    for (; c + 16 <= C; c += 16) {
+        const float16 v = fma(vload16(0, x + c), vload16(0, scale + c),
+                              vload16(0, shift + c));
+        vstore16(v / (1.0f + tess_exp_float16(-v)), 0, x + c);
+    }
+    for (; c < C; c++)
+        x[c] = tess_silu(fma(x[c], scale[c], shift[c]));
+}
+#else
 kernel void scale_silu(global float *x, global const float *scale,
                        global const float *shift, u32 rows, u32 C)
 {
@@ -168,3 +185,4 @@ kernel void scale_silu(global float *x, global const float *scale,
         return;
     x[i] = tess_silu(fma(x[i], scale[c], shift[c]));
 }
+#endif
