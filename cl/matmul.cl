@@ -18,18 +18,10 @@
 // DEPTH rows of a panel of half become float once for all of its rows. A part of a panel
 // is used once, and no hardware knows which one is next: so that one is fetched beside
 // the products.
-// clang-format off
-#if WEIGHT_F16
-#define PANEL private const float *
-#else
-#define PANEL global const float *
-#endif
-// clang-format on
-
 #define LINE (64 / sizeof(weight_t)) // weights of a line of the cache
 
-// What is made in registers: of 32 (AVX-512) 8 x 32 results; of 16, or of a quarter the
-// size, 6 rows of 16 columns, twice.
+// What is made in registers: of 32 (AVX-512) 8 x 32 results, of 16, or of a quarter the
+// size, 6 x 16. Sums lie by columns that are made together, [columns / 16 or 32][ROWS].
 #define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
@@ -38,25 +30,35 @@
 #define EACH_ROW  EACH_OF_8
 #define TILE_COLS 32
 #define RIGHT(X)  X
+#define IN_ALL(n) ((n) > 4) // go on with TILE_ROWS if so many are left, else 4
 #else
 #define TILE_ROWS 6
 #define EACH_ROW  EACH_OF_6
 #define TILE_COLS 16
 #define RIGHT(X)
+#define IN_ALL(n) ((n) > 8 || ((n) > 4 && (n) < 7))
+#endif
+#define PARTS (COLS / TILE_COLS) // of a panel
+#if WEIGHT_F16
+#define PART        const private float *
+#define PART_STRIDE TILE_COLS
+#else
+#define PART        global const float *
+#define PART_STRIDE COLS
 #endif
 
-// sums[place[r]] += in[from[r]][0 .. depth - 1] panel, for `count` rows. Beyond, the last
+// sums[place[r]] += in[from[r]][0 .. depth - 1] part, for `count` rows. Beyond, the last
 // one is made again.
 #define DEFINE_ADD_PRODUCTS(NAME, EACH_ROW)                                              \
-    static inline void NAME(private float *sums, global const float *in, PANEL panel,    \
+    static inline void NAME(private float *sums, global const float *in, PART part,      \
                             private const u32 *from, private const u32 *place,           \
                             u32 count, u32 K, u32 depth)                                 \
     {                                                                                    \
         const u32 last = count - 1;                                                      \
         EACH_ROW(START)                                                                  \
         for (u32 k = 0; k < depth; k++) {                                                \
-            const float16 w0 = vload16(0, panel + k * COLS);                             \
-            RIGHT(const float16 w1 = vload16(1, panel + k * COLS);)                      \
+            const float16 w0 = vload16(0, part + k * PART_STRIDE);                       \
+            RIGHT(const float16 w1 = vload16(1, part + k * PART_STRIDE);)                \
             EACH_ROW(STEP)                                                               \
         }                                                                                \
         EACH_ROW(KEEP)                                                                   \
@@ -64,7 +66,7 @@
 #define START(r)                                                                         \
     global const float *p##r = in + from[min((u32)r, last)] * (size_t)K;                 \
   private                                                                                \
-    float *s##r = sums + place[min((u32)r, last)] * COLS;                                \
+    float *s##r = sums + place[min((u32)r, last)] * TILE_COLS;                           \
     float16 a##r = vload16(0, s##r);                                                     \
     RIGHT(float16 b##r = vload16(1, s##r);)
 #define STEP(r)                                                                          \
@@ -92,31 +94,26 @@ static inline struct next next_part(global const weight_t *weights, u32 depth)
     return (struct next){weights, depth * COLS / LINE};
 }
 
-// Their share beside rows [i, end) of n.
-static inline void fetch_some(const private struct next *next, u32 i, u32 end, u32 n)
-{
-    const u32 last = next->lines * min(end, n) / n;
-    for (u32 j = next->lines * i / n; j < last; j++)
-        tess_fetch(next->weights + j * LINE);
-}
-
-// sums += products of the listed rows and what is here of a panel.
-static inline void add_products(private float *sums, global const float *in, PANEL panel,
+// sums += products of the listed rows and what is here of a part, and fetch some of
+// `next` beside each tile.
+static inline void add_products(private float *sums, global const float *in, PART part,
                                 private const u32 *from, private const u32 *place, u32 n,
-                                u32 K, u32 depth, const private struct next *next)
+                                u32 K, u32 depth, struct next next)
 {
-    u32 i = 0;
-    for (; i + 4 < n; i += TILE_ROWS) {
-        fetch_some(next, i, i + TILE_ROWS, n);
-        for (u32 c = 0; c < COLS; c += TILE_COLS)
-            add_products_of_all(sums + c, in, panel + c, from + i, place + i, n - i, K,
-                                depth);
-    }
-    if (i < n) {
-        fetch_some(next, i, n, n);
-        for (u32 c = 0; c < COLS; c += TILE_COLS)
-            add_products_of_4(sums + c, in, panel + c, from + i, place + i, n - i, K,
-                              depth);
+    const u32 each = next.lines * TILE_ROWS / n + 1;
+    for (u32 i = 0; i < n;) {
+        const u32 lines = min(next.lines, each);
+        for (u32 j = 0; j < lines; j++)
+            tess_fetch(next.weights + j * LINE);
+        next.weights += lines * LINE;
+        next.lines -= lines;
+        if (IN_ALL(n - i)) {
+            add_products_of_all(sums, in, part, from + i, place + i, n - i, K, depth);
+            i += TILE_ROWS;
+        } else {
+            add_products_of_4(sums, in, part, from + i, place + i, n - i, K, depth);
+            i += 4;
+        }
     }
 }
 
@@ -136,31 +133,35 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
     float sums[PANELS * ROWS * COLS] __attribute__((aligned(64)));
     u32 from[ROWS], place[ROWS];
 #if WEIGHT_F16
-    float converted[DEPTH * COLS] __attribute__((aligned(64)));
+    float converted[DEPTH * TILE_COLS] __attribute__((aligned(64)));
 #endif
-    for (u32 i = 0; i < panel_count; i++)
-        for (u32 j = 0; j < count * COLS / 16; j++)
-            vstore16((float16)0, j, sums + i * ROWS * COLS);
+    for (u32 i = 0; i < panel_count * ROWS * COLS / 16; i++)
+        vstore16((float16)0, i, sums);
     for (u32 t = 0; t < TAPS; t++) {
         const u32 n = list_rows(from, place, index, row0, count, t, octant);
         for (u32 k0 = 0; n > 0 && k0 < K; k0 += DEPTH) {
             const u32 depth = min(K - k0, (u32)DEPTH), k = t * K + k0;
-            for (u32 i = 0; i < panel_count; i++) {
+            for (u32 i = 0; i < panel_count * PARTS; i++) {
+                const u32 panel = i / PARTS, col = i % PARTS * TILE_COLS;
                 global const weight_t *w =
-                    first_panel + ((size_t)i * TAPS * K + k) * COLS;
-                const struct next next =
-                    i + 1 < panel_count
+                    first_panel + ((size_t)panel * TAPS * K + k) * COLS;
+                struct next next =
+                    panel + 1 < panel_count
                         ? next_part(w + (size_t)TAPS * K * COLS, depth)
                         : next_part(first_panel + (size_t)(k + depth) * COLS,
                                     min(TAPS * K - (k + depth), (u32)DEPTH));
+                next.lines /= PARTS;
+                next.weights += i % PARTS * next.lines * LINE;
 #if WEIGHT_F16
-                for (u32 j = 0; j < depth * COLS / 16; j++)
-                    vstore16(vload_half16(j, w), j, converted);
-                add_products(sums + i * ROWS * COLS, in + k0, converted, from, place, n,
-                             K, depth, &next);
+                for (u32 j = 0; j < depth; j++)
+                    for (u32 c = 0; c < TILE_COLS; c += 16)
+                        vstore16(vload_half16(0, w + j * COLS + col + c), 0,
+                                 converted + j * TILE_COLS + c);
+                add_products(sums + i * ROWS * TILE_COLS, in + k0, converted, from, place,
+                             n, K, depth, next);
 #else
-                add_products(sums + i * ROWS * COLS, in + k0, w, from, place, n, K, depth,
-                             &next);
+                add_products(sums + i * ROWS * TILE_COLS, in + k0, w + col, from, place,
+                             n, K, depth, next);
 #endif
             }
         }
@@ -170,10 +171,10 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
         global float *to = out + row * N;
         global const float *old = residual + (row >> residual_shift) * N;
         for (u32 c = 0; c < panel_count * COLS && panel0 * COLS + c < cols; c += 16)
-            store_half_panel(to, bias, gate, old,
-                             vload16(0, sums + (c / COLS * ROWS + i) * COLS + c % COLS),
-                             first + panel0 * COLS + c, N, act, has_bias, has_gate,
-                             has_residual);
+            store_half_panel(
+                to, bias, gate, old,
+                vload16(0, sums + (c / TILE_COLS * ROWS + i) * TILE_COLS + c % TILE_COLS),
+                first + panel0 * COLS + c, N, act, has_bias, has_gate, has_residual);
     }
 }
 
