@@ -14,23 +14,22 @@
 #include "fetch.clh"
 #include "product_cpu.clh"
 
-// A work-item makes ROWS rows of PANELS panels, 8 x 32 outputs at a time in registers.
-// DEPTH rows of a panel of half become float once for all of its rows. A part of a panel
-// is used once, and no hardware knows which one is next: so that one is fetched beside
-// the products.
-#define LINE (64 / sizeof(weight_t)) // weights of a line of the cache
-
-// What is made in registers: of 32 (AVX-512) 8 x 32 results, of 16, or of a quarter the
-// size, 6 x 16. Sums lie by columns that are made together, [columns / 16 or 32][ROWS].
+// A work-item makes ROWS rows of PANELS panels, a tile in registers at a time: of 32
+// registers (AVX-512) 8 x 32 results, of 16, or of 32 a quarter the size, 6 x 16. Sums
+// lie by columns of tiles, [PANELS * PARTS][ROWS][TILE_COLS]. DEPTH rows of a part of a
+// panel, TILE_COLS wide, become float once for all rows. Each is used once, and no
+// hardware knows which one is next: so the next panel is fetched beside the products.
+#define LINE         (64 / sizeof(weight_t)) // weights of a line of the cache
 #define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
+// IN_ALL(n): go on by TILE_ROWS if n rows are left, else by 4.
 #ifdef __AVX512F__
 #define TILE_ROWS 8
 #define EACH_ROW  EACH_OF_8
 #define TILE_COLS 32
 #define RIGHT(X)  X
-#define IN_ALL(n) ((n) > 4) // go on with TILE_ROWS if so many are left, else 4
+#define IN_ALL(n) ((n) > 4)
 #else
 #define TILE_ROWS 6
 #define EACH_ROW  EACH_OF_6
