@@ -168,8 +168,8 @@ scale_silu(global float *x, global const float *scale, global const float *shift
     x += get_global_id(1) * C;
     u32 c = 0;
     for (; c + 16 <= C; c += 16) {
-        const float16 v = fma(vload16(0, x + c), vload16(0, scale + c),
-                              vload16(0, shift + c));
+        const float16 v =
+            fma(vload16(0, x + c), vload16(0, scale + c), vload16(0, shift + c));
         vstore16(v / (1.0f + tess_exp_float16(-v)), 0, x + c);
     }
     for (; c < C; c++)
