@@ -28,7 +28,8 @@
 
 // Results in registers: of 32 (AVX-512) those of 8 queries by 32 columns; of 16, or of
 // more of a quarter the size, 6 by 16. Weights are made of 8 queries together, so GROUP,
-// queries that go through all of it before others, is a multiple of both.
+// queries that go through all of it before others, is a multiple of both; what becomes of
+// queries beyond the last one is nobody's.
 #define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define WEIGHED      8
