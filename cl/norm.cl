@@ -68,14 +68,14 @@ layernorm(global float *out, global const float *in, global const float *weight,
         float16 v = (vload16(0, x + c) - mean) * scale;
         if (affine)
             v = fma(v, vload16(0, weight + c), vload16(0, bias + c));
-        vstore16(silu ? v / (1.0f + tess_exp_float16(-v)) : v, 0, y + c);
+        vstore16(silu ? tess_silu_float16(v) : v, 0, y + c);
     }
 #endif
     for (u32 c = rest; c < C; c += LANES) {
         float v = (x[c] - mean) * scale;
         if (affine)
             v = fma(v, weight[c], bias[c]);
-        y[c] = silu ? tess_silu(v) : v;
+        y[c] = silu ? tess_silu_float(v) : v;
     }
 }
 
@@ -170,10 +170,10 @@ scale_silu(global float *x, global const float *scale, global const float *shift
     for (; c + 16 <= C; c += 16) {
         const float16 v =
             fma(vload16(0, x + c), vload16(0, scale + c), vload16(0, shift + c));
-        vstore16(v / (1.0f + tess_exp_float16(-v)), 0, x + c);
+        vstore16(tess_silu_float16(v), 0, x + c);
     }
     for (; c < C; c++)
-        x[c] = tess_silu(fma(x[c], scale[c], shift[c]));
+        x[c] = tess_silu_float(fma(x[c], scale[c], shift[c]));
 }
 #else
 kernel void scale_silu(global float *x, global const float *scale,
@@ -183,6 +183,6 @@ kernel void scale_silu(global float *x, global const float *scale,
     const size_t row = get_global_id(1), i = row * C + c;
     if (c >= C || row >= rows)
         return;
-    x[i] = tess_silu(fma(x[i], scale[c], shift[c]));
+    x[i] = tess_silu_float(fma(x[i], scale[c], shift[c]));
 }
 #endif
