@@ -21,30 +21,19 @@
 #if TESS_CPU
 
 #include "channels.clh"
+#include "cpu_tile.clh"
 #include "fetch.clh"
 #include "power.clh"
 
 #define WIDE_BLOCK (BLOCK / 16)
 
-// Results in registers: of 32 (AVX-512) those of 8 queries by 32 columns; of 16, or of
-// more of a quarter the size, 6 by 16. Weights are made of 8 queries together, so GROUP,
-// queries that go through all of it before others, is a multiple of both; what becomes of
-// queries beyond the last one is nobody's.
-#define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define WEIGHED      8
-#ifdef __AVX512F__
-#define TILE_ROWS  8
-#define TILE_WIDE  2 // vectors of 16 columns
-#define EACH_QUERY EACH_OF_8
-#define GROUP      8
-#else
-#define TILE_ROWS  6
-#define TILE_WIDE  1
-#define EACH_QUERY EACH_OF_6
-#define GROUP      24
-#endif
-#define HELD ((QUERIES + GROUP - 1) / GROUP * GROUP)
+// Weights are made of 8 queries together, so GROUP, queries that go through all of it
+// before others, is a multiple of that and of a tile; what becomes of queries beyond the
+// last one is nobody's.
+#define WEIGHED   8
+#define GROUP     (TILE_ROWS == WEIGHED ? WEIGHED : 24)
+#define TILE_WIDE (TILE_COLS / 16)
+#define HELD      ((QUERIES + GROUP - 1) / GROUP * GROUP)
 
 // block[d][16 i ..] = column d of `count` rows of keys; beyond, the last row again.
 static inline void load_keys(private float16 *block, global const float *keys,
@@ -96,17 +85,17 @@ static inline void add_half_products(private float16 *sums, u32 sum_stride,
     float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0;                        \
   private                                                                                \
     const float *l##q = left + q * left_stride;
-    EACH_QUERY(START)
+    EACH_ROW(START)
 #undef START
     for (size_t k = 0; k < count; k++) {
         const float16 v = *right;
         right += right_stride;
 #define STEP(q) a##q = fma((float16)l##q[k], v, a##q);
-        EACH_QUERY(STEP)
+        EACH_ROW(STEP)
 #undef STEP
     }
 #define FINISH(q) sums[q * sum_stride] = a##q;
-    EACH_QUERY(FINISH)
+    EACH_ROW(FINISH)
 #undef FINISH
 }
 
@@ -120,7 +109,7 @@ static inline void add_products(private float16 *sums, u32 sum_stride,
 #define START(q)                                                                         \
     float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0,                        \
             b##q = scales ? sums[q * sum_stride + 1] * scales[q] : 0;
-    EACH_QUERY(START)
+    EACH_ROW(START)
 #undef START
     for (u32 k = 0; k < count; k++) {
         const float16 v = right[k * right_stride], w = right[k * right_stride + 1];
@@ -130,13 +119,13 @@ static inline void add_products(private float16 *sums, u32 sum_stride,
         a##q = fma(x, v, a##q);                                                          \
         b##q = fma(x, w, b##q);                                                          \
     }
-        EACH_QUERY(STEP)
+        EACH_ROW(STEP)
 #undef STEP
     }
 #define FINISH(q)                                                                        \
     sums[q * sum_stride] = a##q;                                                         \
     sums[q * sum_stride + 1] = b##q;
-    EACH_QUERY(FINISH)
+    EACH_ROW(FINISH)
 #undef FINISH
 }
 #else
@@ -236,7 +225,7 @@ static inline void attend(const private struct attention *a, uint4 unit)
 {
     const u32 head = a->head, H = a->H, C = H * D;
     const u32 row0 = unit.s0 - a->query0, count = unit.s1;
-    const u32 filled = (count + GROUP - 1) / GROUP * GROUP;
+    const u32 filled = (count + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
     // The keys of the run that are here.
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
@@ -267,8 +256,8 @@ static inline void attend(const private struct attention *a, uint4 unit)
         const u32 next = min(end - k - here, (u32)BLOCK);
         for (u32 g = 0; g < count; g += GROUP) {
             const u32 rows = min(count - g, (u32)GROUP);
-            fetch_rows(ahead + a->k_col, ahead + a->v_col, a->kv_stride,
-                       next * g / filled, next * (g + GROUP) / filled);
+            fetch_rows(ahead + a->k_col, ahead + a->v_col, a->kv_stride, next * g / count,
+                       next * (g + rows) / count);
             score(scores, queries + g * D, block, rows, here);
             for (u32 r = 0; r < rows; r += WEIGHED)
                 weigh(scores + r * WIDE_BLOCK, here, top + g + r, total + g + r,

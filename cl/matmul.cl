@@ -11,33 +11,22 @@
 
 #if TESS_CPU
 
+#include "cpu_tile.clh"
 #include "fetch.clh"
 #include "product_cpu.clh"
 
-// A work-item makes ROWS rows of PANELS panels, a tile in registers at a time: of 32
-// registers (AVX-512) 8 x 32 results, of 16, or of 32 a quarter the size, 6 x 16. Sums
-// lie by columns of tiles, [PANELS * PARTS][ROWS][TILE_COLS]. DEPTH rows of a part of a
+// A work-item makes ROWS rows of PANELS panels, a tile in registers at a time. Sums lie
+// by columns of tiles, [PANELS * PARTS][ROWS][TILE_COLS]. DEPTH rows of a part of a
 // panel, TILE_COLS wide, become float once for all rows. Each is used once, and no
 // hardware knows which one is next: so the next panel is fetched beside the products.
 #define LINE         (64 / sizeof(weight_t)) // weights of a line of the cache
-#define EACH_OF_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define EACH_OF_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define PARTS        (COLS / TILE_COLS)      // of a panel
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
-// IN_ALL(n): go on by TILE_ROWS if n rows are left, else by 4.
-#ifdef __AVX512F__
-#define TILE_ROWS 8
-#define EACH_ROW  EACH_OF_8
-#define TILE_COLS 32
-#define RIGHT(X)  X
-#define IN_ALL(n) ((n) > 4)
+#if TILE_COLS == 32
+#define RIGHT(X) X // half of a tile
 #else
-#define TILE_ROWS 6
-#define EACH_ROW  EACH_OF_6
-#define TILE_COLS 16
 #define RIGHT(X)
-#define IN_ALL(n) ((n) > 8 || ((n) > 4 && (n) < 7))
 #endif
-#define PARTS (COLS / TILE_COLS) // of a panel
 #if WEIGHT_F16
 #define PART        const private float *
 #define PART_STRIDE TILE_COLS
@@ -87,14 +76,15 @@ struct next {
     u32 lines;
 };
 
-// What is there of `depth` along k of a panel.
-static inline struct next next_part(global const weight_t *weights, u32 depth)
+// What is there of `depth` along k of a panel: the share that is fetched beside a part.
+static inline struct next next_share(global const weight_t *weights, u32 depth, u32 part)
 {
-    return (struct next){weights, depth * COLS / LINE};
+    const u32 lines = depth * COLS / LINE / PARTS;
+    return (struct next){weights + part * lines * LINE, lines};
 }
 
 // sums += products of the listed rows and what is here of a part, and fetch some of
-// `next` beside each tile.
+// `next` beside each tile. Of the last rows two tiles of 4 may fit better than one.
 static inline void add_products(private float *sums, global const float *in, PART part,
                                 private const u32 *from, private const u32 *place, u32 n,
                                 u32 K, u32 depth, struct next next)
@@ -106,11 +96,12 @@ static inline void add_products(private float *sums, global const float *in, PAR
             tess_fetch(next.weights + j * LINE);
         next.weights += lines * LINE;
         next.lines -= lines;
-        if (IN_ALL(n - i)) {
-            add_products_of_all(sums, in, part, from + i, place + i, n - i, K, depth);
+        const u32 left = n - i;
+        if (left > 8 || (left > 4 && left <= TILE_ROWS)) {
+            add_products_of_all(sums, in, part, from + i, place + i, left, K, depth);
             i += TILE_ROWS;
         } else {
-            add_products_of_4(sums, in, part, from + i, place + i, n - i, K, depth);
+            add_products_of_4(sums, in, part, from + i, place + i, left, K, depth);
             i += 4;
         }
     }
@@ -134,23 +125,22 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #if WEIGHT_F16
     float converted[DEPTH * TILE_COLS] __attribute__((aligned(64)));
 #endif
-    for (u32 i = 0; i < panel_count * ROWS * COLS / 16; i++)
-        vstore16((float16)0, i, sums);
+    for (u32 i = 0; i < panel_count * PARTS; i++)
+        for (u32 j = 0; j < count * TILE_COLS / 16; j++)
+            vstore16((float16)0, j, sums + i * ROWS * TILE_COLS);
     for (u32 t = 0; t < TAPS; t++) {
         const u32 n = list_rows(from, place, index, row0, count, t, octant);
         for (u32 k0 = 0; n > 0 && k0 < K; k0 += DEPTH) {
             const u32 depth = min(K - k0, (u32)DEPTH), k = t * K + k0;
             for (u32 i = 0; i < panel_count * PARTS; i++) {
-                const u32 panel = i / PARTS, col = i % PARTS * TILE_COLS;
+                const u32 panel = i / PARTS, part = i % PARTS, col = part * TILE_COLS;
                 global const weight_t *w =
                     first_panel + ((size_t)panel * TAPS * K + k) * COLS;
-                struct next next =
+                const struct next next =
                     panel + 1 < panel_count
-                        ? next_part(w + (size_t)TAPS * K * COLS, depth)
-                        : next_part(first_panel + (size_t)(k + depth) * COLS,
-                                    min(TAPS * K - (k + depth), (u32)DEPTH));
-                next.lines /= PARTS;
-                next.weights += i % PARTS * next.lines * LINE;
+                        ? next_share(w + (size_t)TAPS * K * COLS, depth, part)
+                        : next_share(first_panel + (size_t)(k + depth) * COLS,
+                                     min(TAPS * K - (k + depth), (u32)DEPTH), part);
 #if WEIGHT_F16
                 for (u32 j = 0; j < depth; j++)
                     for (u32 c = 0; c < TILE_COLS; c += 16)
