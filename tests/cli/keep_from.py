@@ -222,7 +222,7 @@ def check_kills(report, where):
         for attempt in range(40):
             process = start(output, kept, LONG)
             try:  # longer than any stage takes, shorter than all of them
-                process.communicate(timeout=0.2 + 0.3 * seconds + 0.02 * attempt * seconds)
+                process.communicate(timeout=0.2 + (0.3 + 0.05 * attempt) * seconds)
             except subprocess.TimeoutExpired:
                 stop(process, signal.SIGKILL)
                 continue
