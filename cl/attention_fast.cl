@@ -68,6 +68,11 @@
 #endif
 #endif
 
+// Whether to do what may be left out. Compilers for CPUs make a kernel twice for each
+// barrier behind a condition, so the portable unit, which has barriers, does all of it:
+// there are zeros then.
+#define NEEDED(condition) (UNIT == 0 || (condition))
+
 // Channels [d, d + 4) of a head, which are at p; zeros beyond D, and for no row.
 static inline float4 load_channels(global const float *p, u32 d, bool exists)
 {
@@ -120,7 +125,7 @@ TESS_INLINE void make_scores(local float *scores, local const u32 *left,
     for (u32 d = 0; d < STEPS * 8; d += 8) {
         const unit_factor a = unit_load_left(left + d, D_STRIDE, lane);
 #define ADD(i)                                                                           \
-    if (i * UNIT_SIZE < here)                                                            \
+    if (NEEDED(i * UNIT_SIZE < here))                                                    \
         unit_add(&s[i], a,                                                               \
                  unit_load_right(keys + i * UNIT_SIZE * D_STRIDE + d, D_STRIDE, lane),   \
                  lane, scratch);
@@ -277,8 +282,9 @@ attention_fast(global float *out, global const float *q, global const float *kv,
 #define CHANNEL(i) ((across * WIDE + i) * UNIT_SIZE)
 #define START(i)   unit_clear(&sums[i]);
     EACH_SUM(START)
-#define LOAD(i) load_sums(&sums[i], &target, patch, CHANNEL(i), lane);
-    if (!first) {
+    const struct target old = {target.out, C, first ? 0 : target.count};
+#define LOAD(i) load_sums(&sums[i], &old, patch, CHANNEL(i), lane);
+    if (NEEDED(!first)) {
         EACH_SUM(LOAD)
     }
     if (item < QUERIES) {
@@ -307,7 +313,7 @@ attention_fast(global float *out, global const float *q, global const float *kv,
             const unit_factor a =
                 unit_load_left(tile_a + strip * K_STRIDE + j, K_STRIDE, lane);
 #define ADD(i)                                                                           \
-    if (CHANNEL(i) < STEPS * UNIT_SIZE)                                                  \
+    if (NEEDED(CHANNEL(i) < STEPS * UNIT_SIZE))                                          \
         unit_add(&sums[i], a,                                                            \
                  unit_load_right((local const u32 *)tile_b + CHANNEL(i) * K_STRIDE + j,  \
                                  K_STRIDE, lane),                                        \
