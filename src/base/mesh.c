@@ -122,6 +122,20 @@ void tess_picture_clear(struct tess_picture *picture)
     memset(picture, 0, sizeof *picture);
 }
 
+double tess_triangle_normal(double out[3], const float a[3], const float b[3],
+                            const float c[3])
+{
+    double u[3], v[3];
+    for (int i = 0; i < 3; i++) {
+        u[i] = (double)b[i] - a[i];
+        v[i] = (double)c[i] - a[i];
+    }
+    out[0] = u[1] * v[2] - u[2] * v[1];
+    out[1] = u[2] * v[0] - u[0] * v[2];
+    out[2] = u[0] * v[1] - u[1] * v[0];
+    return sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2]);
+}
+
 enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env)
 {
     double *sums = NULL;
@@ -136,16 +150,10 @@ enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env)
     }
     for (size_t f = 0; f < mesh->faces; f++) {
         const uint32_t *face = mesh->indices + 3 * f;
-        const float *a = mesh->positions + 3 * (size_t)face[0];
-        const float *b = mesh->positions + 3 * (size_t)face[1];
-        const float *c = mesh->positions + 3 * (size_t)face[2];
-        double u[3], v[3];
-        for (int i = 0; i < 3; i++) {
-            u[i] = (double)b[i] - a[i];
-            v[i] = (double)c[i] - a[i];
-        }
-        double n[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
-                       u[0] * v[1] - u[1] * v[0]};
+        double n[3];
+        tess_triangle_normal(n, mesh->positions + 3 * (size_t)face[0],
+                             mesh->positions + 3 * (size_t)face[1],
+                             mesh->positions + 3 * (size_t)face[2]);
         for (int corner = 0; corner < 3; corner++)
             for (int i = 0; i < 3; i++)
                 sums[3 * (size_t)face[corner] + (size_t)i] += n[i];

@@ -79,6 +79,11 @@ void tess_splats_clear(struct tess_splats *splats);
 void tess_radiance_clear(struct tess_radiance *field);
 void tess_picture_clear(struct tess_picture *picture);
 
+// The normal of a triangle, (b - a) x (c - a) in double: as long as twice its area.
+// Returns that length, which is not a number where a position is none.
+double tess_triangle_normal(double out[3], const float a[3], const float b[3],
+                            const float c[3]);
+
 // Smooth vertex normals: the mean of the adjacent faces' normals weighted by area, summed
 // in double in face order. Vertices without area get (0, 0, 1). Replaces what was there.
 enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env);

@@ -32,15 +32,10 @@ double tess_face_facings(struct tess_facing *facing, const struct tess_mesh *mes
     double total = 0;
     for (size_t f = 0; f < mesh->faces; f++) {
         const uint32_t *face = mesh->indices + 3 * f;
-        double u[3], v[3];
-        for (size_t k = 0; k < 3; k++) {
-            double a = mesh->positions[3 * (size_t)face[0] + k];
-            u[k] = mesh->positions[3 * (size_t)face[1] + k] - a;
-            v[k] = mesh->positions[3 * (size_t)face[2] + k] - a;
-        }
-        double n[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
-                       u[0] * v[1] - u[1] * v[0]};
-        double length = sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
+        double n[3],
+            length = tess_triangle_normal(n, mesh->positions + 3 * (size_t)face[0],
+                                          mesh->positions + 3 * (size_t)face[1],
+                                          mesh->positions + 3 * (size_t)face[2]);
         facing[f].area = length > 0 ? length / 2 : 0; // also where it is not a number
         for (size_t k = 0; k < 3; k++)
             facing[f].normal[k] = length > 0 ? n[k] / length : 0;

@@ -13,16 +13,7 @@ enum { HEADER_BYTES = 80, TRIANGLE_BYTES = 50 };
 // for.
 static void face_normal(float *n, const float (*p)[3])
 {
-    double a[3], b[3], c[3];
-    for (int i = 0; i < 3; i++) {
-        a[i] = (double)p[1][i] - p[0][i];
-        b[i] = (double)p[2][i] - p[0][i];
-    }
-    for (int i = 0; i < 3; i++) {
-        int j = (i + 1) % 3, k = (i + 2) % 3;
-        c[i] = a[j] * b[k] - a[k] * b[j];
-    }
-    double length = sqrt(c[0] * c[0] + c[1] * c[1] + c[2] * c[2]);
+    double c[3], length = tess_triangle_normal(c, p[0], p[1], p[2]);
     for (int i = 0; i < 3; i++)
         n[i] = length > 0 ? (float)(c[i] / length) : 0;
 }

@@ -309,17 +309,9 @@ static inline void set_corners(union tess_word *out, union tess_word *plane,
 
 static void face_normal(float out[3], const struct tess_mesh *mesh, const uint32_t *face)
 {
-    const float *a = mesh->positions + 3 * (size_t)face[0];
-    const float *b = mesh->positions + 3 * (size_t)face[1];
-    const float *c = mesh->positions + 3 * (size_t)face[2];
-    double u[3], v[3];
-    for (int i = 0; i < 3; i++) {
-        u[i] = (double)b[i] - a[i];
-        v[i] = (double)c[i] - a[i];
-    }
-    double n[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
-                   u[0] * v[1] - u[1] * v[0]};
-    double length = sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
+    double n[3], length = tess_triangle_normal(n, mesh->positions + 3 * (size_t)face[0],
+                                               mesh->positions + 3 * (size_t)face[1],
+                                               mesh->positions + 3 * (size_t)face[2]);
     for (int i = 0; i < 3; i++)
         out[i] = length > 0 ? (float)(n[i] / length) : 0;
 }
