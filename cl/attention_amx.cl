@@ -9,7 +9,7 @@
 // with the exponentials of others. A query's results do not depend on the other queries:
 // columns without one may hold anything. Defines: D; QUERIES, a multiple of 64, and HEADS
 // that a work-item takes; AMX, LEFT_PIECES, RIGHT_PIECES (of the same number), as in
-// amx.clh.
+// amx.clh; MEMORY, bytes of local memory.
 #include "common.clh"
 
 #include "channels.clh"
@@ -45,6 +45,10 @@
 #define VALUES_AT  (KEYS_AT + BLOCK / 16 * CHANNEL_BLOCKS * LEFT_BLOCK / 2)
 #define HEAD       (VALUES_AT + ROWS / 16 * KEY_BLOCKS * LEFT_BLOCK / 2)
 #define END        (HEADS_AT + HEADS * HEAD)
+
+#if 4 * END > MEMORY
+#error "MEMORY is less than all this takes: amx_bytes() in op/attention.c"
+#endif
 
 // Pieces of two rows of 16 floats, one row of pairs each.
 static inline void put_pairs(local ushort *to, u32 step, float16 even, float16 odd)
@@ -422,7 +426,7 @@ attention_amx(global float *out, global const float *q, global const float *kv,
               u32 query0, u32 key0, u32 key_rows, u32 q_stride, u32 q_col, u32 kv_stride,
               u32 k_col, u32 v_col, u32 H, float scale, u32 first, u32 last)
 {
-    local float memory[END] __attribute__((aligned(64)));
+    local float memory[MEMORY / 4] __attribute__((aligned(64)));
     const u32 head = get_global_id(HEADS > 1 ? 0 : 1) * HEADS,
               start = get_global_id(HEADS > 1 ? 1 : 0) * MERGED,
               end = min(start + MERGED, unit_count);

@@ -15,7 +15,7 @@
 // Which kernel, how it is built, and the work-items of a group.
 struct shape {
     const char *kernel; // its file's name, too
-    char defines[96];
+    char defines[112];
     size_t merged; // units of a group
     size_t heads;  // of a work-item; several: groups of them follow one another
     size_t group[2];
@@ -82,7 +82,7 @@ static struct shape fast_shape(enum tess_matrix_unit unit, size_t D)
     return shape;
 }
 
-// Bytes of local memory that cl/attention_amx.cl takes.
+// Bytes of local memory that cl/attention_amx.cl takes, which does not compile with less.
 static size_t amx_bytes(size_t D, size_t queries, size_t heads, size_t pieces)
 {
     size_t piece = 16 * 32 * sizeof(uint16_t), tile = pieces * piece,
@@ -126,9 +126,9 @@ static struct shape amx_shape(const struct tess_device *dev,
                           .group = {1, 1}};
     snprintf(shape.defines, sizeof shape.defines,
              "-DD=%zu -DQUERIES=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u "
-             "-DHEADS=%zu",
+             "-DHEADS=%zu -DMEMORY=%zu",
              params->head_channels, queries, tess_matrix_unit_is_amx(unit), pieces,
-             pieces, shape.heads);
+             pieces, heads, amx_bytes(params->head_channels, queries, heads, pieces));
     return shape;
 }
 

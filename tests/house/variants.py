@@ -8,7 +8,7 @@ from common import files
 VARIANTS = {
     "attention": [(f"-DD={D}",) for D in (16, 40, 64, 80)],
     "attention_amx": [(f"-DD={D}", f"-DQUERIES={queries}", f"-DAMX={amx}", f"-DLEFT_PIECES={pieces}",
-                       f"-DRIGHT_PIECES={pieces}", f"-DHEADS={heads}")
+                       f"-DRIGHT_PIECES={pieces}", f"-DHEADS={heads}", "-DMEMORY=1114112")
                       for D, queries, amx, pieces, heads in (
                           (16, 512, 1, 3, 1), (64, 1024, 1, 3, 1), (64, 256, 1, 2, 4),
                           (64, 256, 1, 3, 4), (70, 512, 0, 3, 1))],
@@ -40,8 +40,7 @@ SHAPES = {
     ("attention", 0): ([("-DQUERIES=64", "-DDEPTH=16")],
                        [("-DQUERIES=128", "-DDEPTH=16"), ("-DQUERIES=64", "-DDEPTH=32"),
                         ("-DQUERIES=128", "-DDEPTH=32")]),
-    ("attention", 1): ([("-DQUERIES=256", "-DROWS=8", "-DCOLUMNS=32")],
-                       [("-DQUERIES=512", "-DROWS=4", "-DCOLUMNS=16")]),
+    ("attention", 1): ([("-DQUERIES=256",)], [("-DQUERIES=64",), ("-DQUERIES=512",)]),
     ("matmul", 0): ([shape(64, 2, 16), shape(128, 2, 16)], [shape(128, 4, 8), shape(64, 4, 32)]),
     ("matmul", 1): ([shape(64, 4, 128)], [shape(8, 1, 16), shape(128, 8, 256)]),
 }
