@@ -50,14 +50,6 @@
 #error "MEMORY is less than all this takes: amx_bytes() in op/attention.c"
 #endif
 
-// Pieces of two rows of 16 floats, one row of pairs each.
-static inline void put_pairs(local ushort *to, u32 step, float16 even, float16 odd)
-{
-#pragma unroll
-    for (u32 p = 0; p < LEFT_PIECES; p++)
-        *(local uint16 *)(to + p * step) = cut_pairs(&even, &odd);
-}
-
 // Channels of a head, which are to be read soon. Rows are far apart, so no hardware sees
 // to it.
 static inline void prefetch_row(global const float *row)

@@ -46,9 +46,7 @@ static inline void split_rows(local ushort *left, global const float *in,
                 x = vload16(0, some);
                 y = vload16(1, some);
             }
-            float16 even = (float16)(x.even, y.even), odd = (float16)(x.odd, y.odd);
-            for (u32 p = 0; p < LEFT_PIECES; p++)
-                *(local uint16 *)(to + p * PIECE_TILE) = cut_pairs(&even, &odd);
+            put_pairs(to, PIECE_TILE, (float16)(x.even, y.even), (float16)(x.odd, y.odd));
         }
     }
 }
