@@ -621,12 +621,12 @@ static void run_pieces(const char *name, double most)
         transposed_matrices(TESS_VARIANT_CPU);
         dense_convolutions(TESS_VARIANT_CPU);
         large_weights(TESS_VARIANT_CPU);
+        convolutions_after_doubling(TESS_VARIANT_CPU);
         // Several work-items, of parts of K, and a last tile of few rows.
         run_linear(TESS_VARIANT_CPU, 170, 300, 1030, true, TESS_WEIGHT_MATRIX, 7,
                    TESS_ACT_GELU_TANH);
     }
     convolutions(TESS_VARIANT_CPU);
-    convolutions_after_doubling(TESS_VARIANT_CPU);
     unit = NULL;
     tolerance = TOLERANCE;
 }
