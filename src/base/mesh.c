@@ -136,6 +136,14 @@ double tess_triangle_normal(double out[3], const float a[3], const float b[3],
     return sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2]);
 }
 
+void tess_triangle_unit_normal(float out[3], const float a[3], const float b[3],
+                               const float c[3])
+{
+    double n[3], length = tess_triangle_normal(n, a, b, c);
+    for (int i = 0; i < 3; i++)
+        out[i] = length > 0 ? (float)(n[i] / length) : 0;
+}
+
 enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env)
 {
     double *sums = NULL;

@@ -84,6 +84,10 @@ void tess_picture_clear(struct tess_picture *picture);
 double tess_triangle_normal(double out[3], const float a[3], const float b[3],
                             const float c[3]);
 
+// The same, of unit length; zero without area.
+void tess_triangle_unit_normal(float out[3], const float a[3], const float b[3],
+                               const float c[3]);
+
 // Smooth vertex normals: the mean of the adjacent faces' normals weighted by area, summed
 // in double in face order. Vertices without area get (0, 0, 1). Replaces what was there.
 enum tess_status tess_mesh_normals(struct tess_mesh *mesh, struct tess_env *env);

@@ -1,22 +1,12 @@
 // Binary STL files: 80 bytes of text, a count, and 50 bytes a triangle, little-endian.
 #include "io/stl.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "io/output.h"
 
 enum { HEADER_BYTES = 80, TRIANGLE_BYTES = 50 };
-
-// The unit normal of the corners p[3][3]; zero if they have no area, as the format asks
-// for.
-static void face_normal(float *n, const float (*p)[3])
-{
-    double c[3], length = tess_triangle_normal(c, p[0], p[1], p[2]);
-    for (int i = 0; i < 3; i++)
-        n[i] = length > 0 ? (float)(c[i] / length) : 0;
-}
 
 enum tess_status tess_stl_write(const struct tess_mesh *mesh, struct tess_env *env,
                                 const char *path)
@@ -33,12 +23,12 @@ enum tess_status tess_stl_write(const struct tess_mesh *mesh, struct tess_env *e
     tess_output_write(output, header, sizeof header);
     tess_output_write(output, &faces, sizeof faces);
     for (size_t i = 0; i < mesh->faces; i++) {
-        float corners[4][3]; // the normal first
+        float corners[4][3]; // the normal first, zero without area, as STL wants it
         uint8_t bytes[TRIANGLE_BYTES] = {0};
         for (int j = 0; j < 3; j++)
             memcpy(corners[j + 1], mesh->positions + 3 * (size_t)mesh->indices[3 * i + j],
                    sizeof corners[0]);
-        face_normal(corners[0], (const float(*)[3])(corners + 1));
+        tess_triangle_unit_normal(corners[0], corners[1], corners[2], corners[3]);
         memcpy(bytes, corners, sizeof corners);
         tess_output_write(output, bytes, sizeof bytes);
     }

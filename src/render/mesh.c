@@ -307,22 +307,15 @@ static inline void set_corners(union tess_word *out, union tess_word *plane,
     set_plane(plane, x, y, area, (double[]){z[0], z[1], z[2]});
 }
 
-static void face_normal(float out[3], const struct tess_mesh *mesh, const uint32_t *face)
-{
-    double n[3], length = tess_triangle_normal(n, mesh->positions + 3 * (size_t)face[0],
-                                               mesh->positions + 3 * (size_t)face[1],
-                                               mesh->positions + 3 * (size_t)face[2]);
-    for (int i = 0; i < 3; i++)
-        out[i] = length > 0 ? (float)(n[i] / length) : 0;
-}
-
 static void set_vertices(union tess_word *out, const struct job *job,
                          const uint32_t *face, bool back)
 {
     const struct tess_mesh *mesh = job->mesh;
     float sign = back && job->channel == TESS_CHANNEL_COLOUR ? -1 : 1, flat[3];
     if (!mesh->normals)
-        face_normal(flat, mesh, face);
+        tess_triangle_unit_normal(flat, mesh->positions + 3 * (size_t)face[0],
+                                  mesh->positions + 3 * (size_t)face[1],
+                                  mesh->positions + 3 * (size_t)face[2]);
     for (size_t i = 0; i < 3; i++)
         for (size_t k = 0; k < 3; k++) {
             out[COLOURS + 3 * i + k].f32 =
