@@ -269,7 +269,7 @@ static void check_parts(struct ops *ops, size_t length)
     struct tess_attention_unit *units =
         make_units(&p.unit_count, &rows, &length, 1, TESS_ATTENTION_QUERIES);
     if (ops_tiny())
-        p.unit_count = 1;
+        p.unit_count = 1; // other queries stay as they are
     float *qkv = ops_floats(rows * 3 * C, 8);
     p.rows = rows;
     p.qkv = qkv;

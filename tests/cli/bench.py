@@ -26,6 +26,7 @@ FINISHING = ["visibility", "clean-up", "unwrapping", "texture views", "texture b
 DEVICE_FIELDS = {"name": str, "vendor": str, "platform": str, "version": str, "driver": str,
                  "type": str, "compute_units": int, "clock_mhz": int, "memory_bytes": int,
                  "local_memory_bytes": int, "host_memory": bool, "fp16": bool}
+TRIES = 4  # more, for shares that can be
 # Of the tiny form: FLOP or bytes by hand.
 WORK = {("matrix product", "64 x 1024 x 1024, fp16 weights"): 2 * 64 * 1024 * 1024,
         ("matrix product", "64 x 1024 x 4096, fp16 weights"): 2 * 64 * 1024 * 4096,
@@ -73,9 +74,27 @@ def check_numbers(result):
     for one in result["operators"]:
         roof = roofs.get(one["roof"])
         assert abs(one["share"] - (one["rate"] / roof if roof else 0)) < 1e-9, one
-        # A matrix unit may pass the roof of plain arithmetic, and so may anything where other work
-        # comes between: what is left is work counted several times, or in other units.
-        assert 0 <= one["share"] <= 6, one
+
+
+def beyond_roofs(result):
+    """The operators whose shares cannot be."""
+    # That of plain arithmetic a matrix unit may pass.
+    fma = 6 if result["matrix_unit"] != "none" else 1.1
+    return [one for one in result["operators"]
+            if not 0 <= one["share"] <= (fma if one["roof"] == "fma" else 1.1)]
+
+
+def check_shares(result, where):
+    """Other work may come between while roofs are measured: then all is measured again."""
+    again = where / "again.json"
+    beyond = beyond_roofs(result)
+    for _ in range(TRIES):
+        if not beyond:
+            break
+        done("bench", "--tiny", "--samples", "3", "--memory", "24M", "-q", "--json", again)
+        beyond = beyond_roofs(json.loads(again.read_text()))
+    again.unlink(missing_ok=True)
+    assert not beyond, beyond
 
 
 def check_asset(asset):
@@ -202,6 +221,8 @@ def main():
             check_fields(result)
         with report.check("rates, roofs and shares fit together"):
             check_numbers(result)
+        with report.check("shares can be"):
+            check_shares(result, where)
         with report.check("an asset, stage by stage"):
             check_asset(result["asset"])
             check_finishing(told.out, result["asset"])
