@@ -48,12 +48,14 @@ static inline bool ops_unsuited(enum tess_variant variant)
     return variant == TESS_VARIANT_CPU && only && strcmp(only, "gpu") == 0;
 }
 
+// Programs are not kept: to hand one over, PoCL compiles all its kernels once more.
 static inline struct ops *ops_open(enum tess_variant variant)
 {
     struct ops *ops = calloc(1, sizeof *ops);
     ops->env.log = ops_print_log;
     enum tess_status status = tess_device_open(
-        &ops->dev, &ops->env, &(struct tess_device_params){.variant = variant});
+        &ops->dev, &ops->env,
+        &(struct tess_device_params){.variant = variant, .cache_dir = ""});
     if (!status)
         status = tess_budget_init(&ops->budget, ops->dev, 0, 0);
     if (status)

@@ -15,7 +15,8 @@ DUCK, ROBOT = IMAGES / "duck.png", IMAGES / "robot.png"
 QUICK = ("--steps", "2", "--seed", "1")
 KEPT = ["condition.safetensors", "latent-1.safetensors", "structure-1.safetensors"]
 MADE_BY = "tessella.made_by"
-LONG = ("--steps", "12", "--seed", "1")  # a second and more
+# A run that is long enough to be killed anywhere, of the picture with the fewest voxels.
+LONG = (ROBOT, "--steps", "12", "--seed", "1")
 
 
 def generate(output, *options, pictures=(DUCK,), **more):
@@ -187,10 +188,10 @@ def check_changes(report, where, kept):
                 where / f"n-{seed}.safetensors"), f"seed {seed}: other bytes"
 
 
-def start(output, kept, options):
+def start(output, kept):
     variables = {**os.environ, "TESSELLA_MODEL": str(MODEL)}
     return subprocess.Popen(
-        [str(program()), "generate", str(DUCK), *options, "-o", str(output), "--keep", str(kept),
+        [str(program()), "generate", *map(str, LONG), "-o", str(output), "--keep", str(kept),
          "--from", str(kept), "-v"], env=variables, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
@@ -206,10 +207,10 @@ def check_kills(report, where):
     which is within one."""
     wanted = where / "long.safetensors"
     begin = time.monotonic()
-    generate(wanted, *LONG)
+    generate(wanted, *LONG, pictures=())
     seconds = time.monotonic() - begin
     results = where / "long kept"
-    generate(where / "x.safetensors", *LONG, "--keep", results)
+    generate(where / "x.safetensors", *LONG, "--keep", results, pictures=())
     for number in (signal.SIGKILL, signal.SIGINT):
         for file in (None, *KEPT[:1], *KEPT[2:]):
             for delay in (0, 0.1 * seconds):
@@ -220,7 +221,7 @@ def check_kills(report, where):
     with report.check("killed again and again, it comes to its end"):
         kept, output = where / "again and again", where / "end.safetensors"
         for attempt in range(40):
-            process = start(output, kept, LONG)
+            process = start(output, kept)
             try:  # longer than any stage takes, shorter than all of them
                 process.communicate(timeout=0.2 + (0.3 + 0.05 * attempt) * seconds)
             except subprocess.TimeoutExpired:
@@ -232,7 +233,7 @@ def check_kills(report, where):
         expect_same("kept", {n: digest(kept / n) for n in KEPT}, digests(results))
     with report.check("SIGINT leaves whole results only"):
         kept = where / "interrupted"
-        process = start(where / "y.safetensors", kept, LONG)
+        process = start(where / "y.safetensors", kept)
         wait_for(kept / KEPT[0], process)
         status, err = stop(process, signal.SIGINT)
         assert status == 130, f"{status}: {err}"
@@ -253,7 +254,7 @@ def expect_resumed(where, number, file, delay, wanted, results):
     kept, output = where / "killed", where / "resumed.safetensors"
     for path in (kept, output):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    process = start(output, kept, LONG)
+    process = start(output, kept)
     wait_for(kept / file if file else None, process)
     time.sleep(delay)
     status, err = stop(process, number)
@@ -271,7 +272,7 @@ def expect_resumed(where, number, file, delay, wanted, results):
 
 
 def generate_err(output, kept):
-    return done("generate", DUCK, *LONG, "-o", output, "--keep", kept, "--from", kept, "-v",
+    return done("generate", *LONG, "-o", output, "--keep", kept, "--from", kept, "-v",
                 count=False).err
 
 
