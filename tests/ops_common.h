@@ -22,11 +22,14 @@
 #include "mem/stage.h"
 #include "op/matrix_unit.h"
 #include "op/weight.h"
+#include "rt/tuning.h"
 
 struct ops {
     struct tess_env env;
     struct tess_device *dev;
     struct tess_budget budget;
+    enum tess_variant variant;
+    struct tess_tuning tuning; // the device's own
 };
 
 static inline bool ops_tiny(void)
@@ -48,14 +51,26 @@ static inline bool ops_unsuited(enum tess_variant variant)
     return variant == TESS_VARIANT_CPU && only && strcmp(only, "gpu") == 0;
 }
 
-// Programs are not kept: to hand one over, PoCL compiles all its kernels once more.
+// Devices that no test has now, by variant: a program is made once for all tests. The
+// cache is not for that, since PoCL compiles all kernels once more before it hands a
+// program over.
+static struct ops *ops_kept[TESS_VARIANT_GPU + 1];
+
 static inline struct ops *ops_open(enum tess_variant variant)
 {
-    struct ops *ops = calloc(1, sizeof *ops);
-    ops->env.log = ops_print_log;
-    enum tess_status status = tess_device_open(
-        &ops->dev, &ops->env,
-        &(struct tess_device_params){.variant = variant, .cache_dir = ""});
+    struct ops *ops = ops_kept[variant];
+    enum tess_status status = TESS_OK;
+    if (!ops) {
+        ops = calloc(1, sizeof *ops);
+        ops->variant = variant;
+        ops->env.log = ops_print_log;
+        status = tess_device_open(
+            &ops->dev, &ops->env,
+            &(struct tess_device_params){.variant = variant, .cache_dir = ""});
+        if (!status)
+            ops->tuning = *tess_device_tuning(ops->dev);
+    }
+    ops_kept[variant] = NULL;
     if (!status)
         status = tess_budget_init(&ops->budget, ops->dev, 0, 0);
     if (status)
@@ -80,6 +95,12 @@ static inline struct ops *ops_open_unit(enum tess_variant variant, const char *u
 static inline void ops_close(struct ops *ops)
 {
     assert_int_equal(tess_device_used(ops->dev), 0);
+    if (!ops_kept[ops->variant]) {
+        tess_device_set_unit(ops->dev, TESS_UNIT_NONE);
+        tess_device_set_tuning(ops->dev, &ops->tuning);
+        ops_kept[ops->variant] = ops;
+        return;
+    }
     tess_device_close(&ops->dev);
     free(ops);
 }

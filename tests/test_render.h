@@ -34,14 +34,12 @@ static inline bool tiny(void)
     return value && *value == '1';
 }
 
-// Without a cache of programs: see ops_open().
 static inline struct setting *open_setting(enum tess_variant variant)
 {
     struct setting *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    if (tess_device_open(
-            &s->dev, &s->env,
-            &(struct tess_device_params){.variant = variant, .cache_dir = ""}) ||
+    if (tess_device_open(&s->dev, &s->env,
+                         &(struct tess_device_params){.variant = variant}) ||
         tess_budget_init(&s->budget, s->dev, 0, 0))
         fail_msg("%s", s->env.message);
     return s;

@@ -75,9 +75,13 @@ static cl_program find_binary(struct tess_device *dev, const char *key,
     return program;
 }
 
+// To hand over a binary PoCL compiles all of a program's kernels, for groups of any size
+// beside those that run.
 static void store_program(struct tess_device *dev, const char *key, cl_program program)
 {
     size_t bytes = 0;
+    if (!dev->cache_dir)
+        return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) ||
         !bytes)
         return;
