@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from material import (MODEL, SOURCE, Report, done, folder, ply_head, read_tensors,
-                      write_tensors)
+                      small_latent)
 
 VENDOR = Path("/etc/OpenCL/vendors/rusticl.icd")
 PICTURE = SOURCE / "demo/images/robot.png"
@@ -28,18 +28,12 @@ def distance(got, wanted):
 
 
 def generate(where, **environment):
-    """The tensors of a latent that a picture gives, and its file."""
+    """The latent that a picture gives."""
     where.mkdir()
     path = where / "a.safetensors"
     done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", "--memory", "32M",
          "-o", path, env=environment)
-    return read_tensors(path)
-
-
-def write_part(path, tensors, metadata):
-    """A latent's first voxels, whose neighbours are among them."""
-    write_tensors(path, {name: (dtype, [VOXELS, shape[1]], data[:len(data) // shape[0] * VOXELS])
-                         for name, (dtype, shape, data) in tensors.items()}, metadata)
+    return path
 
 
 def decode(latent, where, **environment):
@@ -62,15 +56,15 @@ def why_not():
 
 
 def compare(report, where):
-    tensors, metadata = generate(where / "here")
-    others, _ = generate(where / "there", **OTHER)
+    made = generate(where / "here")
+    tensors, _ = read_tensors(made)
+    others, _ = read_tensors(generate(where / "there", **OTHER))
     with report.check("the same voxels"):
         assert others["coords"] == tensors["coords"]
     with report.check("the latent"):
         error = distance(floats(others["feats"][2]), floats(tensors["feats"][2]))
         assert error < 1e-4, error
-    latent = where / "part.safetensors"
-    write_part(latent, tensors, metadata)
+    latent = small_latent(where / "part.safetensors", VOXELS, made)
     splats, mesh = decode(latent, where / "here")
     other_splats, other_mesh = decode(latent, where / "there", **OTHER)
     with report.check("the splats"):

@@ -15,8 +15,7 @@ DUCK, ROBOT = IMAGES / "duck.png", IMAGES / "robot.png"
 QUICK = ("--steps", "2", "--seed", "1")
 KEPT = ["condition.safetensors", "latent-1.safetensors", "structure-1.safetensors"]
 MADE_BY = "tessella.made_by"
-# A run that is long enough to be killed anywhere, of the picture with the fewest voxels.
-LONG = (ROBOT, "--steps", "12", "--seed", "1")
+LONG = ("--steps", "12", "--seed", "1")  # to be killed in: of ROBOT, the fewest voxels
 
 
 def generate(output, *options, pictures=(DUCK,), **more):
@@ -191,7 +190,7 @@ def check_changes(report, where, kept):
 def start(output, kept):
     variables = {**os.environ, "TESSELLA_MODEL": str(MODEL)}
     return subprocess.Popen(
-        [str(program()), "generate", *map(str, LONG), "-o", str(output), "--keep", str(kept),
+        [str(program()), "generate", str(ROBOT), *LONG, "-o", str(output), "--keep", str(kept),
          "--from", str(kept), "-v"], env=variables, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
@@ -207,10 +206,10 @@ def check_kills(report, where):
     which is within one."""
     wanted = where / "long.safetensors"
     begin = time.monotonic()
-    generate(wanted, *LONG, pictures=())
+    generate(wanted, *LONG, pictures=[ROBOT])
     seconds = time.monotonic() - begin
     results = where / "long kept"
-    generate(where / "x.safetensors", *LONG, "--keep", results, pictures=())
+    generate(where / "x.safetensors", *LONG, "--keep", results, pictures=[ROBOT])
     for number in (signal.SIGKILL, signal.SIGINT):
         for file in (None, *KEPT[:1], *KEPT[2:]):
             for delay in (0, 0.1 * seconds):
@@ -272,7 +271,7 @@ def expect_resumed(where, number, file, delay, wanted, results):
 
 
 def generate_err(output, kept):
-    return done("generate", *LONG, "-o", output, "--keep", kept, "--from", kept, "-v",
+    return done("generate", ROBOT, *LONG, "-o", output, "--keep", kept, "--from", kept, "-v",
                 count=False).err
 
 

@@ -142,9 +142,9 @@ def write_tensors(path, tensors, metadata=None):
     return write_raw(path, *header_of(tensors, metadata))
 
 
-def small_latent(path, voxels):
-    """The first voxels of the smallest object: a run with it takes a quarter of a second."""
-    tensors, _ = read_tensors(SMALLEST)
+def small_latent(path, voxels, source=SMALLEST):
+    """The first voxels of an object: a run with some takes a quarter of a second."""
+    tensors, _ = read_tensors(source)
     cut = {}
     for name in ("coords", "feats"):
         dtype, shape, data = tensors[name]

@@ -7,7 +7,7 @@ from material import (DEVICE, DONE, INPUT, LATENTS, MODEL, SOURCE, Report, copy_
 
 EXACT = ("name", "peak_bytes", "launches", "flop", "uploaded_bytes", "downloaded_bytes",
          "spilled_bytes", "spilled_tensors", "prefetch", "spans")
-SAMPLING = ("--steps", "2", "--guidance-interval", "0.8,1")  # of two steps the first is guided
+SAMPLING = ("--steps", "4", "--guidance-interval", "0.8,1")  # of four steps three are guided
 NO_DEVICE = {"OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": "", "TESSELLA_DEVICE": ""}
 
 
