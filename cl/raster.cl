@@ -27,7 +27,7 @@
 #define FAR_START   (1 << 30)
 #define SHORT       (1 << 14) // of 1/256 samples
 #define AHEAD       6         // records fetched early
-#define LOOK_EVERY  16        // triangles: to find the farthest sample takes some of one
+#define LOOK_EVERY  4         // triangles: to find the farthest sample takes some of one
 #define NOTHING     ~0u       // as a number
 
 enum { PLANES = 6, LEAST = 15, MOST = 16, COLOURS = 18, NORMALS = 27 };
@@ -41,13 +41,30 @@ enum {
 };
 
 #if TESS_CPU
+// Samples of a row that are drawn together. Where a register holds no more than 8, a tile
+// has its left half drawn, then its right one: many triangles are in one of them only.
+#ifdef __AVX512F__
+#define LANES        16
+#define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define CONVERT      convert_float16
+#define AS_LANES     as_float16
+#define AS_ILANES    as_int16
+#define STORE        vstore16
 typedef float16 lanes;
 typedef int16 ilanes;
-#define CONVERT convert_float16
+#else
+#define LANES        8
+#define LANE_NUMBERS (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#define CONVERT      convert_float8
+#define AS_LANES     as_float8
+#define AS_ILANES    as_int8
+#define STORE        vstore8
+typedef float8 lanes;
+typedef int8 ilanes;
+#endif
+#define PARTS (TILE / LANES) // of a row
 #else
 typedef float lanes;
-typedef int ilanes;
-#define CONVERT convert_float
 #endif
 
 // What all samples of a tile share. Edge e is from corner e to the next one.
@@ -77,26 +94,27 @@ static inline struct setup set_up(global const int *r, int tile_x, int tile_y)
 }
 
 #if TESS_CPU
-// The rows of a tile that a triangle may cover, *from to *to. False: none.
-static inline bool find_rows(int *from, int *to, global const int *r, int tile_y)
-{
-    const int top = min(r[3], min(r[4], r[5])) - tile_y;
-    const int bottom = max(r[3], max(r[4], r[5])) - tile_y;
-    *from = max(0, (top + SUBSAMPLES - 1) >> 8);
-    *to = min(TILE - 1, bottom >> 8);
-    return *from <= *to;
-}
-
-// The edge functions along a row of a tile, and what is added from row to row.
-struct edges {
-    int16 a, b, c;
-    int4 dx;
+// The samples of a tile, along one axis, that a triangle may cover: none where `last` is
+// less than `first`.
+struct range {
+    int first, last;
 };
 
-// Those of row `y`. The tile is one that the triangle may cover, so it is near: edges
-// that are short need no more than 32 bits.
-static inline struct edges edges_at(global const int *r, int16 x, int y, int tile_x,
-                                    int tile_y)
+static inline struct range find_range(global const int *corners, int tile)
+{
+    const int low = min(corners[0], min(corners[1], corners[2])) - tile;
+    const int high = max(corners[0], max(corners[1], corners[2])) - tile;
+    return (struct range){max(0, (low + SUBSAMPLES - 1) >> 8), min(TILE - 1, high >> 8)};
+}
+
+// The edge functions at a tile's first sample, and the edges.
+struct edges {
+    int4 start, dx, dy;
+};
+
+// The tile is one that the triangle may cover, so it is near: edges that are short need
+// no more than 32 bits.
+static inline struct edges edges_of(global const int *r, int tile_x, int tile_y)
 {
     const int4 corner_x = vload4(0, r), corner_y = vload4(0, r + 3);
     const int4 dx = corner_x.s1203 - corner_x, dy = corner_y.s1203 - corner_y;
@@ -109,19 +127,30 @@ static inline struct edges edges_at(global const int *r, int16 x, int y, int til
         const struct setup t = set_up(r, tile_x, tile_y);
         start = (int4)(t.start[0], t.start[1], t.start[2], 0);
     }
-    start += dx * y;
-    return (struct edges){start.x - dy.x * x, start.y - dy.y * x, start.z - dy.z * x, dx};
+    return (struct edges){start, dx, dy};
 }
 
-static inline void next_row(struct edges *e)
+// The edge functions along a part of a row.
+struct part {
+    ilanes a, b, c;
+};
+
+static inline struct part part_at(const struct edges *e, ilanes x, int y)
 {
-    e->a += e->dx.x;
-    e->b += e->dx.y;
-    e->c += e->dx.z;
+    const int4 start = e->start + e->dx * y;
+    return (struct part){start.x - e->dy.x * x, start.y - e->dy.y * x,
+                         start.z - e->dy.z * x};
+}
+
+static inline void next_row(struct part *part, const struct edges *e)
+{
+    part->a += e->dx.x;
+    part->b += e->dx.y;
+    part->c += e->dx.z;
 }
 
 // Distances from corner 0 to the samples of a row, and to the tile's first row.
-static inline float16 distances_x(global const int *r, int16 x, int tile_x)
+static inline lanes distances_x(global const int *r, ilanes x, int tile_x)
 {
     return (float)(tile_x - r[0]) * (1.0f / SUBSAMPLES) + CONVERT(x);
 }
@@ -197,6 +226,18 @@ static inline void look_at(lanes *red, lanes *green, lanes *blue, global const f
     *blue = mix3(r + COLOURS + 2, l0, l1, l2) * light;
 }
 
+#if TESS_CPU
+// Whether one is true, be they 0 or -1: PoCL's any() looks at one after the other.
+static inline bool any_lane(ilanes x)
+{
+#if LANES == 16
+    return tess_any16(x);
+#else
+    return as_ulong(convert_char8(x)) != 0;
+#endif
+}
+#endif
+
 // Draw the lists of tiles into their states. `key` and `head` are directions to lights;
 // for depth, z shows as key.x - key.y * z.
 // Work-items: as in src/render/tiles.h.
@@ -216,36 +257,39 @@ kernel void draw_triangles(global float *state, global const float *records,
     if (first)
         for (u32 i = 0; i < STATE / 16; i++)
             vstore16((float16)0.0f, i, samples);
-    const int16 x = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
     for (u32 i = offsets[tile]; i < end; i++) {
         global const float *r = records + (size_t)list[i] * RECORD;
         global const int *corners = (global const int *)r;
-        int from, to;
-        if (!find_rows(&from, &to, corners, tile_y))
-            continue;
-        const float16 dx = distances_x(corners, x, tile_x);
+        const struct range columns = find_range(corners, tile_x),
+                           rows = find_range(corners + 3, tile_y);
+        const struct edges e = edges_of(corners, tile_x, tile_y);
         const float y0 = distance_y(corners, tile_y);
-        struct edges e = edges_at(corners, x, from, tile_x, tile_y);
-        for (int y = from; y <= to; y++, next_row(&e)) {
-            const int16 inside = (e.a | e.b | e.c) >= 0;
-            if (!any(inside))
-                continue;
-            const float dy = y0 + (float)y;
-            global float *s = samples + y * 4 * TILE;
-            const float16 before = vload16(3, s);
-            const float16 inverse_z =
-                clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
-            const int16 nearer = inside & (inverse_z > before);
-            if (!any(nearer))
-                continue;
-            float16 red, green, blue;
-            look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
-            vstore16(select(vload16(0, s), red, nearer), 0, s);
-            vstore16(select(vload16(1, s), green, nearer), 1, s);
-            vstore16(select(vload16(2, s), blue, nearer), 2, s);
-            vstore16(select(before, inverse_z, nearer), 3, s);
+        for (int first_x = columns.first / LANES * LANES; first_x <= columns.last;
+             first_x += LANES)
+        {
+            const ilanes x = first_x + LANE_NUMBERS;
+            const lanes dx = distances_x(corners, x, tile_x);
+            struct part part = part_at(&e, x, rows.first);
+            for (int y = rows.first; y <= rows.last; y++, next_row(&part, &e)) {
+                const ilanes inside = (part.a | part.b | part.c) >= 0;
+                if (!any_lane(inside))
+                    continue;
+                const float dy = y0 + (float)y;
+                global lanes *s = (global lanes *)(samples + y * 4 * TILE + first_x);
+                const lanes inverse_z =
+                    clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
+                const ilanes nearer = inside & (inverse_z > s[3 * PARTS]);
+                if (!any_lane(nearer))
+                    continue;
+                lanes red, green, blue;
+                look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);
+                s[0] = nearer ? red : s[0];
+                s[PARTS] = nearer ? green : s[PARTS];
+                s[2 * PARTS] = nearer ? blue : s[2 * PARTS];
+                s[3 * PARTS] = nearer ? inverse_z : s[3 * PARTS];
+            }
         }
     }
 }
@@ -309,24 +353,75 @@ draw_triangles(global float *state, global const float *records,
 // 1/z, or nothing but a byte that is set at each number that is seen. `out`: pixels of
 // the band, width x rows, or bytes, zeros before. Work-items: as in src/render/tiles.h.
 #if TESS_CPU
-static inline float least_of(const float16 *rows)
+#define ROW_NUMBERS (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+
+// What is nearest at each sample of a tile: bits of 1/z, which are in the order of what
+// they stand for, and numbers.
+struct words {
+    ilanes nearest[TILE * PARTS], numbers[TILE * PARTS];
+};
+
+// The largest of all, or with a `flip` of -1 of their complements: of these it is the
+// complement of the least.
+static inline int most_of(const ilanes x[TILE * PARTS], int flip)
 {
-    float16 least = rows[0];
-    for (int y = 1; y < TILE; y++)
-        least = fmin(least, rows[y]);
-    const float8 by8 = fmin(least.lo, least.hi);
-    const float4 by4 = fmin(by8.lo, by8.hi);
-    const float2 by2 = fmin(by4.lo, by4.hi);
-    return fmin(by2.x, by2.y);
+    ilanes most = x[0] ^ flip;
+    for (u32 i = 1; i < TILE * PARTS; i++)
+        most = max(most, x[i] ^ flip);
+    int lane[LANES];
+    STORE(most, 0, lane);
+    for (u32 i = 1; i < LANES; i++)
+        lane[0] = max(lane[0], lane[i]);
+    return lane[0];
 }
 
-static inline void mark_row(global uchar *marks, int16 numbers)
+// Where there is nothing, a number that is elsewhere is marked again: what a sample shows
+// is hard to predict.
+static inline void mark_numbers(global uchar *marks, const struct words *w)
 {
-    int lanes[TILE];
-    vstore16(numbers, 0, lanes);
-    for (int i = 0; i < TILE; i++)
-        if (lanes[i] != -1)
-            marks[lanes[i]] = 1;
+    const int number = most_of(w->numbers, 0);
+    if (number == (int)NOTHING)
+        return;
+    for (u32 i = 0; i < TILE * PARTS; i++) {
+        int lane[LANES];
+        STORE(w->numbers[i] < 0 ? number : w->numbers[i], 0, lane);
+        for (u32 k = 0; k < LANES; k++)
+            if (!marks[lane[k]])
+                marks[lane[k]] = 1;
+    }
+}
+
+static inline void draw_word(struct words *w, global const float *r, int tile_x,
+                             int tile_y)
+{
+    global const int *corners = (global const int *)r;
+    const struct range columns = find_range(corners, tile_x),
+                       rows = find_range(corners + 3, tile_y);
+    if (rows.first > rows.last)
+        return;
+    const struct edges e = edges_of(corners, tile_x, tile_y);
+    float starts[TILE]; // what rows have at corner 0's x
+    vstore16(fma((float16)r[WORD_PLANE + 2], distance_y(corners, tile_y) + ROW_NUMBERS,
+                 (float16)r[WORD_PLANE]),
+             0, starts);
+    const lanes least = r[WORD_LEAST], most = r[WORD_MOST];
+    const ilanes number = corners[WORD_NUMBER];
+    for (int i = columns.first / LANES; i <= columns.last / LANES; i++) {
+        const ilanes x = i * LANES + LANE_NUMBERS;
+        const lanes dx = distances_x(corners, x, tile_x);
+        struct part part = part_at(&e, x, rows.first);
+        for (int y = rows.first; y <= rows.last; y++, next_row(&part, &e)) {
+            ilanes *nearest = &w->nearest[y * PARTS + i],
+                   *numbers = &w->numbers[y * PARTS + i];
+            lanes inverse_z = fma((lanes)r[WORD_PLANE + 1], dx, (lanes)starts[y]);
+            inverse_z = inverse_z > least ? inverse_z : least;
+            inverse_z = inverse_z < most ? inverse_z : most;
+            const ilanes nearer =
+                (part.a | part.b | part.c) >= 0 & inverse_z > AS_LANES(*nearest);
+            *nearest = nearer ? AS_ILANES(inverse_z) : *nearest;
+            *numbers = nearer ? number : *numbers;
+        }
+    }
 }
 
 kernel void draw_words(global float *state, global const float *records,
@@ -336,17 +431,16 @@ kernel void draw_words(global float *state, global const float *records,
 {
     const u32 col = get_global_id(0), row = get_global_id(1);
     const size_t tile = (size_t)row * cols + col;
-    global float *samples = state + tile * STATE;
+    global ilanes *samples = (global ilanes *)(state + tile * STATE);
     const u32 begin = offsets[tile], end = offsets[tile + 1];
-    float16 nearest[TILE];
-    int16 numbers[TILE];
+    struct words w;
     if (marks && first && last && begin == end)
         return;
-    for (u32 y = 0; y < TILE; y++) {
-        numbers[y] = first ? (int16)NOTHING : as_int16(vload16(4 * y, samples));
-        nearest[y] = first ? (float16)0.0f : vload16(4 * y + 3, samples);
+    for (u32 i = 0; i < TILE * PARTS; i++) {
+        global const ilanes *s = samples + i / PARTS * 4 * PARTS + i % PARTS;
+        w.numbers[i] = first ? (ilanes)NOTHING : s[0];
+        w.nearest[i] = first ? 0 : s[3 * PARTS];
     }
-    const int16 x = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int tile_x = (int)col * TILE * SUBSAMPLES;
     const int tile_y = (int)(tile_row0 + row) * TILE * SUBSAMPLES;
     float farthest = 0.0f; // 1/z
@@ -355,42 +449,33 @@ kernel void draw_words(global float *state, global const float *records,
         tess_fetch_record(records + (size_t)list[min(i + AHEAD, end - 1)] * WORD_RECORD,
                           WORD_RECORD);
         global const float *r = records + (size_t)list[i] * WORD_RECORD;
-        global const int *corners = (global const int *)r;
         // A triangle behind all of the tile, as of late, changes nothing.
         if (drawn == LOOK_EVERY) {
-            farthest = least_of(nearest);
+            farthest = as_float(~most_of(w.nearest, -1));
             drawn = 0;
         }
-        int from, to;
-        if (r[WORD_MOST] <= farthest || !find_rows(&from, &to, corners, tile_y))
+        if (r[WORD_MOST] <= farthest)
             continue;
+        draw_word(&w, r, tile_x, tile_y);
         drawn++;
-        const float16 dx = distances_x(corners, x, tile_x);
-        const float y0 = distance_y(corners, tile_y);
-        const float16 least = r[WORD_LEAST], most = r[WORD_MOST];
-        const int16 number = corners[WORD_NUMBER];
-        struct edges e = edges_at(corners, x, from, tile_x, tile_y);
-        for (int y = from; y <= to; y++, next_row(&e)) {
-            float16 inverse_z = plane_at(r + WORD_PLANE, dx, y0 + (float)y);
-            inverse_z = inverse_z < least ? least : inverse_z;
-            inverse_z = inverse_z > most ? most : inverse_z;
-            const int16 nearer = (e.a | e.b | e.c) >= 0 & inverse_z > nearest[y];
-            nearest[y] = nearer ? inverse_z : nearest[y];
-            numbers[y] = nearer ? number : numbers[y];
-        }
     }
-    for (u32 y = 0; y < TILE; y++) {
+    if (last && marks) {
+        mark_numbers((global uchar *)out, &w);
+        return;
+    }
+    for (u32 i = 0; i < TILE * PARTS && !last; i++) {
+        global ilanes *s = samples + i / PARTS * 4 * PARTS + i % PARTS;
+        s[0] = w.numbers[i];
+        s[3 * PARTS] = w.nearest[i];
+    }
+    for (u32 y = 0; y < TILE && last; y++) {
         const u32 pixel = row * TILE + y;
-        if (!last) {
-            vstore16(as_float16(numbers[y]), 4 * y, samples);
-            vstore16(nearest[y], 4 * y + 3, samples);
-        } else if (marks) {
-            mark_row((global uchar *)out, numbers[y]);
-        } else if (pixel < rows) {
+        int words[TILE];
+        for (u32 i = 0; i < PARTS; i++)
+            STORE(depths ? w.nearest[y * PARTS + i] : w.numbers[y * PARTS + i], i, words);
+        if (pixel < rows)
             tess_put_row(out + (size_t)pixel * width + col * TILE,
-                         depths ? as_uint16(nearest[y]) : as_uint16(numbers[y]),
-                         width - col * TILE);
-        }
+                         as_uint16(vload16(0, words)), width - col * TILE);
     }
 }
 #else

@@ -50,15 +50,21 @@ struct triangle {
     uint32_t clipped; // where its corners are, or UNCLIPPED
 };
 
+struct triangles {
+    struct triangle *triangles;
+    struct tess_tile_box *boxes;
+    size_t count, triangle_capacity, box_capacity;
+};
+
 struct job {
     const struct tess_mesh *mesh;
     enum tess_channel channel;
     struct tess_view view;
     double samples; // across the picture
     struct vertex *vertices;
-    struct triangle *triangles;
-    struct tess_tile_box *boxes; // of the triangles
-    size_t count, triangle_capacity, box_capacity;
+    // Those that face the camera, which are drawn first: in most tiles nothing behind
+    // them is seen. Then the others, which are kept apart until all are there.
+    struct triangles drawn, backs;
     struct corner (*clipped)[3];
     size_t clipped_count, clipped_capacity;
 };
@@ -134,7 +140,7 @@ static enum tess_status project_vertices(struct job *job, struct tess_env *env)
 
 static void load_corners(struct corner out[3], const struct job *job, size_t index)
 {
-    struct triangle triangle = job->triangles[index];
+    struct triangle triangle = job->drawn.triangles[index];
     const uint32_t *face = job->mesh->indices + 3 * (size_t)triangle.face;
     for (int i = 0; i < 3; i++)
         if (triangle.clipped == UNCLIPPED) {
@@ -173,13 +179,14 @@ static inline struct range tile_range(const int32_t x[3], int32_t last)
     return (struct range){low / TESS_TILE, high / TESS_TILE + 1};
 }
 
-// Have room for so many more triangles.
-static enum tess_status make_room(struct job *job, struct tess_env *env, size_t more)
+// Have room for so many more.
+static enum tess_status make_room(struct triangles *list, struct tess_env *env,
+                                  size_t more)
 {
-    TESS_TRY(tess_grow(&job->triangles, &job->triangle_capacity, env, job->count + more,
-                       sizeof *job->triangles, "triangles"));
-    return tess_grow(&job->boxes, &job->box_capacity, env, job->count + more,
-                     sizeof *job->boxes, "triangles");
+    TESS_TRY(tess_grow(&list->triangles, &list->triangle_capacity, env,
+                       list->count + more, sizeof *list->triangles, "triangles"));
+    return tess_grow(&list->boxes, &list->box_capacity, env, list->count + more,
+                     sizeof *list->boxes, "triangles");
 }
 
 // Add a triangle if a sample may be inside it. There is room.
@@ -188,13 +195,28 @@ static void add_triangle(struct job *job, struct triangle triangle, const int32_
 {
     int32_t last = (int32_t)job->samples - 1;
     struct range cols = tile_range(x, last), rows = tile_range(y, last);
-    if (cols.first == cols.end || rows.first == rows.end || doubled_area(x, y) == 0)
+    int64_t area = doubled_area(x, y);
+    if (cols.first == cols.end || rows.first == rows.end || area == 0)
         return;
-    job->triangles[job->count] = triangle;
-    job->boxes[job->count] =
+    struct triangles *list = area < 0 ? &job->drawn : &job->backs;
+    list->triangles[list->count] = triangle;
+    list->boxes[list->count] =
         (struct tess_tile_box){(uint16_t)cols.first, (uint16_t)rows.first,
                                (uint16_t)cols.end, (uint16_t)rows.end};
-    job->count++;
+    list->count++;
+}
+
+static enum tess_status append_backs(struct job *job, struct tess_env *env)
+{
+    struct triangles *to = &job->drawn, *from = &job->backs;
+    TESS_TRY(make_room(to, env, from->count));
+    if (from->count) {
+        memcpy(to->triangles + to->count, from->triangles,
+               from->count * sizeof *to->triangles);
+        memcpy(to->boxes + to->count, from->boxes, from->count * sizeof *to->boxes);
+    }
+    to->count += from->count;
+    return TESS_OK;
 }
 
 // Where the edge from inside to outside meets the plane.
@@ -242,7 +264,8 @@ static enum tess_status add_clipped(struct job *job, struct tess_env *env, uint3
     int current = 0;
     for (int plane = 0; plane < CLIP_PLANES && count >= 3; plane++, current = !current)
         count = cut_polygon(job, polygon[!current], polygon[current], count, plane);
-    TESS_TRY(make_room(job, env, job->mesh->faces - face + POLYGON_MAX));
+    TESS_TRY(make_room(&job->drawn, env, job->mesh->faces - face + POLYGON_MAX));
+    TESS_TRY(make_room(&job->backs, env, job->mesh->faces - face + POLYGON_MAX));
     TESS_TRY(tess_grow(&job->clipped, &job->clipped_capacity, env,
                        job->clipped_count + POLYGON_MAX, sizeof *job->clipped,
                        "clipped triangles"));
@@ -261,7 +284,8 @@ static enum tess_status add_clipped(struct job *job, struct tess_env *env, uint3
 static enum tess_status add_faces(struct job *job, struct tess_env *env)
 {
     const struct tess_mesh *mesh = job->mesh;
-    TESS_TRY(make_room(job, env, mesh->faces));
+    TESS_TRY(make_room(&job->drawn, env, mesh->faces));
+    TESS_TRY(make_room(&job->backs, env, mesh->faces));
     for (size_t f = 0; f < mesh->faces; f++) {
         const uint32_t *face = mesh->indices + 3 * f;
         assert(face[0] < mesh->vertices && face[1] < mesh->vertices &&
@@ -274,7 +298,7 @@ static enum tess_status add_faces(struct job *job, struct tess_env *env)
         else
             TESS_TRY(add_clipped(job, env, (uint32_t)f));
     }
-    return TESS_OK;
+    return append_backs(job, env);
 }
 
 // ---- records ----
@@ -346,14 +370,14 @@ static void record(void *user, size_t index, union tess_word *out)
             weights[k][i] = (double)c[i].weights[k] * z[i];
         set_plane(out + PLANES + 3 + 3 * k, x, y, area, weights[k]);
     }
-    set_vertices(out, job, job->mesh->indices + 3 * (size_t)job->triangles[index].face,
-                 back);
+    set_vertices(out, job,
+                 job->mesh->indices + 3 * (size_t)job->drawn.triangles[index].face, back);
 }
 
 static void word_record(void *user, size_t index, union tess_word *out)
 {
     const struct job *job = user;
-    struct triangle triangle = job->triangles[index];
+    struct triangle triangle = job->drawn.triangles[index];
     const uint32_t *face = job->mesh->indices + 3 * (size_t)triangle.face;
     struct vertex v[3];
     for (int i = 0; i < 3; i++) {
@@ -385,8 +409,8 @@ static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t super
                                .size = size,
                                .supersampling = supersampling,
                                .record_words = RECORD,
-                               .count = job->count,
-                               .boxes = job->boxes,
+                               .count = job->drawn.count,
+                               .boxes = job->drawn.boxes,
                                .record = record,
                                .user = job};
     // From the upper left, and from the camera.
@@ -412,8 +436,10 @@ static struct tess_tiles describe(struct job *job, uint32_t size, uint32_t super
 static void clear_job(struct job *job)
 {
     free(job->vertices);
-    free(job->triangles);
-    free(job->boxes);
+    free(job->drawn.triangles);
+    free(job->drawn.boxes);
+    free(job->backs.triangles);
+    free(job->backs.boxes);
     free(job->clipped);
 }
 
@@ -421,7 +447,7 @@ static void clear_job(struct job *job)
 static enum tess_status look(struct job *job, struct tess_env *env,
                              const struct tess_camera *camera)
 {
-    job->count = job->clipped_count = 0;
+    job->drawn.count = job->backs.count = job->clipped_count = 0;
     tess_camera_view(&job->view, camera);
     TESS_TRY(project_vertices(job, env));
     return add_faces(job, env);

@@ -9,7 +9,8 @@
 // eye on.
 //
 // Coverage is exact for corners rounded to 1/256 of a sample: faces that share an edge
-// neither leave a gap nor overlap. Of faces at the same depth the first one is seen.
+// neither leave a gap nor overlap. Of faces at the same depth one whose front is to the
+// camera is seen, and of those the first.
 // Faces without area or with a position that is not finite are left out. Indices must be
 // below mesh->vertices.
 //
