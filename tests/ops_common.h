@@ -2,7 +2,8 @@
 // function, random data, and comparisons with references in double.
 //
 // TESS_TINY=1 leaves the smallest cases, for slow implementations; TESS_VARIANT=gpu only
-// the kernels for GPUs. `--bench` in place of tests prints what the operators reach.
+// the kernels for GPUs; TESS_ONCE=1 leaves out what is made once more in parts or other
+// shapes, to be the same. `--bench` in place of tests prints what the operators reach.
 #ifndef OPS_COMMON_H
 #define OPS_COMMON_H
 
@@ -36,6 +37,12 @@ static inline bool ops_tiny(void)
 {
     const char *tiny = getenv("TESS_TINY");
     return tiny && *tiny == '1';
+}
+
+static inline bool ops_once(void)
+{
+    const char *once = getenv("TESS_ONCE");
+    return once && *once == '1';
 }
 
 static inline void ops_print_log(void *user, enum tess_log_level level, const char *text)

@@ -183,7 +183,7 @@ static void check_runs_on(struct ops *ops, const size_t *lengths, size_t runs,
                  tolerance * (1 + spread * spread * sqrt((double)D)));
     float *whole = a.out;
     a.out = malloc(a.rows * C * sizeof(float));
-    for (a.split = 1; a.split < runs; a.split++) {
+    for (a.split = 1; a.split < runs && !ops_once(); a.split++) {
         ops_run(ops, run_attention, &a);
         assert_memory_equal(a.out, whole, a.rows * C * sizeof(float));
     }
@@ -405,8 +405,9 @@ static void try_shapes(struct ops *ops, struct shapes *s, enum tess_variant vari
             most.values[p] = values[i];
         }
     }
-    expect_same_bytes(ops, s, &own);
-    if (memcmp(&least, &own, sizeof own) != 0)
+    if (!ops_once())
+        expect_same_bytes(ops, s, &own);
+    if (memcmp(&least, &own, sizeof own) != 0 && !ops_once())
         expect_same_bytes(ops, s, &least);
     expect_same_bytes(ops, s, &most);
 }

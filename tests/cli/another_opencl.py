@@ -31,8 +31,8 @@ def generate(where, **environment):
     """The latent that a picture gives."""
     where.mkdir()
     path = where / "a.safetensors"
-    done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", "--memory", "32M",
-         "-o", path, env=environment)
+    done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--latent-guidance", "0", "--seed",
+         "1", "--memory", "32M", "-o", path, env=environment)
     return path
 
 

@@ -11,10 +11,11 @@ import sys
 from material import (DEVICE, DONE, SOURCE, Report, digests, errors, expect_same, folder,
                       nothing_live, run)
 
-PICTURE = SOURCE / "demo/images/robot.png"  # the fewest voxels
+PICTURE = SOURCE / "demo/images/robot.png"
+SMALL = ("--steps", "1", "--seed", "1", "--voxels", "500")
 OUTPUTS = ("a.glb", "a.ply", "a.safetensors")
 COMMANDS = 10  # that fail, of some hundred
-SERIES = {"no limits": [], "small buffers": ["--memory", "20M", "--max-buffer", "4M"]}
+SERIES = {"no limits": [], "small buffers": ["--memory", "10M", "--max-buffer", "4M"]}
 
 
 class Place:
@@ -27,7 +28,7 @@ class Place:
 
     def run(self, *options, **failures):
         outputs = [part for name in OUTPUTS for part in ("-o", self.into / name)]
-        return run("generate", PICTURE, "--steps", "1", "--seed", "1", *options, *outputs,
+        return run("generate", PICTURE, *SMALL, *options, *outputs,
                    "--keep", self.kept, "--from", self.kept, **failures)
 
 

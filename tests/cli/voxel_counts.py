@@ -9,6 +9,7 @@ from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, di
                       expect_same, folder, one_message, read_tensors, run, write_tensors)
 
 PICTURE = SOURCE / "demo/images/duck.png"
+QUICK = ("--steps", "1", "--latent-guidance", "0", "--seed", "1")
 GRID = 32
 COUNTS = (1, 2, 3, 7, 65, 1027, GRID ** 3)
 
@@ -17,8 +18,7 @@ def generate(where, kept, *options, attempt=done):
     where.mkdir(exist_ok=True)
     names = ("a.glb", "a.ply", "a.safetensors")
     outputs = [part for name in names for part in ("-o", where / name)]
-    return attempt("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", *outputs,
-                   "--from", kept, *options)
+    return attempt("generate", PICTURE, "--model", MODEL, *QUICK, *outputs, "--from", kept, *options)
 
 
 def replace_voxels(kept, count, metadata):
@@ -43,8 +43,8 @@ def run_in_least(where, kept):
 
 def check_counts(report, where):
     kept = where / "kept"
-    done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--seed", "1", "--keep", kept,
-         "-o", where / "first.safetensors")
+    done("generate", PICTURE, "--model", MODEL, *QUICK, "--keep", kept, "-o",
+         where / "first.safetensors")
     _, metadata = read_tensors(kept / "structure-1.safetensors")
     (kept / "latent-1.safetensors").unlink()
     for count in COUNTS:

@@ -29,20 +29,24 @@ def head_comment(text):
     return " ".join(re.sub(r"(?m)^\s*(//|#|\*)", "", match.group(1)).split()) if match else ""
 
 
+def check_format(report, code):
+    formatter = clang_format()
+    if not formatter:
+        for path in code:
+            report.skip(f"format of {path}", f"no clang-format {FORMAT_VERSION}")
+        return
+    done = run([formatter, "--dry-run", "-Werror", "--style=file", *(SOURCE / path for path in code)])
+    told = [line.replace(f"{SOURCE}/", "") for line in done.stderr.splitlines() if ": error:" in line]
+    for path in code:
+        complaints = [line for line in told if line.startswith(f"{path}:")]
+        report(f"format of {path}", not complaints, "\n".join(complaints[:2]))
+    report("nothing else is wrong with formats", (done.returncode != 0) == bool(told), done.stderr)
+
+
 def main():
     report = Report()
     everything = files()
-    code = [path for path in everything if path.suffix in CODE]
-
-    formatter = clang_format()
-    for path in code:
-        if formatter:
-            done = run([formatter, "--dry-run", "-Werror", "--style=file", SOURCE / path])
-            complaints = [line.replace(f"{SOURCE}/", "") for line in done.stderr.splitlines()
-                          if ": error:" in line]
-            report(f"format of {path}", done.returncode == 0, "\n".join(complaints[:2]))
-        else:
-            report.skip(f"format of {path}", f"no clang-format {FORMAT_VERSION}")
+    check_format(report, [path for path in everything if path.suffix in CODE])
 
     texts = {}
     for path in everything:
