@@ -356,6 +356,37 @@ static void test_mesh_degenerate(void **state)
     close_setting(s);
 }
 
+// The same triangle four times, in turns this way round and that: seen from either side
+// is the first of those that turn their front there.
+static void test_mesh_same_place(void **state)
+{
+    (void)state;
+    enum { W = 32 };
+    struct tess_mesh mesh = make_mesh(3, 4);
+    set_vertex(&mesh, 0, -0.5, 0, -0.5);
+    set_vertex(&mesh, 1, 0.5, 0, -0.5);
+    set_vertex(&mesh, 2, 0.5, 0, 0.5);
+    memcpy(mesh.indices, (uint32_t[]){0, 1, 2, 0, 2, 1, 0, 1, 2, 0, 2, 1},
+           12 * sizeof *mesh.indices);
+    for (size_t v = 0; v < 2; v++) {
+        struct setting *s = open_setting(variants[v]);
+        for (uint32_t side = 0; side < 2; side++) {
+            // From +y, where the normals of the second and the fourth one go; from -y.
+            struct tess_camera camera = {.yaw = side ? 3.14159265f : 0};
+            uint32_t numbers[W * W], seen = 0;
+            draw_words(numbers, s, &mesh, TESS_WORDS_FACES, &camera, W);
+            for (size_t p = 0; p < (size_t)W * W; p++)
+                if (numbers[p] != TESS_NO_WORD) {
+                    assert_int_equal(numbers[p], 1 - side);
+                    seen++;
+                }
+            assert_true(seen > W);
+        }
+        close_setting(s);
+    }
+    tess_mesh_clear(&mesh);
+}
+
 // Styles on one triangle across the picture, seen from the front and from behind.
 static void test_mesh_channels(void **state)
 {
@@ -456,10 +487,15 @@ int main(int argc, char **argv)
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mesh),          cmocka_unit_test(test_mesh_supersampling),
-        cmocka_unit_test(test_mesh_edges),    cmocka_unit_test(test_mesh_cracks),
-        cmocka_unit_test(test_mesh_clipping), cmocka_unit_test(test_mesh_degenerate),
-        cmocka_unit_test(test_mesh_channels), cmocka_unit_test(test_mesh_budgets),
+        cmocka_unit_test(test_mesh),
+        cmocka_unit_test(test_mesh_supersampling),
+        cmocka_unit_test(test_mesh_edges),
+        cmocka_unit_test(test_mesh_cracks),
+        cmocka_unit_test(test_mesh_clipping),
+        cmocka_unit_test(test_mesh_degenerate),
+        cmocka_unit_test(test_mesh_channels),
+        cmocka_unit_test(test_mesh_budgets),
+        cmocka_unit_test(test_mesh_same_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
