@@ -1,7 +1,16 @@
 // The program `tessella`.
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+
+// PoCL compiles a kernel anew for each size of its groups, for launches that do not start
+// at 0 and for large ones, and once more for the program's binary, for any of them. That
+// one is as fast, so it is used for all, unless the user's environment says otherwise.
+static void compile_kernels_once(void)
+{
+    setenv("POCL_WORK_GROUP_SPECIALIZATION", "0", false);
+}
 
 int main(int argc, char **argv)
 {
@@ -14,6 +23,7 @@ int main(int argc, char **argv)
         {"model", cli_model},       {"info", cli_info},       {"bench", cli_bench},
         {"clean", cli_clean},       {"convert", cli_convert},
     };
+    compile_kernels_once();
     struct cli cli = {0};
     int status = cli_parse(&cli, argc, argv);
     if (status >= 0)

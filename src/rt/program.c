@@ -75,8 +75,8 @@ static cl_program find_binary(struct tess_device *dev, const char *key,
     return program;
 }
 
-// To hand over a binary PoCL compiles all of a program's kernels, for groups of any size
-// beside those that run.
+// To hand over a binary PoCL compiles all of a program's kernels, for groups of any size;
+// if it specialises those that run (cli/main.c), these as well.
 static void store_program(struct tess_device *dev, const char *key, cl_program program)
 {
     size_t bytes = 0;

@@ -38,6 +38,18 @@ def estimated(latent, home):
     return sum(stage.get("estimated_seconds", 0) for stage in plan["stages"])
 
 
+def check_pocl(report, where, splats):
+    """Neither the program's cache nor PoCL's is there."""
+    what, pocl = "PoCL compiles each kernel once", where / "pocl"
+    done("render", splats, "-o", where / "r.png", "--size", "64",
+         env={"XDG_CACHE_HOME": str(where / "cold"), "POCL_CACHE_DIR": str(pocl)})
+    compiled = [path.parent.parent for path in pocl.glob("*/*/*/*/*.so")]
+    if compiled:
+        report(what, len(set(compiled)) == len(compiled), compiled)
+    else:
+        report.skip(what, "the device is another driver's")
+
+
 DAMAGES = [
     lambda path: cut(path, path.stat().st_size // 2),
     lambda path: cut(path, -1),
@@ -85,6 +97,7 @@ def main():
             expect_same("warm", digests(out), wanted)
             assert programs(cache) == entries
 
+        check_pocl(report, where, out / "a.ply")
         for number in range(2):
             with report.check(f"damaged entries are a miss, round {number + 1}"):
                 for index, entry in enumerate(entries):
