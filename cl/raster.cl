@@ -46,6 +46,7 @@ enum {
 #ifdef __AVX512F__
 #define LANES        16
 #define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define ANY          tess_any16
 #define CONVERT      convert_float16
 #define AS_LANES     as_float16
 #define AS_ILANES    as_int16
@@ -55,6 +56,7 @@ typedef int16 ilanes;
 #else
 #define LANES        8
 #define LANE_NUMBERS (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#define ANY          tess_any8
 #define CONVERT      convert_float8
 #define AS_LANES     as_float8
 #define AS_ILANES    as_int8
@@ -226,18 +228,6 @@ static inline void look_at(lanes *red, lanes *green, lanes *blue, global const f
     *blue = mix3(r + COLOURS + 2, l0, l1, l2) * light;
 }
 
-#if TESS_CPU
-// Whether one is true, be they 0 or -1: PoCL's any() looks at one after the other.
-static inline bool any_lane(ilanes x)
-{
-#if LANES == 16
-    return tess_any16(x);
-#else
-    return as_ulong(convert_char8(x)) != 0;
-#endif
-}
-#endif
-
 // Draw the lists of tiles into their states. `key` and `head` are directions to lights;
 // for depth, z shows as key.x - key.y * z.
 // Work-items: as in src/render/tiles.h.
@@ -264,24 +254,24 @@ kernel void draw_triangles(global float *state, global const float *records,
         global const int *corners = (global const int *)r;
         const struct range columns = find_range(corners, tile_x),
                            rows = find_range(corners + 3, tile_y);
+        if (rows.first > rows.last)
+            continue;
         const struct edges e = edges_of(corners, tile_x, tile_y);
         const float y0 = distance_y(corners, tile_y);
-        for (int first_x = columns.first / LANES * LANES; first_x <= columns.last;
-             first_x += LANES)
-        {
-            const ilanes x = first_x + LANE_NUMBERS;
+        for (int i = columns.first / LANES; i <= columns.last / LANES; i++) {
+            const ilanes x = i * LANES + LANE_NUMBERS;
             const lanes dx = distances_x(corners, x, tile_x);
             struct part part = part_at(&e, x, rows.first);
             for (int y = rows.first; y <= rows.last; y++, next_row(&part, &e)) {
                 const ilanes inside = (part.a | part.b | part.c) >= 0;
-                if (!any_lane(inside))
+                if (!ANY(inside))
                     continue;
                 const float dy = y0 + (float)y;
-                global lanes *s = (global lanes *)(samples + y * 4 * TILE + first_x);
+                global lanes *s = (global lanes *)(samples + y * 4 * TILE) + i;
                 const lanes inverse_z =
                     clamp(plane_at(r + PLANES, dx, dy), r[LEAST], r[MOST]);
                 const ilanes nearer = inside & (inverse_z > s[3 * PARTS]);
-                if (!any_lane(nearer))
+                if (!ANY(nearer))
                     continue;
                 lanes red, green, blue;
                 look_at(&red, &green, &blue, r, dx, dy, inverse_z, key, head, channel);

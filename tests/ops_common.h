@@ -33,16 +33,20 @@ struct ops {
     struct tess_tuning tuning; // the device's own
 };
 
+static inline bool ops_asked(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && *value == '1';
+}
+
 static inline bool ops_tiny(void)
 {
-    const char *tiny = getenv("TESS_TINY");
-    return tiny && *tiny == '1';
+    return ops_asked("TESS_TINY");
 }
 
 static inline bool ops_once(void)
 {
-    const char *once = getenv("TESS_ONCE");
-    return once && *once == '1';
+    return ops_asked("TESS_ONCE");
 }
 
 static inline void ops_print_log(void *user, enum tess_log_level level, const char *text)

@@ -180,13 +180,20 @@ static inline struct range tile_range(const int32_t x[3], int32_t last)
 }
 
 // Have room for so many more.
-static enum tess_status make_room(struct triangles *list, struct tess_env *env,
+static enum tess_status grow_list(struct triangles *list, struct tess_env *env,
                                   size_t more)
 {
     TESS_TRY(tess_grow(&list->triangles, &list->triangle_capacity, env,
                        list->count + more, sizeof *list->triangles, "triangles"));
     return tess_grow(&list->boxes, &list->box_capacity, env, list->count + more,
                      sizeof *list->boxes, "triangles");
+}
+
+// The same, whichever way they face.
+static enum tess_status make_room(struct job *job, struct tess_env *env, size_t more)
+{
+    TESS_TRY(grow_list(&job->drawn, env, more));
+    return grow_list(&job->backs, env, more);
 }
 
 // Add a triangle if a sample may be inside it. There is room.
@@ -209,7 +216,7 @@ static void add_triangle(struct job *job, struct triangle triangle, const int32_
 static enum tess_status append_backs(struct job *job, struct tess_env *env)
 {
     struct triangles *to = &job->drawn, *from = &job->backs;
-    TESS_TRY(make_room(to, env, from->count));
+    TESS_TRY(grow_list(to, env, from->count));
     if (from->count) {
         memcpy(to->triangles + to->count, from->triangles,
                from->count * sizeof *to->triangles);
@@ -264,8 +271,7 @@ static enum tess_status add_clipped(struct job *job, struct tess_env *env, uint3
     int current = 0;
     for (int plane = 0; plane < CLIP_PLANES && count >= 3; plane++, current = !current)
         count = cut_polygon(job, polygon[!current], polygon[current], count, plane);
-    TESS_TRY(make_room(&job->drawn, env, job->mesh->faces - face + POLYGON_MAX));
-    TESS_TRY(make_room(&job->backs, env, job->mesh->faces - face + POLYGON_MAX));
+    TESS_TRY(make_room(job, env, job->mesh->faces - face + POLYGON_MAX));
     TESS_TRY(tess_grow(&job->clipped, &job->clipped_capacity, env,
                        job->clipped_count + POLYGON_MAX, sizeof *job->clipped,
                        "clipped triangles"));
@@ -284,8 +290,7 @@ static enum tess_status add_clipped(struct job *job, struct tess_env *env, uint3
 static enum tess_status add_faces(struct job *job, struct tess_env *env)
 {
     const struct tess_mesh *mesh = job->mesh;
-    TESS_TRY(make_room(&job->drawn, env, mesh->faces));
-    TESS_TRY(make_room(&job->backs, env, mesh->faces));
+    TESS_TRY(make_room(job, env, mesh->faces));
     for (size_t f = 0; f < mesh->faces; f++) {
         const uint32_t *face = mesh->indices + 3 * f;
         assert(face[0] < mesh->vertices && face[1] < mesh->vertices &&

@@ -67,8 +67,7 @@ def main():
     # are the same, however they are made, was seen in the first run: TESS_ONCE=1.
     done, said = oclgrind([*PLAIN, "--uninitialized", "--num-threads", "1",
                            "--global-mem-size", str(1 << 30)],
-                          [*PRELOAD, *sys.argv[1:]], TESS_VARIANT="gpu",
-                          TESS_ONCE="1")
+                          [*PRELOAD, *sys.argv[1:]], TESS_VARIANT="gpu", TESS_ONCE="1")
     if done.returncode and not said:
         said = f"exit {done.returncode}\n{done.stdout}{done.stderr}"
     good = show(VALUES, said) and good
