@@ -193,11 +193,6 @@ static void test_other_formats(void **state)
     assert_int_equal(picture.height, 2);
     assert_memory_equal(picture.pixels, pixels, sizeof pixels);
     tess_picture_clear(&picture);
-    static const char ppm[] = "P6\n1 1\n255\nabc";
-    assert_int_equal(
-        tess_image_read(&picture, &tmp->env, tmp_write_text(tmp, "a.ppm", ppm)), TESS_OK);
-    assert_memory_equal(picture.pixels, "abc\377", 4);
-    tess_picture_clear(&picture);
     // The least of a JPEG picture: 8 x 8 grey pixels, quantised by 1, one block of zeros.
     static const uint8_t tables[] = {
         0xff, 0xc0, 0,    11, 8,    0,    8,    0, 8, 1, 1, 0x11, 0, // frame
@@ -219,6 +214,48 @@ static void test_other_formats(void **state)
     static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xd9, 0xff, 0xda};
     tmp_expect(tmp, read_any(&tmp->env, tmp_write(tmp, "a.jpg", jpeg, sizeof jpeg)),
                TESS_ERR_FILE, "a.jpg: bad JPEG picture: the file is cut off", NULL);
+}
+
+static void expect_pnm(struct tmp *tmp, const void *file, size_t bytes,
+                       const char *pixels, uint32_t width, uint32_t height)
+{
+    struct tess_picture picture = {0};
+    assert_int_equal(
+        tess_image_read(&picture, &tmp->env, tmp_write(tmp, "a.pnm", file, bytes)),
+        TESS_OK);
+    assert_int_equal(picture.width, width);
+    assert_int_equal(picture.height, height);
+    assert_memory_equal(picture.pixels, pixels, 4 * width * height);
+    tess_picture_clear(&picture);
+}
+
+static void expect_bad_pnm(struct tmp *tmp, const char *file, const char *problem)
+{
+    tmp_expect(tmp, read_any(&tmp->env, tmp_write_text(tmp, "a.pnm", file)),
+               TESS_ERR_FILE, "a.pnm: bad PNM picture: ", problem, NULL);
+}
+
+// Colour and grey, of 8 and 16 bits, which come high byte first, and of other ranges.
+static void test_pnm(void **state)
+{
+    struct tmp *tmp = *state;
+    static const char colour[] = "P6\n1 2\n255\nabc#\0e",
+                      narrow[] = "P5#a comment\n2 # another\n\t1\r15 \x0f\x05",
+                      deep[] = "P6 1 1 65535\n\xff\xff\x80\x00\x00\x80",
+                      odd[] = "P5 2 1 1000\n\x03\xe8\xff\xff and more";
+    expect_pnm(tmp, colour, sizeof colour - 1, "abc\377#\0e\377", 1, 2);
+    expect_pnm(tmp, narrow, sizeof narrow - 1, "\377\377\377\377UUU\377", 2, 1);
+    expect_pnm(tmp, deep, sizeof deep - 1, "\377\200\0\377", 1, 1);
+    expect_pnm(tmp, odd, sizeof odd - 1, "\377\377\377\377\377\377\377\377", 2, 1);
+    expect_bad_pnm(tmp, "P6 1 1 255\nab", "the file is cut off");
+    expect_bad_pnm(tmp, "P6 1 1 256\nabcde", "the file is cut off");
+    expect_bad_pnm(tmp, "P5 1 1", "the file is cut off");
+    expect_bad_pnm(tmp, "P5 0 1 255\na", "width, expected a number of 1 to 16384");
+    expect_bad_pnm(tmp, "P5 1 16385 255\na", "height, expected a number of 1 to 16384");
+    expect_bad_pnm(tmp, "P5 1 1 x\na", "largest sample, expected a number of 1 to 65535");
+    expect_bad_pnm(tmp, "P5 1 1 99999999999\na", "largest sample, expected");
+    tmp_write(tmp, "deep.pnm", deep, sizeof deep - 1);
+    tmp_damage(tmp, "deep.pnm", read_any, 1, 1000);
 }
 
 // Frames that do not fit, and files that are not finished; tests/cli/animation.py reads
@@ -265,7 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_colour_types),
         cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_large),
-        cmocka_unit_test(test_other_formats), cmocka_unit_test(test_animations),
+        cmocka_unit_test(test_other_formats), cmocka_unit_test(test_pnm),
+        cmocka_unit_test(test_animations),
     };
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

@@ -1,8 +1,10 @@
-// Pictures of any usual format: PNG through libpng, the others through stb_image.
+// Pictures of any usual format: PNG through libpng, PNM here, the others through
+// stb_image.
 #include "io/image.h"
 
 #include "io/input.h"
 #include "io/png.h"
+#include "io/pnm.h"
 #include "io/stb.h"
 
 // The most that a picture of the largest size takes without compression, with some room.
@@ -60,6 +62,8 @@ enum tess_status tess_image_decode(struct tess_picture *out, struct tess_env *en
 {
     if (tess_png_check(data, bytes))
         return tess_png_decode(out, env, path, data, bytes);
+    if (tess_pnm_check(data, bytes))
+        return tess_pnm_decode(out, env, path, data, bytes);
     if (bytes == 0)
         return tess_fail(env, TESS_ERR_FILE, "%s: is empty, expected a picture", path);
     const char *reason = NULL;

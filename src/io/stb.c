@@ -5,12 +5,11 @@
 #include <limits.h>
 #include <stdlib.h>
 
-// PNG is libpng's. The other formats are rare as pictures of objects, and every decoder
-// is a door for hostile files.
+// PNG is libpng's, PNM is read by io/pnm.c. The other formats are rare as pictures of
+// objects, and every decoder is a door for hostile files.
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_BMP
 #define STBI_ONLY_TGA
-#define STBI_ONLY_PNM
 #define STBI_NO_LINEAR
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 16384 // TESS_PICTURE_MAX_SIZE

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Decode JPEG, BMP, TGA or PNM to 8-bit RGBA, for free(). NULL with a static text in
+// Decode JPEG, BMP or TGA to 8-bit RGBA, for free(). NULL with a static text in
 // *reason.
 uint8_t *tess_stb_decode(const uint8_t *data, size_t bytes, uint32_t *width,
                          uint32_t *height, const char **reason);
