@@ -55,7 +55,7 @@ static enum tess_status draw(struct tess_picture *out, struct tess_context *ctx,
                              const struct tess_asset *asset,
                              const struct tess_render_params *params)
 {
-    enum tess_representation which;
+    enum tess_representation which = TESS_MESH;
     struct tess_stage_report report;
     TESS_TRY(choose(&which, ctx, asset, params));
     switch (which) {
