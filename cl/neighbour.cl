@@ -35,7 +35,8 @@ static inline u32 row_at(global const u32 *base, struct place x, struct place y,
 {
     const u32 from = base[(x.voxel * 3 + y.voxel) * 3 + z.voxel];
     const u32 octants = x.bits << 2 | y.bits << 1 | z.bits;
-    return from == NO_ROW ? NO_ROW : from << 3 * level | octants;
+    // NO_ROW has all bits. (With them set on one side only, LLVM 18 gives up, in PoCL 6.)
+    return (from == NO_ROW ? NO_ROW : from << 3 * level) | octants;
 }
 
 // table [rows][27] from base [rows >> 3 level][27]. Work-items: (27, rows); on CPUs (1,

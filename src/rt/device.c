@@ -88,11 +88,12 @@ static void describe(struct tess_device_info *info, cl_platform_id platform,
     info->host_memory =
         device_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_bool)) != 0;
     info->fp16 = tess_has_extension(id, "cl_khr_fp16");
-    // A CPU whose compiler is at home with vectors says so: PoCL prefers 4 to 16 floats,
-    // while llvmpipe prefers 1 and takes minutes over kernels with vectors of 16.
+    // A CPU whose compiler is at home with vectors says so: PoCL prefers 4 to 16 floats.
+    // Intel's prefers 1, since it joins work-items to vectors, but has them too. Llvmpipe
+    // says 1 to both, and takes minutes over kernels with vectors of 16.
     info->wide_vectors =
         info->cpu &&
-        device_number(id, CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, sizeof(cl_uint)) >= 4;
+        device_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(cl_uint)) >= 4;
     info->compute_units =
         (uint32_t)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
     info->clock_mhz =
@@ -266,6 +267,20 @@ static enum tess_status check_groups(const struct tess_device *dev)
                      LOCAL_MEMORY_BYTES);
 }
 
+// Whether there is an instruction for fma(). Intel's OpenCL for CPUs does not say so, and
+// takes the CPU's where it has one.
+static bool has_fma(const struct tess_device *dev)
+{
+#ifdef __x86_64__
+    if (dev->info.cpu && strcmp(dev->info.platform, "Intel(R) OpenCL") == 0 &&
+        __builtin_cpu_supports("fma"))
+        return true;
+#endif
+    return device_number(dev->id, CL_DEVICE_SINGLE_FP_CONFIG,
+                         sizeof(cl_device_fp_config)) &
+           CL_FP_FMA;
+}
+
 static enum tess_status open_real(struct tess_device *dev,
                                   const struct tess_device_params *params)
 {
@@ -281,9 +296,7 @@ static enum tess_status open_real(struct tess_device *dev,
     }
     free(found);
     if (!status)
-        dev->fma = device_number(dev->id, CL_DEVICE_SINGLE_FP_CONFIG,
-                                 sizeof(cl_device_fp_config)) &
-                   CL_FP_FMA;
+        dev->fma = has_fma(dev);
     if (!status)
         status = check_groups(dev);
     if (!status)

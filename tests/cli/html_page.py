@@ -159,6 +159,7 @@ def check_decoded(report, where, latent):
         assert told["sorted_once"] and not told["sorted_twice"], told
         assert told["worst"] < 2 / 65535, told["worst"]  # less than two steps of the keys
     with report.check("node: the camera sees a cube from all sides, and near enough"):
+        told = json.loads(node("-e", READ, page, path))
         for name, (reach, behind) in told["seen_from"].items():
             assert 0.85 < reach < 1 and behind, (name, told["seen_from"])
 

@@ -78,12 +78,12 @@ class Skip(Exception):
 
 def files(*suffixes):
     """The repository's files, tracked or new but not ignored, relative to SOURCE, sorted."""
-    listed = subprocess.run(
+    listed = shutil.which("git") and subprocess.run(
         ["git", "-C", str(SOURCE), "ls-files", "-co", "--exclude-standard", "-z"],
         capture_output=True)
-    if listed.returncode == 0:
+    if listed and listed.returncode == 0:
         names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
-    else:  # a release archive, or a repository of another user
+    else:  # no git, a release archive, or a repository of another user
         names = []
         for root, folders, leaves in os.walk(SOURCE):
             top = Path(root) == SOURCE
