@@ -7,16 +7,17 @@
 
 static void print_text(const struct tess_device_info *info, const char *cache_dir)
 {
-    char memory[32], budget[32], buffer[32], tuning[4096];
+    char memory[32], budget[32], buffer[32], tuning[4096], clock[32] = "";
     printf("%u  %s\n", info->index, info->name);
     printf("   %u:%u, %s, %s, driver %s\n", info->platform_index, info->device_index,
            info->platform, info->version, info->driver);
-    printf("   %s, %u compute units at %u MHz%s%s\n",
+    if (info->clock_mhz)
+        snprintf(clock, sizeof clock, " at %u MHz", info->clock_mhz);
+    printf("   %s, %u compute units%s%s%s\n",
            info->gpu   ? "GPU"
            : info->cpu ? "CPU"
                        : "accelerator",
-           info->compute_units, info->clock_mhz,
-           info->host_memory ? ", shares host memory" : "",
+           info->compute_units, clock, info->host_memory ? ", shares host memory" : "",
            info->fp16 ? ", fp16 arithmetic" : "");
     printf("   %s of memory, budget %s, largest buffer %s\n",
            cli_bytes(memory, sizeof memory, info->memory),
