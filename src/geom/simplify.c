@@ -77,21 +77,6 @@ static enum tess_status find_pairs(bool *keep, size_t *kept, struct tess_env *en
     return TESS_OK;
 }
 
-// Down to `faces`, whatever the error. Returns how many faces `indices` has then.
-static size_t collapse(uint32_t *indices, const struct tess_mesh *mesh, size_t faces)
-{
-    size_t corners = 3 * mesh->faces, stride = 3 * sizeof(float);
-#if MESHOPTIMIZER_VERSION < 180
-    return meshopt_simplify(indices, mesh->indices, corners, mesh->positions,
-                            mesh->vertices, stride, 3 * faces, FLT_MAX, NULL) /
-           3;
-#else // with options
-    return meshopt_simplify(indices, mesh->indices, corners, mesh->positions,
-                            mesh->vertices, stride, 3 * faces, FLT_MAX, 0, NULL) /
-           3;
-#endif
-}
-
 enum tess_status tess_mesh_simplify(struct tess_mesh *mesh, struct tess_env *env,
                                     size_t faces)
 {
@@ -104,7 +89,13 @@ enum tess_status tess_mesh_simplify(struct tess_mesh *mesh, struct tess_env *env
     enum tess_status status =
         tess_alloc(&keep, env, mesh->faces, sizeof *keep, "mesh faces");
     if (!status) {
-        count = collapse(indices, mesh, faces);
+        count = meshopt_simplify(indices, mesh->indices, 3 * mesh->faces, mesh->positions,
+                                 mesh->vertices, 3 * sizeof(float), 3 * faces, FLT_MAX,
+#if MESHOPTIMIZER_VERSION >= 180
+                                 0, // no options
+#endif
+                                 NULL) /
+                3;
         status = find_pairs(keep, &kept, env, indices, count);
     }
     if (!status && kept > 0) { // else small closed pieces have collapsed whole

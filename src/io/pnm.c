@@ -51,21 +51,15 @@ static enum tess_status read_number(uint32_t *out, struct reader *r, struct tess
     return TESS_OK;
 }
 
-static uint32_t sample(const uint8_t *at, bool wide)
-{
-    return wide ? (uint32_t)at[0] << 8 | at[1] : at[0];
-}
-
-// Samples of 0 to `most` become 0 to 255.
+// Samples of `bytes` bytes and 0 to `most` become 0 to 255.
 static void convert(struct tess_picture *out, const uint8_t *data, size_t channels,
-                    uint32_t most)
+                    size_t bytes, uint32_t most)
 {
-    size_t bytes = most > 255 ? 2 : 1;
     size_t pixels = (size_t)out->width * out->height;
     for (size_t i = 0; i < pixels; i++) {
         for (size_t k = 0; k < 3; k++) {
-            size_t at = (i * channels + (channels == 3 ? k : 0)) * bytes;
-            uint32_t value = sample(data + at, bytes == 2);
+            const uint8_t *at = data + (i * channels + k % channels) * bytes;
+            uint32_t value = bytes == 2 ? (uint32_t)at[0] << 8 | at[1] : at[0];
             value = value < most ? value : most;
             out->pixels[4 * i + k] = (uint8_t)((value * 255 + most / 2) / most);
         }
@@ -83,11 +77,11 @@ static enum tess_status decode(struct tess_picture *out, struct tess_env *env,
     TESS_TRY(read_number(&out->height, &r, env, "height", TESS_PICTURE_MAX_SIZE));
     TESS_TRY(read_number(&most, &r, env, "largest sample", SAMPLE_MAX));
     r.at++; // the one blank before the samples
-    size_t pixels = (size_t)out->width * out->height;
-    if ((r.bytes - r.at) / (channels * (most > 255 ? 2 : 1)) < pixels)
+    size_t pixels = (size_t)out->width * out->height, bytes = most > 255 ? 2 : 1;
+    if ((r.bytes - r.at) / (channels * bytes) < pixels)
         return tess_fail(env, TESS_ERR_FILE, "the file is cut off");
     TESS_TRY(tess_alloc(&out->pixels, env, pixels, 4, "a picture"));
-    convert(out, r.data + r.at, channels, most);
+    convert(out, r.data + r.at, channels, bytes, most);
     return TESS_OK;
 }
 
