@@ -414,17 +414,16 @@ static inline void put_transposed(local float *to, u32 stride, float4 x)
 // Scores of the queries and 64 keys, of which a work-item has those of queries 4 ly and
 // keys 4 lx on: a result for each key, over the queries. `query` and `key` are channels
 // item % 4 * 4 of those numbered item / 4.
-static inline struct all_results make_scores(local float *tile_a, local float *tile_b,
-                                             global const float *query, size_t q_stride,
-                                             u32 count, global const float *key,
-                                             bool has_key, float scale, u32 lx, u32 ly)
+static inline void make_scores(struct all_results *scores, local float *tile_a,
+                               local float *tile_b, global const float *query,
+                               size_t q_stride, u32 count, global const float *key,
+                               bool has_key, float scale, u32 lx, u32 ly)
 {
     const u32 item = ly * 16 + lx, row = item / 4, channel = item % 4 * 4;
     local float *to_a = tile_a + channel * A_STRIDE + row,
                 *to_b = tile_b + channel * B_STRIDE + row;
-    struct all_results scores;
-    clear(&scores.low);
-    IF_128(clear(&scores.high);)
+    clear(&scores->low);
+    IF_128(clear(&scores->high);)
     for (u32 d = 0; d < D; d += DEPTH) {
 #define LOAD(p)                                                                          \
     const u32 d##p = d + p * PART;                                                       \
@@ -442,14 +441,13 @@ static inline struct all_results make_scores(local float *tile_a, local float *t
         barrier(CLK_LOCAL_MEM_FENCE);
 #define ADD(p)                                                                           \
     if (d##p < D)                                                                        \
-        add_to_scores(&scores, tile_a + p * PART * A_STRIDE,                             \
+        add_to_scores(scores, tile_a + p * PART * A_STRIDE,                              \
                       tile_b + p * PART * B_STRIDE, lx, ly);
         EACH_PART(ADD)
 #undef LOAD
 #undef PUT
 #undef ADD
     }
-    return scores;
 }
 
 // Leave a value of each of 4 queries, of 16 that the work-items with the same ly have.
@@ -560,15 +558,13 @@ static inline void start_queries(local float *tops, local float *totals,
 
 // Channels of 4 rows, `C` apart, from the one with number `row` on. Those that are less
 // than `count` exist.
-static inline struct results load_sums(global const float *from, size_t C, u32 channel,
-                                       u32 row, u32 count)
+static inline void load_sums(struct results *sums, global const float *from, size_t C,
+                             u32 channel, u32 row, u32 count)
 {
-    struct results sums;
-    sums.r0 = load_channels(from, channel, row < count);
-    sums.r1 = load_channels(from + C, channel, row + 1 < count);
-    sums.r2 = load_channels(from + 2 * C, channel, row + 2 < count);
-    sums.r3 = load_channels(from + 3 * C, channel, row + 3 < count);
-    return sums;
+    sums->r0 = load_channels(from, channel, row < count);
+    sums->r1 = load_channels(from + C, channel, row + 1 < count);
+    sums->r2 = load_channels(from + 2 * C, channel, row + 2 < count);
+    sums->r3 = load_channels(from + 3 * C, channel, row + 3 < count);
 }
 
 static inline void store_sums(global float *to, size_t C, u32 channel, u32 row, u32 count,
@@ -626,19 +622,19 @@ attention(global float *out, global const float *q, global const float *kv,
         const u32 channel = column + 4 * lx;
         global float *to = out + (size_t)(row0 + 4 * ly) * C + head * D + channel;
         struct all_results sums;
-        sums.low = load_sums(to, C, channel, 4 * ly, first ? 0 : count);
-        IF_128(sums.high = load_sums(to + UNIT * (size_t)C, C, channel, UNIT + 4 * ly,
-                                     first ? 0 : count);)
+        load_sums(&sums.low, to, C, channel, 4 * ly, first ? 0 : count);
+        IF_128(load_sums(&sums.high, to + UNIT * (size_t)C, C, channel, UNIT + 4 * ly,
+                         first ? 0 : count);)
         barrier(CLK_LOCAL_MEM_FENCE);
         if (item < QUERIES)
             start_queries(tops, totals, states, item, first || item >= count);
         for (u32 k = start; k < end; k += BLOCK) {
             const u32 here = min(end - k, (u32)BLOCK);
             global const float *rows = kv + (size_t)k * kv_stride + head * D;
-            struct all_results scores =
-                make_scores(tile_a, tile_b, query, q_stride, count,
-                            rows + (size_t)a_row * kv_stride + k_col + a_d, a_row < here,
-                            scale, lx, ly);
+            struct all_results scores;
+            make_scores(&scores, tile_a, tile_b, query, q_stride, count,
+                        rows + (size_t)a_row * kv_stride + k_col + a_d, a_row < here,
+                        scale, lx, ly);
             const float4 shrink =
                 weigh(&scores.low, tops, lanes, quarters, lx, ly, ly, here);
             shrink_sums(&sums.low, shrink);

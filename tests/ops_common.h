@@ -2,8 +2,9 @@
 // function, random data, and comparisons with references in double.
 //
 // TESS_TINY=1 leaves the smallest cases, for slow implementations; TESS_VARIANT=gpu only
-// the kernels for GPUs; TESS_ONCE=1 leaves out what is made once more in parts or other
-// shapes, to be the same. `--bench` in place of tests prints what the operators reach.
+// the kernels for GPUs; TESS_ONCE=1 leaves out what is made once more in parts, other
+// shapes or of other values, to be the same or as good. `--bench` in place of tests prints
+// what the operators reach.
 #ifndef OPS_COMMON_H
 #define OPS_COMMON_H
 

@@ -276,11 +276,13 @@ static void check_parts(struct ops *ops, size_t length)
     p.units = units;
     float *whole = malloc(rows * C * sizeof(float));
     p.out = whole;
-    ops_run(ops, run_parts, &p);
+    if (!ops_once())
+        ops_run(ops, run_parts, &p);
     p.out = malloc(rows * C * sizeof(float));
     for (p.part = 64; p.part < rows; p.part += 64) {
         ops_run(ops, run_parts, &p);
-        assert_memory_equal(p.out, whole, rows * C * sizeof(float));
+        if (!ops_once())
+            assert_memory_equal(p.out, whole, rows * C * sizeof(float));
     }
     free(whole);
     free(p.out);
@@ -300,6 +302,8 @@ OPS_TEST(keys_in_parts)
 static void large_scores(enum tess_variant variant)
 {
     static const size_t lengths[] = {90, 150};
+    if (ops_once())
+        skip(); // the kernel of windows
     check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, D, 30);
 }
 OPS_TEST(large_scores)
@@ -466,6 +470,8 @@ static void test_wide_heads(void **state)
 {
     (void)state;
     static const size_t length = 5;
+    if (ops_once())
+        skip(); // the kernel of odd heads
     struct ops *ops = open_fast();
     struct attention a = {.heads = 1, .D = 136, .split = 1};
     struct tess_attention_unit *units =
