@@ -9,18 +9,18 @@ import struct
 from material import (DEVICE, INPUT, MODEL, SOURCE, USAGE, Report, digest, done, folder, one_message,
                       run, write_tensors)
 
-MUG = SOURCE / "demo/images/mug.png"
+ROBOT = SOURCE / "demo/images/robot.png"  # the fewest voxels
 QUICK = ["--model", MODEL, "--steps", "2"]
 STAGES = ["image encoder", "structure flow", "structure decoder", "latent flow"]
 
 
 def check_seeds(report, where):
     for seed in (3, 4, 5):
-        done("generate", MUG, *QUICK, "--seed", seed, "-q", "-o", where / f"alone-{seed}.safetensors",
-             "--report", where / f"alone-{seed}.json")
+        done("generate", ROBOT, *QUICK, "--seed", seed, "-q", "-o",
+             where / f"alone-{seed}.safetensors", "--report", where / f"alone-{seed}.json")
     with report.check("three seeds give what each gives alone"):
-        done("generate", MUG, *QUICK, "--seed", "3..5", "-q", "-o", where / "together.safetensors",
-             "--report", where / "together.json")
+        done("generate", ROBOT, *QUICK, "--seed", "3..5", "-q", "-o",
+             where / "together.safetensors", "--report", where / "together.json")
         for seed in (3, 4, 5):
             assert digest(where / f"together-{seed}.safetensors") == \
                 digest(where / f"alone-{seed}.safetensors"), seed
@@ -36,8 +36,11 @@ def check_seeds(report, where):
             # Twice the weights, but for those of the embedding of times.
             assert saved > 1.8 * (MODEL / f"ckpts/{file}.safetensors").stat().st_size, sent
     with report.check("in groups where memory is scarce, the same bytes"):
-        done("generate", MUG, *QUICK, "--seed", "3..5", "-q", "-o", where / "small.safetensors",
-             "--memory", "8M")
+        done("generate", ROBOT, *QUICK, "--seed", "3..5", "-q", "-o", where / "small.safetensors",
+             "--memory", "8M", "--report", where / "small.json")
+        names = [stage["name"] for stage in
+                 json.loads((where / "small.json").read_text())["stages"]]
+        assert names == STAGES[:2] + 3 * STAGES[2:3] + 2 * STAGES[3:], names
         for seed in (3, 4, 5):
             assert digest(where / f"small-{seed}.safetensors") == \
                 digest(where / f"alone-{seed}.safetensors"), seed
@@ -54,7 +57,7 @@ def check_noise(report, where):
     write_tensors(noise, {"noise_ss": ("F32", [1, 8, 8, 8, 8], floats(8 ** 4, 5))})
     with report.check("noise from a file"):
         for name, seed in (("a", 3), ("b", 3)):
-            done("generate", MUG, *QUICK, "--seed", seed, "-q", "--noise", noise,
+            done("generate", ROBOT, *QUICK, "--seed", seed, "-q", "--noise", noise,
                  "-o", where / f"noise-{name}.safetensors")
         assert digest(where / "noise-a.safetensors") == digest(where / "noise-b.safetensors")
         assert digest(where / "noise-a.safetensors") != digest(where / "alone-3.safetensors")
@@ -66,13 +69,13 @@ def check_noise(report, where):
         with report.check(f"noise {name}"):
             bad = where / "bad.safetensors"
             write_tensors(bad, tensors)
-            result = run("generate", MUG, *QUICK, "-q", "--noise", bad, "-o",
+            result = run("generate", ROBOT, *QUICK, "-q", "--noise", bad, "-o",
                          where / "never.safetensors")
             assert result.status == INPUT, result
             one_message(result, bad, part)
             assert not (where / "never.safetensors").exists()
     with report.check("noise for several seeds"):
-        assert run("generate", MUG, "--noise", noise, "--seed", "1..2", "-o",
+        assert run("generate", ROBOT, "--noise", noise, "--seed", "1..2", "-o",
                    where / "never.safetensors").status == USAGE
 
 
@@ -84,7 +87,7 @@ def check_report(report, where):
         for part in ("structure", "latent"):
             assert generation[part]["steps"] == 2, generation
         (source,), (result,) = told["inputs"], told["outputs"]
-        for file, path in ((source, MUG), (result, where / "alone-3.safetensors")):
+        for file, path in ((source, ROBOT), (result, where / "alone-3.safetensors")):
             assert file["path"] == str(path), file
             assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest(), file
             assert file["bytes"] == path.stat().st_size, file
@@ -93,7 +96,7 @@ def check_report(report, where):
 def check_plan(report, where):
     alone = {stage["name"]: stage
              for stage in json.loads((where / "alone-3.json").read_text())["stages"]}
-    voxels = int(re.search(r"voxels +(\d+)", done("generate", MUG, *QUICK, "--seed", 3, "-o",
+    voxels = int(re.search(r"voxels +(\d+)", done("generate", ROBOT, *QUICK, "--seed", 3, "-o",
                                                   where / "again.safetensors").out)[1])
     told = json.loads(done("plan", *QUICK, "--voxels", voxels, "--json").out)
     plan = {stage["name"]: stage for stage in told["stages"]}
@@ -105,20 +108,20 @@ def check_plan(report, where):
                 assert plan[name][field] == alone[name][field], (field, plan[name], alone[name])
     with report.check("too little for features and decoders is told before features are sampled"):
         budget = max(plan[name]["smallest_budget_bytes"] for name in STAGES[:3]) >> 10
-        result = run("generate", MUG, *QUICK, "--seed", 3, "-o", where / "never.glb", "--memory",
+        result = run("generate", ROBOT, *QUICK, "--seed", 3, "-o", where / "never.glb", "--memory",
                      f"{budget}K")
         assert result.status == DEVICE and "latent flow: " not in result.err, result
         named = int(re.search(r"--memory (\d+)K", result.err)[1])
-        done("generate", MUG, *QUICK, "--seed", 3, "-q", "-o", where / "small.glb", "--memory",
+        done("generate", ROBOT, *QUICK, "--seed", 3, "-q", "-o", where / "small.glb", "--memory",
              f"{named}K")
 
 
 def check_lines(report, where):
     with report.check("a line a stage where standard error is no terminal"):
-        result = done("generate", MUG, *QUICK, "--seed", 3, "-o", where / "lines.safetensors")
+        result = done("generate", ROBOT, *QUICK, "--seed", 3, "-o", where / "lines.safetensors")
         for name in STAGES:
             assert len(re.findall(rf"^{name}: [\d.]+ s", result.err, re.M)) == 1, result
-        assert done("generate", MUG, *QUICK, "--seed", 3, "-q", "-o",
+        assert done("generate", ROBOT, *QUICK, "--seed", 3, "-q", "-o",
                     where / "lines.safetensors").err == ""
 
 
