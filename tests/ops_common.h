@@ -1,10 +1,8 @@
 // For the operator tests: devices with either shape of kernels, stages that run one
 // function, random data, and comparisons with references in double.
 //
-// TESS_TINY=1 leaves the smallest cases, for slow implementations; TESS_VARIANT=gpu only
-// the kernels for GPUs; TESS_ONCE=1 leaves out what is made once more in parts, other
-// shapes or of other values, to be the same or as good. `--bench` in place of tests prints
-// what the operators reach.
+// TESS_TINY=1 and TESS_ONCE=1 leave out cases, see asked.h; TESS_VARIANT=gpu leaves only
+// the kernels for GPUs. `--bench` in place of tests prints what the operators reach.
 #ifndef OPS_COMMON_H
 #define OPS_COMMON_H
 
@@ -21,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "mem/stage.h"
 #include "op/matrix_unit.h"
 #include "op/weight.h"
@@ -33,22 +32,6 @@ struct ops {
     enum tess_variant variant;
     struct tess_tuning tuning; // the device's own
 };
-
-static inline bool ops_asked(const char *variable)
-{
-    const char *value = getenv(variable);
-    return value && *value == '1';
-}
-
-static inline bool ops_tiny(void)
-{
-    return ops_asked("TESS_TINY");
-}
-
-static inline bool ops_once(void)
-{
-    return ops_asked("TESS_ONCE");
-}
 
 static inline void ops_print_log(void *user, enum tess_log_level level, const char *text)
 {

@@ -2,6 +2,7 @@
 #ifndef RUN_IN_BUDGETS_H
 #define RUN_IN_BUDGETS_H
 
+#include "asked.h"
 #include "random_checkpoint.h"
 
 // What a stage makes, `count` floats: run in `ctx`, or with `floor` planned only.
@@ -37,7 +38,7 @@ static inline float *run_in_budgets(struct work work)
     size_t peak = tess_device_peak(ctx->device);
     assert_true(floor > 0 && floor <= peak);
     tess_context_destroy(&ctx);
-    for (int part = 0; part < (ops_tiny() ? 1 : 2); part++) {
+    for (int part = 0; part < (asked_tiny() ? 1 : 2); part++) {
         size_t memory = floor + (peak - floor) / 2 * (size_t)part;
         ctx = open_context(memory);
         memset(again, 0xff, work.count * sizeof *again);

@@ -58,18 +58,19 @@ static void draw_views(struct scene *scene, struct setting *s)
 // With `inner`, another sphere inside the first one.
 static struct scene make_scene(struct tmp *tmp, struct setting *s, bool inner)
 {
-    struct scene scene = {.views = tiny() ? 4 : 14, .size = tiny() ? 48 : 160};
-    uint32_t rings = tiny() ? 9 : 31;
+    struct scene scene = {.views = asked_tiny() ? 4 : 14,
+                          .size = asked_tiny() ? 48 : 160};
+    uint32_t rings = asked_tiny() ? 9 : 31;
     struct tess_mesh mesh = make_sphere(tmp, rings, 2 * rings, 0.4f);
     if (inner) {
         struct tess_mesh small = make_sphere(tmp, rings, 2 * rings, 0.2f);
         mesh = join(tmp, &mesh, &small, 0);
     }
-    uint32_t texture = tiny() ? 32 : 256;
+    uint32_t texture = asked_tiny() ? 32 : 256;
     check(tmp, tess_mesh_unwrap(&scene.mesh, NULL, &tmp->env, &mesh,
                                 &(struct tess_unwrap_params){.size = texture}));
     check(tmp, tess_texels_create(&scene.texels, &tmp->env, &scene.mesh, texture));
-    make_splats(&scene, tmp, tiny() ? 500 : 5000, 0.4);
+    make_splats(&scene, tmp, asked_tiny() ? 500 : 5000, 0.4);
     draw_views(&scene, s);
     tess_mesh_clear(&mesh);
     return scene;
@@ -120,7 +121,7 @@ static void test_colours(void **state)
             seen += sums[4 * t + 3] > 0;
         }
         error /= (double)seen;
-        if (!tiny()) { // pictures are cut to 8 bits: half a level is 0.002
+        if (!asked_tiny()) { // pictures are cut to 8 bits: half a level is 0.002
             assert_int_equal(seen, count);
             assert_true(error < 0.006);
             assert_true(most < 0.03);
@@ -168,7 +169,8 @@ static void test_budgets(void **state)
     assert_memory_equal(again, sums, bytes);
     if (tess_bake_plan(&plan, s->dev, &s->budget, count, scene.views, scene.size))
         fail_msg("%s", s->env.message);
-    assert_true(plan.floor_bytes > 0 && (tiny() || plan.floor_bytes < plan.peak_bytes));
+    assert_true(plan.floor_bytes > 0 &&
+                (asked_tiny() || plan.floor_bytes < plan.peak_bytes));
     for (size_t part = 0; part < 2; part++) {
         memset(again, 0, bytes);
         s->budget.device_bytes =
@@ -292,7 +294,7 @@ static void test_fit(void **state)
     }
     for (size_t i = 0; i < 2; i++) {
         struct setting *s = open_setting(variants[i]);
-        struct tess_fit_params params = {TEXTURE, tiny() ? 10 : 400, VIEWS, views};
+        struct tess_fit_params params = {TEXTURE, asked_tiny() ? 10 : 400, VIEWS, views};
         for (size_t k = 0; k < 3 * TEXTURE * TEXTURE; k++)
             rgb[k] = 0.5f;
         double before = misfit(rgb, coordinates, pictures);
@@ -301,7 +303,7 @@ static void test_fit(void **state)
         double told = tess_fit_views_misfit(views, VIEWS, rgb, TEXTURE);
         assert_true(before > 0.1);
         assert_true(fabs(told - after) < 0.05 * after + 5e-4); // it has no borders
-        assert_true(after < (tiny() ? before : 0.01));
+        assert_true(after < (asked_tiny() ? before : 0.01));
         struct tess_stage_report plan;
         if (tess_texture_fit_plan(&plan, s->dev, &s->budget, &params))
             fail_msg("%s", s->env.message);

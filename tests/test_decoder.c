@@ -452,7 +452,7 @@ int main(void)
         cmocka_unit_test(gaussian_decoders_of_any_size),
         cmocka_unit_test(golden_passes_agree),
     };
-    if (ops_tiny())
+    if (asked_tiny())
         return cmocka_run_group_tests(tiny_tests, tmp_setup, tmp_teardown);
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

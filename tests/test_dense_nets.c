@@ -161,7 +161,7 @@ static void structure_decoders_of_any_size(void **state)
          .channels = {8, 6, 5, 3},
          .half = true},
     };
-    size_t count = ops_tiny() ? 1 : sizeof shapes / sizeof *shapes;
+    size_t count = asked_tiny() ? 1 : sizeof shapes / sizeof *shapes;
     for (size_t i = 0; i < count; i++)
         check_structure_decoder(*state, &shapes[i]);
 }
@@ -279,7 +279,7 @@ static void image_encoders_of_any_size(void **state)
         {.side = 5, .channels = 128, .hidden = 200, .depth = 3, .registers = 4},
         {.side = 1, .channels = 192, .hidden = 33, .depth = 2, .registers = 7},
     };
-    size_t count = ops_tiny() ? 1 : sizeof shapes / sizeof *shapes;
+    size_t count = asked_tiny() ? 1 : sizeof shapes / sizeof *shapes;
     for (size_t i = 0; i < count; i++)
         check_encoder(*state, shapes[i], i % 2 == 0);
 }

@@ -328,7 +328,7 @@ static const struct shape dense_shapes[] = {
 
 static void structure_flows_of_any_size(void **state)
 {
-    size_t count = ops_tiny() ? 1 : sizeof dense_shapes / sizeof *dense_shapes;
+    size_t count = asked_tiny() ? 1 : sizeof dense_shapes / sizeof *dense_shapes;
     for (size_t i = 0; i < count; i++)
         check_flow(*state, &dense_shapes[i]);
 }
@@ -418,7 +418,7 @@ static const struct shape sparse_shapes[] = {
 
 static void latent_flows_of_any_size(void **state)
 {
-    size_t count = ops_tiny() ? 1 : sizeof sparse_shapes / sizeof *sparse_shapes;
+    size_t count = asked_tiny() ? 1 : sizeof sparse_shapes / sizeof *sparse_shapes;
     for (size_t i = 0; i < count; i++)
         check_flow(*state, &sparse_shapes[i]);
 }
@@ -578,7 +578,7 @@ int main(void)
     static const struct CMUnitTest tiny_tests[] = {
         cmocka_unit_test(latent_flows_of_any_size),
     };
-    if (ops_tiny())
+    if (asked_tiny())
         return cmocka_run_group_tests(tiny_tests, tmp_setup, tmp_teardown);
     return cmocka_run_group_tests(tests, tmp_setup, tmp_teardown);
 }

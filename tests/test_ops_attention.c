@@ -183,7 +183,7 @@ static void check_runs_on(struct ops *ops, const size_t *lengths, size_t runs,
                  tolerance * (1 + spread * spread * sqrt((double)D)));
     float *whole = a.out;
     a.out = malloc(a.rows * C * sizeof(float));
-    for (a.split = 1; a.split < runs && !ops_once(); a.split++) {
+    for (a.split = 1; a.split < runs && !asked_once(); a.split++) {
         ops_run(ops, run_attention, &a);
         assert_memory_equal(a.out, whole, a.rows * C * sizeof(float));
     }
@@ -208,8 +208,8 @@ enum { H = 2, D = 30, C = H * D };
 static void windows(enum tess_variant variant)
 {
     static const size_t lengths[] = {1, 9, 7, 8, 63, 64, 65, 130, 16, 3};
-    check_runs(variant, lengths, ops_tiny() ? 2 : 10, H, D, 1);
-    if (!ops_tiny())
+    check_runs(variant, lengths, asked_tiny() ? 2 : 10, H, D, 1);
+    if (!asked_tiny())
         check_runs(variant, lengths, 10, 6, 64, 1); // more heads than a work-item takes
 }
 OPS_TEST(windows)
@@ -218,8 +218,8 @@ static void odd_heads(enum tess_variant variant)
 {
     static const size_t lengths[] = {5, 70};
     // Both end within a vector; 70 is more than GPUs make at a time.
-    check_runs(variant, lengths, ops_tiny() ? 1 : 2, H, D, 1);
-    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, 70, 1);
+    check_runs(variant, lengths, asked_tiny() ? 1 : 2, H, D, 1);
+    check_runs(variant, lengths, asked_tiny() ? 1 : 2, 1, 70, 1);
 }
 OPS_TEST(odd_heads)
 
@@ -268,7 +268,7 @@ static void check_parts(struct ops *ops, size_t length)
     struct parts p = {.part = length};
     struct tess_attention_unit *units =
         make_units(&p.unit_count, &rows, &length, 1, TESS_ATTENTION_QUERIES);
-    if (ops_tiny())
+    if (asked_tiny())
         p.unit_count = 1; // other queries stay as they are
     float *qkv = ops_floats(rows * 3 * C, 8);
     p.rows = rows;
@@ -276,12 +276,12 @@ static void check_parts(struct ops *ops, size_t length)
     p.units = units;
     float *whole = malloc(rows * C * sizeof(float));
     p.out = whole;
-    if (!ops_once())
+    if (!asked_once())
         ops_run(ops, run_parts, &p);
     p.out = malloc(rows * C * sizeof(float));
     for (p.part = 64; p.part < rows; p.part += 64) {
         ops_run(ops, run_parts, &p);
-        if (!ops_once())
+        if (!asked_once())
             assert_memory_equal(p.out, whole, rows * C * sizeof(float));
     }
     free(whole);
@@ -293,7 +293,7 @@ static void check_parts(struct ops *ops, size_t length)
 static void keys_in_parts(enum tess_variant variant)
 {
     struct ops *ops = open_ops(variant);
-    check_parts(ops, ops_tiny() ? 70 : 300);
+    check_parts(ops, asked_tiny() ? 70 : 300);
     ops_close(ops);
 }
 OPS_TEST(keys_in_parts)
@@ -302,9 +302,9 @@ OPS_TEST(keys_in_parts)
 static void large_scores(enum tess_variant variant)
 {
     static const size_t lengths[] = {90, 150};
-    if (ops_once())
+    if (asked_once())
         skip(); // the kernel of windows
-    check_runs(variant, lengths, ops_tiny() ? 1 : 2, 1, D, 30);
+    check_runs(variant, lengths, asked_tiny() ? 1 : 2, 1, D, 30);
 }
 OPS_TEST(large_scores)
 
@@ -314,12 +314,12 @@ OPS_TEST(large_scores)
 static void many_keys(enum tess_variant variant)
 {
     struct ops *ops = open_ops(variant);
-    size_t length = ops_tiny() ? 100 : 1024;
+    size_t length = asked_tiny() ? 100 : 1024;
     struct attention a = {.heads = 1, .D = 64, .split = 1, .one_run = true};
     struct tess_attention_unit *units =
         make_units(&a.unit_count, &a.rows, &length, 1, TESS_ATTENTION_QUERIES);
     a.unit_count = 1;
-    if (ops_tiny())
+    if (asked_tiny())
         units->queries = 8;
     float *qkv = ops_floats(a.rows * 3 * a.D, 9);
     a.qkv = qkv;
@@ -409,7 +409,7 @@ static void try_shapes(struct ops *ops, struct shapes *s, enum tess_variant vari
             most.values[p] = values[i];
         }
     }
-    if (!ops_once()) {
+    if (!asked_once()) {
         expect_same_bytes(ops, s, &own);
         if (memcmp(&least, &own, sizeof own) != 0)
             expect_same_bytes(ops, s, &least);
@@ -421,15 +421,15 @@ static void shapes(enum tess_variant variant)
 {
     struct ops *ops = ops_open(variant);
     static const size_t lengths[] = {1, 70, 9, 130};
-    size_t length = ops_tiny() ? 70 : 300, rows;
+    size_t length = asked_tiny() ? 70 : 300, rows;
     struct shapes s = {.windows = {.heads = H, .D = D, .split = 4},
-                       .parts = {.part = ops_tiny() ? 64 : 128}};
+                       .parts = {.part = asked_tiny() ? 64 : 128}};
     struct tess_attention_unit *windows =
-        make_units(&s.windows.unit_count, &s.windows.rows, lengths, ops_tiny() ? 1 : 4,
+        make_units(&s.windows.unit_count, &s.windows.rows, lengths, asked_tiny() ? 1 : 4,
                    TESS_ATTENTION_QUERIES);
     struct tess_attention_unit *units =
         make_units(&s.parts.unit_count, &rows, &length, 1, TESS_ATTENTION_QUERIES);
-    if (ops_tiny())
+    if (asked_tiny())
         s.parts.unit_count = 1;
     float *qkv = ops_floats(300 * 3 * C, 10);
     s.windows.units = windows;
@@ -457,8 +457,8 @@ static void test_matrix_unit(void **state)
     (void)state;
     static const size_t lengths[] = {5, 70};
     struct ops *ops = open_fast();
-    check_runs_on(ops, lengths, ops_tiny() ? 1 : 2, H, D, 1);
-    if (!ops_tiny()) {
+    check_runs_on(ops, lengths, asked_tiny() ? 1 : 2, H, D, 1);
+    if (!asked_tiny()) {
         check_runs_on(ops, lengths + 1, 1, 1, 80, 2);
         check_parts(ops, 130);
     }
@@ -470,7 +470,7 @@ static void test_wide_heads(void **state)
 {
     (void)state;
     static const size_t length = 5;
-    if (ops_once())
+    if (asked_once())
         skip(); // the kernel of odd heads
     struct ops *ops = open_fast();
     struct attention a = {.heads = 1, .D = 136, .split = 1};
@@ -493,7 +493,7 @@ static void test_wide_heads(void **state)
 // As the products of tests/test_ops_matmul.c.
 static void run_pieces(const char *name, double most)
 {
-    if (ops_unsuited(TESS_VARIANT_CPU) || ops_tiny() ||
+    if (ops_unsuited(TESS_VARIANT_CPU) || asked_tiny() ||
         !ops_has_unit(name, most > TOLERANCE))
         skip();
     unit_name = name;

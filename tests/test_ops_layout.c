@@ -31,7 +31,7 @@ static void sums_of_rows(enum tess_variant variant)
 {
     static const size_t sizes[][2] = {{1, 1}, {3, 5}, {67, 48}, {9, 1030}};
     struct ops *ops = ops_open(variant);
-    for (size_t i = 0; i < (ops_tiny() ? 2 : sizeof sizes / sizeof *sizes); i++) {
+    for (size_t i = 0; i < (asked_tiny() ? 2 : sizeof sizes / sizeof *sizes); i++) {
         struct sums s = {.rows = sizes[i][0], .C = sizes[i][1]};
         size_t count = s.rows * s.C;
         float *x = ops_floats(count, 1), *y = ops_floats(count, 2),
@@ -80,7 +80,7 @@ static void columns_side_by_side(enum tess_variant variant)
 {
     static const size_t sizes[][3] = {{1, 1, 1}, {3, 5, 2}, {37, 48, 20}, {7, 1, 300}};
     struct ops *ops = ops_open(variant);
-    for (size_t i = 0; i < (ops_tiny() ? 2 : sizeof sizes / sizeof *sizes); i++) {
+    for (size_t i = 0; i < (asked_tiny() ? 2 : sizeof sizes / sizeof *sizes); i++) {
         struct columns c = {.rows = sizes[i][0], .A = sizes[i][1], .B = sizes[i][2]};
         float *a = ops_floats(c.rows * c.A, 1), *b = ops_floats(c.rows * c.B, 2);
         size_t width = c.A + c.B;
@@ -126,7 +126,7 @@ static void pooled_children(enum tess_variant variant)
 {
     static const size_t sizes[][2] = {{3, 5}, {9, 20}, {70, 33}};
     struct ops *ops = ops_open(variant);
-    for (size_t i = 0; i < (ops_tiny() ? 1 : sizeof sizes / sizeof *sizes); i++) {
+    for (size_t i = 0; i < (asked_tiny() ? 1 : sizeof sizes / sizeof *sizes); i++) {
         struct pool p = {.parents = sizes[i][0], .C = sizes[i][1], .rows = 17};
         uint32_t *children = malloc(8 * p.parents * sizeof *children);
         float *in = ops_floats(p.rows * p.C, 1);
@@ -185,7 +185,7 @@ static void shuffled_octants(enum tess_variant variant)
 {
     static const size_t sizes[][3] = {{1, 1, 1}, {2, 1, 3}, {3, 3, 5}, {5, 2, 20}};
     struct ops *ops = ops_open(variant);
-    for (size_t i = 0; i < (ops_tiny() ? 2 : sizeof sizes / sizeof *sizes); i++) {
+    for (size_t i = 0; i < (asked_tiny() ? 2 : sizeof sizes / sizeof *sizes); i++) {
         struct grid g = {.R = sizes[i][0], .planes = sizes[i][1], .C = sizes[i][2]};
         size_t count = g.planes * g.R * g.R * 8 * g.C;
         float *in = ops_floats(count, 1);
@@ -240,7 +240,7 @@ static void check_index(struct ops *ops, struct grid g)
 static void neighbours_in_grids(enum tess_variant variant)
 {
     struct ops *ops = ops_open(variant);
-    for (size_t R = 1; R <= (ops_tiny() ? 2u : 5u); R++)
+    for (size_t R = 1; R <= (asked_tiny() ? 2u : 5u); R++)
         for (size_t plane0 = 0; plane0 < R; plane0++)
             for (size_t planes = 1; plane0 + planes <= R; planes++) {
                 size_t here0 = plane0 ? plane0 - 1 : 0,

@@ -141,7 +141,7 @@ static void check_small_buffers(struct ops *ops, struct product *p, const float 
                                 size_t count)
 {
     size_t most = ops->budget.max_buffer;
-    if (ops_tiny())
+    if (asked_tiny())
         return; // weights are too small for parts
     ops->budget.max_buffer = 1 << 20;
     p->split = 0;
@@ -182,7 +182,7 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
     // Cut into any parts, the same bytes.
     float *whole = p.out;
     p.out = malloc(rows * N * sizeof(float));
-    for (p.split = ops_tiny() ? rows / 2 + 1 : 1; p.split < rows && !ops_once();
+    for (p.split = asked_tiny() ? rows / 2 + 1 : 1; p.split < rows && !asked_once();
          p.split = p.split * 3 + 2)
     {
         ops_run(ops, run_product, &p);
@@ -206,9 +206,9 @@ static void linear_layers(enum tess_variant variant)
     static const size_t sizes[][3] = {{1, 1, 1},       {9, 33, 5},   {131, 72, 20},
                                       {8, 32, 16},     {9, 33, 17},  {67, 101, 96},
                                       {130, 448, 129}, {65, 65, 300}};
-    size_t count = ops_tiny() ? 3 : sizeof sizes / sizeof *sizes;
+    size_t count = asked_tiny() ? 3 : sizeof sizes / sizeof *sizes;
     for (size_t i = 0; i < count; i++)
-        for (int half = 0; half < (ops_tiny() ? 1 : 2); half++)
+        for (int half = 0; half < (asked_tiny() ? 1 : 2); half++)
             run_linear(variant, sizes[i][0], sizes[i][1], sizes[i][2], half,
                        TESS_WEIGHT_MATRIX, (int)(2 * i + (size_t)half) % 4,
                        (enum tess_matmul_activation)((2 * i + (size_t)half) % 3));
@@ -218,11 +218,11 @@ OPS_TEST(linear_layers)
 // Every activation, with and without all that follows it.
 static void gates_and_activations(enum tess_variant variant)
 {
-    int first = ops_tiny() ? TESS_ACT_GELU_ERF : TESS_ACT_NONE;
+    int first = asked_tiny() ? TESS_ACT_GELU_ERF : TESS_ACT_NONE;
     for (int activation = first; activation <= TESS_ACT_GELU_ERF; activation++) {
         run_linear(variant, 3, 5, 4, false, TESS_WEIGHT_MATRIX, 7,
                    (enum tess_matmul_activation)activation);
-        if (ops_tiny())
+        if (asked_tiny())
             continue;
         run_linear(variant, 67, 33, 21, true, TESS_WEIGHT_MATRIX, 4,
                    (enum tess_matmul_activation)activation);
@@ -237,7 +237,7 @@ OPS_TEST(gates_and_activations)
 static void transposed_matrices(enum tess_variant variant)
 {
     run_linear(variant, 3, 35, 4, true, TESS_WEIGHT_TRANSPOSED, 1, TESS_ACT_GELU_TANH);
-    if (!ops_tiny())
+    if (!asked_tiny())
         run_linear(variant, 7, 64, 19, false, TESS_WEIGHT_TRANSPOSED, 2, TESS_ACT_SILU);
 }
 OPS_TEST(transposed_matrices)
@@ -325,7 +325,7 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
 {
     struct ops *ops = open_ops(variant);
     int32_t coords[3 * 64];
-    size_t voxels = make_voxels(coords, ops_tiny() ? 3 : 20, N);
+    size_t voxels = make_voxels(coords, asked_tiny() ? 3 : 20, N);
     uint32_t *base = NULL;
     assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
     size_t rows = voxels << 3 * level, octants = layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
@@ -354,7 +354,7 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
     ops_expect(p.out, reference, rows * octants * N, tolerance);
     float *whole = p.out;
     p.out = malloc(rows * octants * N * sizeof(float));
-    for (size_t split = ops_tiny() ? 2 : 1; split < voxels && !ops_once();
+    for (size_t split = asked_tiny() ? 2 : 1; split < voxels && !asked_once();
          split = split * 2 + 1)
     {
         p.split = split << 3 * level;
@@ -377,7 +377,7 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
 static void convolutions(enum tess_variant variant)
 {
     run_conv(variant, 5, 3, 0, false, TESS_WEIGHT_CONV);
-    if (ops_tiny())
+    if (asked_tiny())
         return;
     run_conv(variant, 33, 17, 0, true, TESS_WEIGHT_CONV);
     run_conv(variant, 7, 5, 1, true, TESS_WEIGHT_CONV);
@@ -389,7 +389,7 @@ OPS_TEST(convolutions)
 static void dense_convolutions(enum tess_variant variant)
 {
     run_conv(variant, 5, 3, 0, false, TESS_WEIGHT_CONV_DENSE);
-    if (ops_tiny())
+    if (asked_tiny())
         return;
     run_conv(variant, 33, 17, 0, true, TESS_WEIGHT_CONV_DENSE);
     run_conv(variant, 1, 32, 0, false, TESS_WEIGHT_CONV_DENSE);
@@ -401,7 +401,7 @@ OPS_TEST(dense_convolutions)
 static void convolutions_after_doubling(enum tess_variant variant)
 {
     run_conv(variant, 5, 3, 0, true, TESS_WEIGHT_CONV_UP);
-    if (ops_tiny())
+    if (asked_tiny())
         return;
     run_conv(variant, 33, 17, 0, false, TESS_WEIGHT_CONV_UP);
     run_conv(variant, 20, 9, 1, true, TESS_WEIGHT_CONV_UP);
@@ -411,7 +411,7 @@ OPS_TEST(convolutions_after_doubling)
 // More bytes of weights than a buffer holds in check_small_buffers().
 static void large_weights(enum tess_variant variant)
 {
-    if (ops_tiny())
+    if (asked_tiny())
         return;
     run_linear(variant, 5, 300, 1030, false, TESS_WEIGHT_MATRIX, 7, TESS_ACT_SILU);
     run_linear(variant, 5, 600, 1030, true, TESS_WEIGHT_TRANSPOSED, 7, TESS_ACT_NONE);
@@ -518,13 +518,14 @@ static void shapes_of_tiles(enum tess_variant variant)
 {
     struct ops *ops = ops_open(variant);
     struct material m;
-    struct product linear = make_material(&m, ops, ops_tiny() ? 9 : 150,
-                                          ops_tiny() ? 35 : 200, 37, ops_tiny() ? 3 : 40);
+    struct product linear =
+        make_material(&m, ops, asked_tiny() ? 9 : 150, asked_tiny() ? 35 : 200, 37,
+                      asked_tiny() ? 3 : 40);
     linear.activation = TESS_ACT_GELU_TANH;
-    run_shapes(ops, variant, &linear, MOST, ops_tiny() ? MOST : LEAST);
+    run_shapes(ops, variant, &linear, MOST, asked_tiny() ? MOST : LEAST);
     struct product conv = convolve(&m, linear);
     unsigned pattern = variant == TESS_VARIANT_CPU ? IN_TURNS : LEAST; // soon compiled
-    if (!ops_tiny())
+    if (!asked_tiny())
         run_shapes(ops, variant, &conv, pattern, pattern);
     free_material(&m);
     ops_close(ops);
@@ -556,7 +557,7 @@ static void check_fast(struct ops *ops, struct product *p, const float *expected
     for (p->split = step; p->split < 4 * p->rows; p->split = p->split * 3 + step) {
         ops_run(ops, run_product, p);
         assert_memory_equal(p->out, expected, count * sizeof *p->out);
-        if (ops_tiny())
+        if (asked_tiny())
             break;
     }
     free(p->out);
@@ -591,11 +592,12 @@ static void test_matrix_unit(void **state)
     assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
     assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_PORTABLE);
     struct material m;
-    struct product p = make_material(&m, ops, ops_tiny() ? 7 : 130, ops_tiny() ? 18 : 100,
-                                     ops_tiny() ? 19 : 75, ops_tiny() ? 2 : 40);
+    struct product p =
+        make_material(&m, ops, asked_tiny() ? 7 : 130, asked_tiny() ? 18 : 100,
+                      asked_tiny() ? 19 : 75, asked_tiny() ? 2 : 40);
     float *floats = ops_floats(27 * p.N * p.K, 5);
     run_fast(ops, p, NULL);
-    if (!ops_tiny()) {
+    if (!asked_tiny()) {
         struct product of_floats = p;
         of_floats.half = false;
         of_floats.stored = of_floats.weights = floats;
@@ -613,7 +615,7 @@ static void test_matrix_unit(void **state)
 static void run_pieces(const char *name, double most)
 {
     bool fast = most > TOLERANCE;
-    if (ops_unsuited(TESS_VARIANT_CPU) || ops_tiny() || !ops_has_unit(name, fast))
+    if (ops_unsuited(TESS_VARIANT_CPU) || asked_tiny() || !ops_has_unit(name, fast))
         skip();
     unit = name;
     tolerance = most;
@@ -641,7 +643,7 @@ static void test_no_matrix_unit(void **state)
     (void)state;
     struct ops *ops = ops_open(TESS_VARIANT_GPU);
     static const char *const names[] = {"none", "amd-wmma"};
-    for (int i = 0; i < (ops_tiny() ? 1 : 2); i++) {
+    for (int i = 0; i < (asked_tiny() ? 1 : 2); i++) {
         assert_int_equal(setenv("TESSELLA_MATRIX_UNIT", names[i], 1), 0);
         assert_int_equal(tess_matrix_unit_choose(ops->dev, &ops->budget, true), TESS_OK);
         assert_int_equal(tess_device_unit(ops->dev), TESS_UNIT_NONE);

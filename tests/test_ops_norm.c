@@ -85,7 +85,7 @@ static void layer_norms(enum tess_variant variant)
 {
     static const size_t channels[] = {2, 16, 17, 100, 768, 1023};
     struct ops *ops = ops_open(variant);
-    for (size_t i = 0; i < (ops_tiny() ? 3 : sizeof channels / sizeof *channels); i++) {
+    for (size_t i = 0; i < (asked_tiny() ? 3 : sizeof channels / sizeof *channels); i++) {
         check_layernorm(ops, 5, channels[i], false, false);
         check_layernorm(ops, 3, channels[i], true, true);
     }
@@ -159,7 +159,7 @@ static void normalised_heads(enum tess_variant variant)
 {
     struct ops *ops = ops_open(variant);
     check_heads(ops, (struct heads){3, 14, 4, 2, 3, 0, NULL, NULL, NULL});
-    if (!ops_tiny()) {
+    if (!asked_tiny()) {
         check_heads(ops, (struct heads){67, 3 * 48, 48, 3, 16, 0, NULL, NULL, NULL});
         check_heads(ops, (struct heads){5, 3 * 256, 0, 4, 64, 0, NULL, NULL, NULL});
         check_heads(ops, (struct heads){1, 33, 0, 1, 33, 0, NULL, NULL, NULL});
@@ -251,7 +251,7 @@ static void group_norms(enum tess_variant variant)
     struct ops *ops = ops_open(variant);
     check_groupnorm(ops, 1, 4, 2, 8);
     check_groupnorm(ops, 21, 6, 3, 8);
-    if (!ops_tiny()) {
+    if (!asked_tiny()) {
         check_groupnorm(ops, 1000, 96, 32, 64);
         check_groupnorm(ops, 513, 64, 32, 256);
     }

@@ -152,7 +152,7 @@ static void check_rows(size_t max_buffer, size_t budget, bool may_spill, bool ke
 {
     struct ops *ops = ops_open(TESS_VARIANT_AUTO);
     struct rows r = {
-        .groups = ops_tiny() ? 9 : 61, .group = 2, .cols = 33, .may_spill = may_spill};
+        .groups = asked_tiny() ? 9 : 61, .group = 2, .cols = 33, .may_spill = may_spill};
     size_t row = r.group * r.cols;
     uint32_t ids[64];
     uint64_t seed = 5;
@@ -208,7 +208,7 @@ static void tensors_on_the_host(void **state)
     (void)state;
     // Less than the tensor; enough for some rows and their numbers, wherever pieces may
     // start.
-    check_rows(0, ops_tiny() ? 0 : 12 << 10, true, true);
+    check_rows(0, asked_tiny() ? 0 : 12 << 10, true, true);
 }
 
 // ---- neighbours ----

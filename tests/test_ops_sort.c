@@ -66,8 +66,8 @@ static void sorted_with_ties(void **state)
         if (ops_unsuited(variants[v]))
             continue;
         struct ops *ops = ops_open(variants[v]);
-        for (size_t i = 0; i < (ops_tiny() ? 2 : sizeof counts / sizeof *counts); i++)
-            for (size_t m = 0; m < (ops_tiny() ? 1 : sizeof masks / sizeof *masks); m++)
+        for (size_t i = 0; i < (asked_tiny() ? 2 : sizeof counts / sizeof *counts); i++)
+            for (size_t m = 0; m < (asked_tiny() ? 1 : sizeof masks / sizeof *masks); m++)
                 check_sorted(ops, counts[i], masks[m], &random);
         ops_close(ops);
     }

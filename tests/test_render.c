@@ -219,7 +219,7 @@ static void test_splats(void **state)
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 1;
-        for (size_t i = 0; i < (tiny() ? 1 : sizeof cases / sizeof *cases); i++) {
+        for (size_t i = 0; i < (asked_tiny() ? 1 : sizeof cases / sizeof *cases); i++) {
             struct tess_splats splats =
                 make_splats(cases[i].count, cases[i].low, cases[i].high);
             struct tess_camera camera = {(float)random_in(0, 6), (float)random_in(-1, 1),
@@ -246,12 +246,12 @@ static void test_splats_thin(void **state)
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 11;
-        for (size_t i = 0; i < (tiny() ? 1 : 3); i++) {
-            struct tess_splats splats = make_splats(tiny() ? 9 : 150, 1e-4, 2e-4);
+        for (size_t i = 0; i < (asked_tiny() ? 1 : 3); i++) {
+            struct tess_splats splats = make_splats(asked_tiny() ? 9 : 150, 1e-4, 2e-4);
             for (size_t k = 0; k < splats.count; k++)
                 for (size_t axis = 0; axis < 1 + k % 2; axis++)
                     splats.scales[3 * k + axis] = (float)lengths[i];
-            uint32_t size = tiny() ? 17 : 120;
+            uint32_t size = asked_tiny() ? 17 : 120;
             struct tess_camera camera = {1, 0.5f, 0, 0};
             struct tess_picture picture = draw_splats(s, &splats, &camera, size, 1);
             double *reference = reference_splats(&splats, &camera, size, 1);
@@ -358,8 +358,8 @@ static void test_splats_depth(void **state)
 static void test_splats_budgets(void **state)
 {
     (void)state;
-    const size_t count = tiny() ? 60 : 9000;
-    const uint32_t size = tiny() ? 17 : 100, supersampling = tiny() ? 1 : 3;
+    const size_t count = asked_tiny() ? 60 : 9000;
+    const uint32_t size = asked_tiny() ? 17 : 100, supersampling = asked_tiny() ? 1 : 3;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 2;
@@ -374,7 +374,7 @@ static void test_splats_budgets(void **state)
                                                  supersampling),
                          TESS_OK);
         size_t floor = report.floor_bytes;
-        for (int step = 0; step < 4; step++) {
+        for (int step = 0; step < (asked_once() ? 1 : 4); step++) {
             struct tess_budget budget = s->budget;
             budget.device_bytes = floor << step;
             if (step == 3)
@@ -383,7 +383,7 @@ static void test_splats_budgets(void **state)
             if (tess_render_splats(&picture, &report, s->dev, &budget, &splats, &camera,
                                    size, supersampling, TESS_CHANNEL_COLOUR))
                 fail_msg("%s", s->env.message);
-            if (step == 0 && !tiny()) // more segments than bands
+            if (step == 0 && !asked_tiny()) // more segments than bands
                 assert_true(report.counters.launches > 2 * report.spans[1].runs);
             assert_true(report.peak_bytes <= budget.device_bytes);
             assert_same(&picture, &wanted);
@@ -474,7 +474,7 @@ static void test_splats_views(void **state)
 {
     (void)state;
     const uint32_t cases[][2] = {{64, 1}, {1030, 1}, {50, 3}}; // size, supersampling
-    for (size_t v = 0; v < 2 && !tiny(); v++) {
+    for (size_t v = 0; v < 2 && !asked_tiny(); v++) {
         struct setting *s = open_setting(variants[v]);
         for (size_t i = 0; i < (v == 0 ? 3 : 1); i++)
             compare_views(s, cases[i][0], cases[i][1]);

@@ -1,7 +1,7 @@
 // For the tests of pictures: devices with either variant of kernels, drawing, random
 // numbers.
 //
-// TESS_TINY=1 leaves the smallest cases, for slow implementations.
+// TESS_TINY=1 and TESS_ONCE=1 leave out cases, see asked.h.
 #ifndef TEST_RENDER_H
 #define TEST_RENDER_H
 
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "render/camera.h"
 #include "render/mesh.h"
 
@@ -27,12 +28,6 @@ struct setting {
 };
 
 static const enum tess_variant variants[] = {TESS_VARIANT_CPU, TESS_VARIANT_GPU};
-
-static inline bool tiny(void)
-{
-    const char *value = getenv("TESS_TINY");
-    return value && *value == '1';
-}
 
 static inline struct setting *open_setting(enum tess_variant variant)
 {

@@ -120,8 +120,8 @@ static void test_mesh(void **state)
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 3;
-        for (size_t i = 0; i < (tiny() ? 1 : 3); i++) {
-            struct tess_mesh mesh = make_triangles(tiny() ? 20 : 400);
+        for (size_t i = 0; i < (asked_tiny() ? 1 : 3); i++) {
+            struct tess_mesh mesh = make_triangles(asked_tiny() ? 20 : 400);
             struct tess_camera camera = {(float)random_in(0, 6), (float)random_in(-1, 1),
                                          0, 0};
             uint32_t W = sizes[i];
@@ -162,8 +162,8 @@ static void test_mesh_supersampling(void **state)
     random_state = 4;
     struct tess_mesh mesh = make_triangles(60);
     struct tess_camera camera = {1, 0.3f, 0, 0};
-    for (uint32_t S = 2; S <= (tiny() ? 2 : 8); S++) {
-        const uint32_t size = tiny() ? 7 : 19;
+    for (uint32_t S = 2; S <= (asked_tiny() ? 2 : 8); S++) {
+        const uint32_t size = asked_tiny() ? 7 : 19;
         struct tess_picture fine =
             draw_mesh(s, &mesh, &camera, size * S, 1, TESS_CHANNEL_FLAT);
         struct tess_picture coarse =
@@ -239,7 +239,7 @@ static void test_mesh_edges(void **state)
 static void test_mesh_cracks(void **state)
 {
     (void)state;
-    const size_t n = tiny() ? 8 : 90;
+    const size_t n = asked_tiny() ? 8 : 90;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 5;
@@ -258,7 +258,7 @@ static void test_mesh_cracks(void **state)
                        (uint32_t[]){a, a + 1, b, b, a + 1, b + 1}, 6 * sizeof(uint32_t));
             }
         struct tess_picture picture =
-            draw_mesh(s, &mesh, &(struct tess_camera){0}, tiny() ? 20 : 300, 2, 0);
+            draw_mesh(s, &mesh, &(struct tess_camera){0}, asked_tiny() ? 20 : 300, 2, 0);
         for (size_t p = 0; p < (size_t)picture.width * picture.height; p++)
             assert_int_equal(picture.pixels[4 * p + 3], 255);
         tess_picture_clear(&picture);
@@ -276,7 +276,7 @@ static void test_mesh_clipping(void **state)
     const double reach = 50, height = -0.3;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
-        const uint32_t W = tiny() ? 20 : 100;
+        const uint32_t W = asked_tiny() ? 20 : 100;
         struct tess_mesh mesh = make_mesh(4, 2);
         for (size_t i = 0; i < 4; i++) {
             double x = i % 2 ? 1 : -1, y = i / 2 ? 1 : -1;
@@ -448,11 +448,11 @@ static void test_mesh_channels(void **state)
 static void test_mesh_budgets(void **state)
 {
     (void)state;
-    const uint32_t size = tiny() ? 17 : 100, S = tiny() ? 1 : 3;
+    const uint32_t size = asked_tiny() ? 17 : 100, S = asked_tiny() ? 1 : 3;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 6;
-        struct tess_mesh mesh = make_triangles(tiny() ? 30 : 20000);
+        struct tess_mesh mesh = make_triangles(asked_tiny() ? 30 : 20000);
         struct tess_camera camera = {0.3f, 0.4f, 0, 0};
         struct tess_picture wanted =
             draw_mesh(s, &mesh, &camera, size, S, TESS_CHANNEL_COLOUR);
@@ -469,7 +469,7 @@ static void test_mesh_budgets(void **state)
             if (tess_render_mesh(&picture, &report, s->dev, &budget, &mesh, &camera, size,
                                  S, TESS_CHANNEL_COLOUR))
                 fail_msg("%s", s->env.message);
-            if (step == 0 && !tiny())
+            if (step == 0 && !asked_tiny())
                 assert_true(report.counters.launches > 2 * report.spans[0].runs);
             assert_true(report.peak_bytes <= budget.device_bytes);
             assert_same(&picture, &wanted);

@@ -190,7 +190,7 @@ static void test_radiance(void **state)
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 1;
-        for (size_t i = 0; i < (tiny() ? 1 : sizeof cases / sizeof *cases); i++) {
+        for (size_t i = 0; i < (asked_tiny() ? 1 : sizeof cases / sizeof *cases); i++) {
             struct tess_radiance field = make_field(cases[i].voxels, cases[i].resolution,
                                                     cases[i].rank, cases[i].dim);
             struct tess_camera camera = {(float)random_in(0, 6), (float)random_in(-1, 1),
@@ -290,12 +290,12 @@ static void test_radiance_extremes(void **state)
 static void test_radiance_budgets(void **state)
 {
     (void)state;
-    const size_t voxels = tiny() ? 40 : 3000;
-    const uint32_t size = tiny() ? 17 : 100, S = tiny() ? 1 : 3;
+    const size_t voxels = asked_tiny() ? 40 : 3000;
+    const uint32_t size = asked_tiny() ? 17 : 100, S = asked_tiny() ? 1 : 3;
     for (size_t v = 0; v < 2; v++) {
         struct setting *s = open_setting(variants[v]);
         random_state = 2;
-        struct tess_radiance field = make_field(voxels, tiny() ? 4 : 16, 16, 8);
+        struct tess_radiance field = make_field(voxels, asked_tiny() ? 4 : 16, 16, 8);
         struct tess_camera camera = {0.3f, 0.4f, 0, 0};
         struct tess_picture wanted =
             draw_field(s, &field, &camera, size, S, TESS_CHANNEL_COLOUR);
@@ -316,7 +316,7 @@ static void test_radiance_budgets(void **state)
             if (tess_render_radiance(&picture, &report, s->dev, &budget, &field, &camera,
                                      size, S, TESS_CHANNEL_COLOUR))
                 fail_msg("%s", s->env.message);
-            if (step == 0 && !tiny()) // more segments than bands
+            if (step == 0 && !asked_tiny()) // more segments than bands
                 assert_true(report.counters.launches > 2 * report.spans[0].runs);
             assert_true(report.peak_bytes <= budget.device_bytes);
             assert_same(&picture, &wanted);

@@ -91,8 +91,8 @@ static void test_visibility(void **state)
         struct tess_mesh mesh = make_nested(s);
         struct tess_stage_report report;
         float visibility[24], again[24];
-        size_t views = tiny() ? 8 : 64;
-        uint32_t size = tiny() ? 16 : 96;
+        size_t views = asked_tiny() ? 8 : 64;
+        uint32_t size = asked_tiny() ? 16 : 96;
         assert_int_equal(tess_mesh_visibility(visibility, &report, s->dev, &s->budget,
                                               &mesh, views, size),
                          TESS_OK);
@@ -139,10 +139,10 @@ static void test_marks(void **state)
     struct tmp *tmp = *state;
     for (size_t i = 0; i < 2; i++) {
         struct setting *s = open_setting(variants[i]);
-        size_t views = tiny() ? 1 : 7;
-        uint32_t size = tiny() ? 17 : 50;
+        size_t views = asked_tiny() ? 1 : 7;
+        uint32_t size = asked_tiny() ? 17 : 50;
         struct tess_mesh mesh =
-            make_sphere(tmp, tiny() ? 23 : 48, tiny() ? 24 : 96, 0.5f);
+            make_sphere(tmp, asked_tiny() ? 23 : 48, asked_tiny() ? 24 : 96, 0.5f);
         size_t least_band = (size_t)4 * 16 * size, faces = mesh.faces;
         assert_true(faces > least_band && faces <= (size_t)4 * size * size);
         float *visibility = malloc(faces * sizeof *visibility);
@@ -211,7 +211,7 @@ static void test_marks_of_segments(void **state)
 {
     (void)state;
     enum { SQUARES = 2500, SIZE = 64 };
-    for (size_t i = 0; i < 2 && !tiny(); i++) {
+    for (size_t i = 0; i < 2 && !asked_tiny(); i++) {
         struct setting *s = open_setting(variants[i]);
         struct tess_stage_report report;
         struct tess_mesh mesh;
