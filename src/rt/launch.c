@@ -97,6 +97,8 @@ static void collect_oldest(struct tess_device *dev)
         clReleaseEvent(pending->event);
         free(pending->host);
     }
+    if (done == 0)
+        return;
     dev->pending_count -= done;
     memmove(dev->pending, dev->pending + done, dev->pending_count * sizeof *dev->pending);
 }
