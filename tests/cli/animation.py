@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """Animated PNG: the file's structure, and frames that are the pixels of the single pictures."""
-import os
 import signal
 import struct
-import subprocess
 import time
 import zlib
 from material import (DEVICE, FAILED, LATENTS, USAGE, Report, digest, done, expect_files, folder,
-                      names, one_message, program, read_png, run, unfilter)
+                      names, one_message, read_png, run, started, unfilter)
 
 
 def chunks_of(path):
@@ -148,10 +146,7 @@ def check_failures(report, where):
     with report.check("an interrupt leaves nothing"):
         into = where / "interrupted"
         into.mkdir()
-        process = subprocess.Popen(
-            [str(program()), "render", str(asset), "-o", str(into / "a.apng"), "--turntable",
-             "1000"], env=os.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, start_new_session=True)
+        process = started("render", asset, "-o", into / "a.apng", "--turntable", "1000")
         while not names(into) and process.poll() is None:  # until the first frame is drawn
             time.sleep(0.01)
         assert "a.apng" not in names(into), names(into)

@@ -3,15 +3,13 @@
 the work is arranged (at every budget: same_bytes; where memory fails: failing_generate), and clear
 messages for what cannot be used."""
 import json
-import os
 import signal
 import struct
-import subprocess
 import time
 import zlib
-from material import (DEVICE, DONE, GOLDEN, INPUT, MODEL, SOURCE, USAGE, Report, digest, digests,
-                      done, expect_same, folder, names, nothing_live, one_message,
-                      program, read_png, read_tensors, run, smallest_budget)
+from material import (DEVICE, DONE, GOLDEN, INPUT, SOURCE, USAGE, Report, digest, digests, done,
+                      expect_same, folder, names, nothing_live, one_message, read_png,
+                      read_tensors, run, smallest_budget, started)
 
 IMAGES = SOURCE / "demo/images"
 DUCK = IMAGES / "duck.png"
@@ -234,7 +232,6 @@ def check_memory(report, where):
 
 
 def check_interrupts(report, where):
-    variables = {**os.environ, "TESSELLA_MODEL": str(MODEL)}
     outputs = ("a.glb", "a.safetensors")
     begin = time.monotonic()
     made(where, "not interrupted", outputs=outputs)
@@ -245,11 +242,8 @@ def check_interrupts(report, where):
             for attempt in range(FASTER):
                 into = where / f"interrupted {share}, {attempt}"
                 into.mkdir()
-                process = subprocess.Popen(
-                    [str(program()), "generate", str(ROBOT), "-q", "--raw",
-                     *[part for name in outputs for part in ("-o", str(into / name))]],
-                    env=variables, start_new_session=True, stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                process = started("generate", ROBOT, "-q", "--raw",
+                                  *[part for name in outputs for part in ("-o", into / name)])
                 time.sleep(share * seconds)
                 process.send_signal(signal.SIGINT)
                 _, err = process.communicate(timeout=60)

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """`generate --keep` and `--from`: a run goes on from the last kept result that the same parameters
 made and says which, whatever else changed; after a kill too; and damaged results are named."""
-import os
 import shutil
 import signal
 import subprocess
 import time
-from material import (FAILED, GOLDEN, INPUT, MODEL, SOURCE, Report, copy_model, digest, digests,
-                      done, edit_json, expect_same, folder, names, one_message, program,
-                      read_tensors, run, write_tensors)
+from material import (FAILED, GOLDEN, INPUT, SOURCE, Report, copy_model, digest, digests, done,
+                      edit_json, expect_same, folder, names, one_message, read_tensors, run, started,
+                      write_tensors)
 
 IMAGES = SOURCE / "demo/images"
 DUCK, ROBOT = IMAGES / "duck.png", IMAGES / "robot.png"  # ROBOT has the fewest voxels
@@ -193,11 +192,7 @@ def check_changes(report, where, kept):
 
 
 def start(output, kept):
-    variables = {**os.environ, "TESSELLA_MODEL": str(MODEL)}
-    return subprocess.Popen(
-        [str(program()), "generate", str(ROBOT), *LONG, "-o", str(output), "--keep", str(kept),
-         "--from", str(kept), "-v"], env=variables, start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return started("generate", ROBOT, *LONG, "-o", output, "--keep", kept, "--from", kept, "-v")
 
 
 def stop(process, number):

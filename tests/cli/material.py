@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -44,6 +45,15 @@ def done(*arguments, **options):
     result = run(*arguments, **options)
     assert result.status == DONE, result
     return result
+
+
+def started(*arguments, **environment):
+    """The program under way with the demo model, for signals; in a group of its own, without which
+    an interrupt at the terminal would reach this test. Standard error waits to be read."""
+    variables = {**os.environ, "TESSELLA_MODEL": str(MODEL), **environment}
+    return subprocess.Popen([str(program()), *map(str, arguments)], env=variables,
+                            start_new_session=True, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def caches_in(where):

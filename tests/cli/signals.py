@@ -4,9 +4,8 @@ a program cache that works afterwards."""
 import os
 import shutil
 import signal
-import subprocess
 import time
-from material import (LATENTS, MODEL, Report, digests, done, expect_same, folder, names, program)
+from material import LATENTS, Report, digests, done, expect_same, folder, names, started
 
 # A run without a program cache compiles for seconds. PoCL's own cache is another one.
 MOMENTS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
@@ -16,15 +15,11 @@ LOADED = 0.3  # seconds: until the drivers are loaded a signal simply ends the p
 PATIENCE = 30  # seconds from the signal to the end: a driver's compiler cannot be stopped
 
 
-def start(into, caches, latent, *options):
+def start(into, caches, latent):
     into.mkdir()
-    variables = {**os.environ, "TESSELLA_MODEL": str(MODEL), "XDG_CACHE_HOME": str(caches)}
-    # Without a group of its own an interrupt at the terminal would reach this test.
-    return subprocess.Popen(
-        [str(program()), "decode", str(latent), "--raw", *options,
-         *[part for name in OUTPUTS for part in ("-o", str(into / name))]],
-        env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True)
+    return started("decode", latent, "--raw",
+                   *[part for name in OUTPUTS for part in ("-o", into / name)],
+                   XDG_CACHE_HOME=str(caches))
 
 
 def interrupted(process, number, moment, again=False):
