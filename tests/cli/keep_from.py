@@ -7,7 +7,7 @@ import subprocess
 import time
 from material import (FAILED, GOLDEN, INPUT, SOURCE, Report, copy_model, digest, digests, done,
                       edit_json, expect_same, folder, names, one_message, read_tensors, run, started,
-                      write_tensors)
+                      with_rows, write_tensors)
 
 IMAGES = SOURCE / "demo/images"
 DUCK, ROBOT = IMAGES / "duck.png", IMAGES / "robot.png"  # ROBOT has the fewest voxels
@@ -280,11 +280,6 @@ def patched(tensors, name, at, data):
     tensors[name] = (dtype, shape, old[:at] + data + old[at + len(data):])
 
 
-def with_rows(tensors, rows):
-    for name, (dtype, shape, data) in tensors.items():
-        tensors[name] = (dtype, [rows, *shape[1:]], data[:len(data) // shape[0] * rows])
-
-
 def whole(change):
     """Change the bytes of a file."""
     return lambda path: path.write_bytes(change(path.read_bytes()))
@@ -311,11 +306,13 @@ DAMAGES = {
     "a condition of something else": ("condition", whole(lambda d: b"x" * 5000), []),
     "a condition without its tensor": ("condition", inside(lambda t: t.update(
         cand=t.pop("cond"))), ["cond"]),
-    "a condition of other tokens": ("condition", inside(lambda t: with_rows(t, 0)), ["cond"]),
+    "a condition of other tokens": ("condition", inside(lambda t: t.update(with_rows(t, 0))),
+                                    ["cond"]),
     "a condition with NaN": ("condition", inside(lambda t: patched(t, "cond", 40, NAN)),
                              ["cond"]),
     "a structure cut short": ("structure-1", whole(lambda d: d[:-10]), []),
-    "a structure without voxels": ("structure-1", inside(lambda t: with_rows(t, 0)), ["coords"]),
+    "a structure without voxels": ("structure-1", inside(lambda t: t.update(with_rows(t, 0))),
+                                   ["coords"]),
     "a negative coordinate": ("structure-1", inside(
         lambda t: patched(t, "coords", 20, minus_one())), ["coords"]),
     "a coordinate beyond the grid": ("structure-1", inside(
@@ -328,7 +325,7 @@ DAMAGES = {
         lambda t: patched(t, "coords", 16, b"\x01\0\0\0")), ["coords"]),
     "a latent cut short": ("latent-1", whole(lambda d: d[:5000]), []),
     "a latent without features": ("latent-1", inside(lambda t: t.pop("feats")), ["feats"]),
-    "a latent without voxels": ("latent-1", inside(lambda t: with_rows(t, 0)), []),
+    "a latent without voxels": ("latent-1", inside(lambda t: t.update(with_rows(t, 0))), []),
     "features of fewer channels": ("latent-1", inside(lambda t: t.update(
         feats=("F32", [t["feats"][1][0], 4], t["feats"][2][:len(t["feats"][2]) // 2]))),
         ["feats"]),

@@ -152,14 +152,17 @@ def write_tensors(path, tensors, metadata=None):
     return write_raw(path, *header_of(tensors, metadata))
 
 
+def with_rows(tensors, rows):
+    """The first rows of each tensor."""
+    return {name: (dtype, [rows, *shape[1:]], data[:len(data) // shape[0] * rows])
+            for name, (dtype, shape, data) in tensors.items()}
+
+
 def small_latent(path, voxels, source=SMALLEST):
     """The first voxels of an object: a run with some takes a quarter of a second."""
     tensors, _ = read_tensors(source)
-    cut = {}
-    for name in ("coords", "feats"):
-        dtype, shape, data = tensors[name]
-        cut[name] = (dtype, [voxels, shape[1]], data[:len(data) // shape[0] * voxels])
-    return write_tensors(path, cut)
+    return write_tensors(path, with_rows({name: tensors[name] for name in ("coords", "feats")},
+                                         voxels))
 
 
 def copy_model(path, source=MODEL):
