@@ -7,17 +7,18 @@
 
 static void print_text(const struct tess_device_info *info, const char *cache_dir)
 {
-    char memory[32], budget[32], buffer[32], tuning[4096], clock[32] = "";
+    char memory[32], budget[32], buffer[32], tuning[4096];
     printf("%u  %s\n", info->index, info->name);
     printf("   %u:%u, %s, %s, driver %s\n", info->platform_index, info->device_index,
            info->platform, info->version, info->driver);
-    if (info->clock_mhz)
-        snprintf(clock, sizeof clock, " at %u MHz", info->clock_mhz);
-    printf("   %s, %u compute units%s%s%s\n",
+    printf("   %s, %u compute units",
            info->gpu   ? "GPU"
            : info->cpu ? "CPU"
                        : "accelerator",
-           info->compute_units, clock, info->host_memory ? ", shares host memory" : "",
+           info->compute_units);
+    if (info->clock_mhz)
+        printf(" at %u MHz", info->clock_mhz);
+    printf("%s%s\n", info->host_memory ? ", shares host memory" : "",
            info->fp16 ? ", fp16 arithmetic" : "");
     printf("   %s of memory, budget %s, largest buffer %s\n",
            cli_bytes(memory, sizeof memory, info->memory),

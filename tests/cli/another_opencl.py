@@ -13,7 +13,7 @@ from material import (MODEL, SOURCE, Report, done, folder, ply_head, read_tensor
 
 VENDOR = Path("/etc/OpenCL/vendors/rusticl.icd")
 PICTURE = SOURCE / "demo/images/robot.png"
-VOXELS = 200  # that are decoded, of some thousand: minutes on llvmpipe
+VOXELS = 300  # that are decoded, of some thousand: minutes on llvmpipe
 OTHER = {"OCL_ICD_VENDORS": str(VENDOR), "RUSTICL_ENABLE": "llvmpipe", "TESSELLA_DEVICE": "llvmpipe"}
 
 
@@ -31,8 +31,8 @@ def generate(where, **environment):
     """The latent that a picture gives."""
     where.mkdir()
     path = where / "a.safetensors"
-    done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--guidance", "0", "--seed", "1",
-         "--memory", "32M", "-o", path, env=environment)
+    done("generate", PICTURE, "--model", MODEL, "--steps", "1", "--latent-guidance", "0", "--seed",
+         "1", "--memory", "32M", "-o", path, env=environment)
     return path
 
 
