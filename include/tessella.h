@@ -165,6 +165,8 @@ struct tess_device_info {
     bool host_memory;               // shares its memory with the host
     bool fp16;                      // half precision arithmetic
     bool wide_vectors;              // a CPU that takes the kernels for CPUs
+    bool keeps_time; // tells when a kernel ran; else the host's clock does, and each
+                     // launch is waited for
     uint32_t compute_units, clock_mhz;
     uint64_t memory;     // bytes in all
     uint64_t max_buffer; // bytes, one allocation

@@ -28,6 +28,10 @@
 //   TESS_CL_LOCAL_MEMORY=BYTES, TESS_CL_GROUP=ITEMS
 //     CL_DEVICE_LOCAL_MEM_SIZE and CL_DEVICE_MAX_WORK_GROUP_SIZE are at most this, and
 //     larger groups are refused with CL_INVALID_WORK_GROUP_SIZE.
+//   TESS_CL_NO_TIMES=1
+//     The device has no clock: CL_DEVICE_PROFILING_TIMER_RESOLUTION is 0,
+//     CL_DEVICE_QUEUE_PROPERTIES lacks CL_QUEUE_PROFILING_ENABLE, and queues with that
+//     are refused with CL_INVALID_QUEUE_PROPERTIES.
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
@@ -412,6 +416,34 @@ static unsigned long long limit_of(cl_device_info property, size_t *bytes)
     }
 }
 
+// What a device without a clock says.
+static void hide_clock(cl_device_info property, void *value)
+{
+    if (property == CL_DEVICE_PROFILING_TIMER_RESOLUTION)
+        memset(value, 0, sizeof(size_t));
+    if (property == CL_DEVICE_QUEUE_PROPERTIES) {
+        cl_command_queue_properties queues;
+        memcpy(&queues, value, sizeof queues);
+        queues &= ~(cl_command_queue_properties)CL_QUEUE_PROFILING_ENABLE;
+        memcpy(value, &queues, sizeof queues);
+    }
+}
+
+cl_command_queue clCreateCommandQueue(cl_context context, cl_device_id device,
+                                      cl_command_queue_properties properties,
+                                      cl_int *errcode_ret)
+{
+    NEXT(clCreateCommandQueue);
+    if (!(properties & CL_QUEUE_PROFILING_ENABLE) || !setting("TESS_CL_NO_TIMES"))
+        return next(context, device, properties, errcode_ret);
+    lock();
+    state.failures++;
+    unlock();
+    if (errcode_ret)
+        *errcode_ret = CL_INVALID_QUEUE_PROPERTIES;
+    return NULL;
+}
+
 cl_int clGetDeviceInfo(cl_device_id device, cl_device_info param_name, size_t size,
                        void *value, size_t *size_ret)
 {
@@ -422,6 +454,8 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info param_name, size_t si
     unsigned long long number = 0; // little-endian, as all devices in reach
     lock();                        // counts as use
     unlock();
+    if (status == CL_SUCCESS && value && setting("TESS_CL_NO_TIMES"))
+        hide_clock(param_name, value);
     if (status != CL_SUCCESS || !limit || !value || size < bytes)
         return status;
     memcpy(&number, value, bytes);

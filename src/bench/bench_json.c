@@ -37,6 +37,7 @@ static void add_device(cJSON *root, const struct tess_bench_result *result)
     add_number(device, "local_memory_bytes", (double)info->local_memory);
     cJSON_AddBoolToObject(device, "host_memory", info->host_memory);
     cJSON_AddBoolToObject(device, "fp16", info->fp16);
+    cJSON_AddBoolToObject(device, "keeps_time", info->keeps_time);
     const struct {
         const char *key, *value;
     } texts[] = {{"tuning", result->tuning},

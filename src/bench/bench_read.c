@@ -77,7 +77,11 @@ static enum tess_status read_device(struct tess_device_info *out,
     TESS_TRY(read_bytes(&out->memory, device, "memory_bytes"));
     TESS_TRY(read_bytes(&out->local_memory, device, "local_memory_bytes"));
     TESS_TRY(tess_json_bool(&out->host_memory, device, "host_memory"));
-    return tess_json_bool(&out->fp16, device, "fp16");
+    TESS_TRY(tess_json_bool(&out->fp16, device, "fp16"));
+    out->keeps_time = true; // files of older versions do not say
+    if (!tess_json_present(tess_json_member(device, "keeps_time")))
+        return TESS_OK;
+    return tess_json_bool(&out->keeps_time, device, "keeps_time");
 }
 
 static enum tess_status read_host(struct tess_bench_result *out, struct tess_json_at root)

@@ -21,6 +21,8 @@ static void print_device(FILE *to, const struct tess_bench *bench, const char *l
             device->platform, device->driver, device->compute_units);
     if (device->clock_mhz)
         fprintf(to, " at %u MHz", device->clock_mhz);
+    if (!device->keeps_time)
+        fprintf(to, ", which tells no times: by the host's clock, launch by launch");
     fprintf(to, "\n         budget %.1f MiB, peak %.1f MiB",
             (double)result->budget_bytes / (1 << 20),
             (double)result->peak_bytes / (1 << 20));

@@ -20,6 +20,9 @@ static void print_text(const struct tess_device_info *info, const char *cache_di
         printf(" at %u MHz", info->clock_mhz);
     printf("%s%s\n", info->host_memory ? ", shares host memory" : "",
            info->fp16 ? ", fp16 arithmetic" : "");
+    if (!info->keeps_time)
+        printf("   tells no times: each launch is waited for, and the host's clock "
+               "counts\n");
     printf("   %s of memory, budget %s, largest buffer %s\n",
            cli_bytes(memory, sizeof memory, info->memory),
            cli_bytes(budget, sizeof budget, info->budget),
@@ -41,6 +44,11 @@ static void print_string(const char *key, const char *text)
     printf("\",\n");
 }
 
+static void print_bool(const char *key, bool value)
+{
+    printf("    \"%s\": %s,\n", key, value ? "true" : "false");
+}
+
 static void print_json(const struct tess_device_info *info, const char *cache_dir)
 {
     char tuning[4096];
@@ -56,8 +64,9 @@ static void print_json(const struct tess_device_info *info, const char *cache_di
                                                                info, cache_dir)));
     printf("    \"compute_units\": %u,\n    \"clock_mhz\": %u,\n", info->compute_units,
            info->clock_mhz);
-    printf("    \"host_memory\": %s,\n    \"fp16\": %s,\n",
-           info->host_memory ? "true" : "false", info->fp16 ? "true" : "false");
+    print_bool("host_memory", info->host_memory);
+    print_bool("fp16", info->fp16);
+    print_bool("keeps_time", info->keeps_time);
     printf("    \"memory_bytes\": %" PRIu64 ",\n    \"max_buffer_bytes\": %" PRIu64 ",\n",
            info->memory, info->max_buffer);
     printf("    \"local_memory_bytes\": %" PRIu64 ",\n    \"alignment_bytes\": %u,\n",

@@ -73,6 +73,16 @@ bool tess_has_extension(cl_device_id id, const char *name)
     return false;
 }
 
+// Whether events tell when they ran. Rusticl of Mesa 22.3 has no times and answers 0 to
+// 3; later ones refuse queues that ask for them where a GPU's driver has none.
+static bool keeps_time(cl_device_id id)
+{
+    return device_number(id, CL_DEVICE_PROFILING_TIMER_RESOLUTION, sizeof(size_t)) > 0 &&
+           device_number(id, CL_DEVICE_QUEUE_PROPERTIES,
+                         sizeof(cl_command_queue_properties)) &
+               CL_QUEUE_PROFILING_ENABLE;
+}
+
 static void describe(struct tess_device_info *info, cl_platform_id platform,
                      cl_device_id id)
 {
@@ -94,6 +104,7 @@ static void describe(struct tess_device_info *info, cl_platform_id platform,
     info->wide_vectors =
         info->cpu &&
         device_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(cl_uint)) >= 4;
+    info->keeps_time = keeps_time(id);
     info->compute_units =
         (uint32_t)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
     info->clock_mhz =
@@ -235,8 +246,9 @@ static enum tess_status open_queues(struct tess_device *dev)
     if (!dev->context)
         return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating a context");
     for (int q = 0; q < TESS_QUEUE_COUNT; q++) {
-        dev->queues[q] =
-            clCreateCommandQueue(dev->context, dev->id, CL_QUEUE_PROFILING_ENABLE, &code);
+        dev->queues[q] = clCreateCommandQueue(
+            dev->context, dev->id, dev->info.keeps_time ? CL_QUEUE_PROFILING_ENABLE : 0,
+            &code);
         if (!dev->queues[q])
             return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "creating a queue");
     }

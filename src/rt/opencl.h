@@ -39,6 +39,7 @@ struct tess_pending {
     void *host;                 // a small block that a write still reads; or NULL
     struct tess_kernel *kernel; // NULL for a write
     double work;                // of the launch; bytes of a large write
+    uint64_t host_ns;           // of a launch, where the device keeps no time
 };
 
 struct tess_device {

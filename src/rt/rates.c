@@ -74,8 +74,9 @@ double tess_rates_transfer(const struct tess_device *dev)
 static void cache_key(char *key, size_t size, const struct tess_device *dev)
 {
     const struct tess_device_info *info = &dev->info;
-    snprintf(key, size, "rates %zu %d\n%s\n%s\n%s\n%s", sizeof(struct tess_rate),
-             (int)dev->variant, info->name, info->platform, info->version, info->driver);
+    snprintf(key, size, "rates %zu %d%s\n%s\n%s\n%s\n%s", sizeof(struct tess_rate),
+             (int)dev->variant, info->keeps_time ? "" : " by the host", info->name,
+             info->platform, info->version, info->driver);
 }
 
 static bool are_sound(const struct tess_rate *entries, size_t count)

@@ -25,7 +25,7 @@ STAGES = ["image encoder", "structure flow", "structure decoder", "latent flow",
 FINISHING = ["visibility", "clean-up", "unwrapping", "texture views", "texture baking"]
 DEVICE_FIELDS = {"name": str, "vendor": str, "platform": str, "version": str, "driver": str,
                  "type": str, "compute_units": int, "clock_mhz": int, "memory_bytes": int,
-                 "local_memory_bytes": int, "host_memory": bool, "fp16": bool}
+                 "local_memory_bytes": int, "host_memory": bool, "fp16": bool, "keeps_time": bool}
 TRIES = 4  # more, for shares that can be
 # Of the tiny form: FLOP or bytes by hand.
 WORK = {("matrix product", "64 x 1024 x 1024, fp16 weights"): 2 * 64 * 1024 * 1024,
@@ -247,6 +247,19 @@ def main():
             assert measured and all(one["seconds"] > 0 for one in measured), small
             halved = next(one for one in measured if one["name"] == "attention")
             assert halved["rows"] == 100 and halved["flop"] == 4 * 100 * 100 * 1024, halved
+        with report.check("a device that tells no times is timed by the host's clock"):
+            told = done("bench", "--tiny", "--samples", "1", "--memory", "3M", "--json", path,
+                        no_times=1)
+            untimed = json.loads(path.read_text())
+            assert not untimed["device"]["keeps_time"] and "tells no times" in told.out, told
+            for one in untimed["roofs"] + untimed["operators"]:
+                assert "note" in one or 0 < one["seconds"] <= one["elapsed_seconds"], one
+            assert "tells no times" in compare(path).out
+        with report.check("files of older versions do not say whether it does"):
+            older = changed(where, untimed, lambda r: r["device"].pop("keeps_time"))
+            told = compare(older)
+            assert told.status == DONE and "tells no times" not in told.out, told
+            older.unlink()
         with report.check("a file that cannot be written"):
             result = run("bench", "--tiny", "--samples", "1", "--json", where / "no/a.json")
             assert result.status == FAILED, result

@@ -2,12 +2,12 @@
 """Devices: what is listed, how one is chosen, and what is said when there is none."""
 import json
 import os
-from material import (DEVICE, DONE, MODEL, SMALLEST, Report, done, expect_files, folder,
-                      one_message, run, small_latent)
+from material import (DEVICE, DONE, MODEL, SMALLEST, Report, caches_in, digests, done,
+                      expect_files, expect_same, folder, one_message, run, small_latent)
 
 FIELDS = {"index": int, "id": str, "name": str, "vendor": str, "platform": str, "version": str,
           "driver": str, "type": str, "compute_units": int, "clock_mhz": int, "host_memory": bool,
-          "fp16": bool, "memory_bytes": int, "max_buffer_bytes": int, "local_memory_bytes": int,
+          "fp16": bool, "keeps_time": bool, "memory_bytes": int, "max_buffer_bytes": int, "local_memory_bytes": int,
           "tuning": str, "alignment_bytes": int, "budget_bytes": int}
 
 
@@ -16,6 +16,27 @@ def chosen(where, latent, *options, **environment):
     result = done("decode", latent, "-q", "-o", where / "a.ply", "--report", "/dev/stdout",
                   *options, env={"TESSELLA_DEVICE": "", **environment})
     return json.loads(result.out)["device"]["name"]
+
+
+def check_no_times(where, latent):
+    """The host's clock counts, the bytes are the same, and time is estimated."""
+    assert "tells no times" in done("devices", no_times=1).out
+    assert "tells no times" not in done("devices").out
+    variables = caches_in(where / "caches")
+    made = []
+    untimed = {"no_times": 1, "env": variables}
+    for name, more in (("timed", {}), ("untimed", untimed), ("again", untimed)):
+        into = where / name
+        into.mkdir()
+        done("decode", latent, "-o", into / "a.glb", "-o", into / "a.ply", "--report",
+             where / "times.json", **more)
+        made.append(digests(into))
+    expect_same("without times", made[1], made[0])
+    for stage in json.loads((where / "times.json").read_text())["stages"][:2]:
+        kernels = stage["kernel_seconds"]
+        assert 0 < stage["longest_launch_seconds"] <= kernels <= stage["seconds"], stage
+    plan = json.loads(done("plan", latent, "--json", no_times=1, env=variables).out)
+    assert all(stage["estimated_seconds"] > 0 for stage in plan["stages"]), plan
 
 
 def main():
@@ -87,6 +108,9 @@ def main():
             done(*decode, local_memory=16384, group=256)
             for path in into.iterdir():
                 path.unlink()
+
+        with report.check("a device that tells no times"):
+            check_no_times(where, latent)
 
         nowhere = where / "vendors"
         nowhere.mkdir()
