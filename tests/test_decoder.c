@@ -401,7 +401,7 @@ static void golden_data_agrees(void **state)
 
 // The same for single passes of the networks and for extraction, in a folder of links,
 // where samplers would take minutes, and the structure decoder one, which
-// tests/test_dense_nets.c and cli/another_opencl.py have there.
+// tests/test_dense_nets.c and slow/picture_elsewhere.py have there.
 static void golden_passes_agree(void **state)
 {
     static const char *const links[] = {"model",

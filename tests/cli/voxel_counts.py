@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Objects of any number of voxels: none is a clear message; from one to all of the grid, at the
-least budget that a run names and without a limit, the files are the same and the budget holds."""
+least budget that a run names and without a limit, the files are the same and the budget holds.
+tests/slow has the whole grid of the demo model."""
 import json
 import random
 import shutil
@@ -10,30 +11,31 @@ from material import (DONE, FAILED, INPUT, MODEL, SOURCE, Report, copy_model, di
 
 PICTURE = SOURCE / "demo/images/duck.png"
 QUICK = ("--steps", "1", "--latent-guidance", "0", "--seed", "1")
-GRID = 32
-COUNTS = (1, 2, 3, 7, 65, 1027, GRID ** 3)
+GRID = 32  # of the demo model
+COUNTS = (1, 2, 3, 7, 65, 1027)
+SMALL_GRID = 16  # of the model that `bench --synthetic --tiny` writes
 
 
-def generate(where, kept, *options, attempt=done):
+def generate(where, model, kept, *options, attempt=done):
     where.mkdir(exist_ok=True)
     names = ("a.glb", "a.ply", "a.safetensors")
     outputs = [part for name in names for part in ("-o", where / name)]
-    return attempt("generate", PICTURE, "--model", MODEL, *QUICK, *outputs, "--from", kept, *options)
+    return attempt("generate", PICTURE, "--model", model, *QUICK, *outputs, "--from", kept, *options)
 
 
-def replace_voxels(kept, count, metadata):
+def replace_voxels(kept, count, grid, metadata):
     """Some voxels of the grid, in an order of their own."""
-    places = random.Random(count).sample(range(GRID ** 3), count)
-    rows = [(0, place // GRID ** 2, place // GRID % GRID, place % GRID) for place in places]
+    places = random.Random(count).sample(range(grid ** 3), count)
+    rows = [(0, place // grid ** 2, place // grid % grid, place % grid) for place in places]
     data = b"".join(struct.pack("<4i", *row) for row in rows)
     write_tensors(kept / "structure-1.safetensors", {"coords": ("I32", [count, 4], data)}, metadata)
 
 
-def run_in_least(where, kept):
+def run_in_least(where, model, kept):
     """Go by what refusals name: first that of one stage, then that of the largest."""
     budget = "256K"
     for _ in range(3):
-        result = generate(where, kept, "-q", "--memory", budget, attempt=run)
+        result = generate(where, model, kept, "-q", "--memory", budget, attempt=run)
         if result.status == DONE:
             return budget
         assert not list(where.iterdir()), "files of a run that was refused"
@@ -41,23 +43,29 @@ def run_in_least(where, kept):
     raise AssertionError(f"refused three times: {result}")
 
 
-def check_counts(report, where):
-    kept = where / "kept"
-    done("generate", PICTURE, "--model", MODEL, *QUICK, "--keep", kept, "-o",
+def check_counts(report, where, model=MODEL, counts=COUNTS, grid=GRID):
+    kept = where / f"kept {grid}"
+    done("generate", PICTURE, "--model", model, *QUICK, "--keep", kept, "-o",
          where / "first.safetensors")
     _, metadata = read_tensors(kept / "structure-1.safetensors")
     (kept / "latent-1.safetensors").unlink()
-    for count in COUNTS:
-        with report.check(f"{count} of {GRID ** 3} voxels"):
-            replace_voxels(kept, count, metadata)
-            result = generate(where / "any", kept, "-v")
+    for count in counts:
+        with report.check(f"{count} of {grid ** 3} voxels"):
+            replace_voxels(kept, count, grid, metadata)
+            result = generate(where / "any", model, kept, "-v")
             assert "reused " in result.err and "structure-1" in result.err, result
             tensors, _ = read_tensors(where / "any/a.safetensors")
             assert tensors["feats"][1] == [count, 8], tensors["feats"][1]
-            budget = run_in_least(where / "least", kept)
+            budget = run_in_least(where / "least", model, kept)
             expect_same(f"{count} voxels in {budget}", digests(where / "least"),
                         digests(where / "any"))
             shutil.rmtree(where / "least")
+
+
+def check_whole(report, where):
+    model = where / "synthetic"
+    done("bench", "--synthetic", model, "--tiny", count=False)
+    check_counts(report, where, model, (SMALL_GRID ** 3,), SMALL_GRID)
 
 
 def check_wished(report, where):
@@ -98,6 +106,7 @@ def main():
         check_none(report, where)
         check_wished(report, where)
         check_counts(report, where)
+        check_whole(report, where)
     report.finish()
 
 
