@@ -146,6 +146,7 @@ DAMAGES = [
     (lambda r: r.update(form="huge"), "field form", '"short"'),
     (lambda r: r["device"].update(name="x" * 128), "field device.name", "at most 127 bytes"),
     (lambda r: r["device"].update(type=3), "field device.type", "string"),
+    (lambda r: r["device"].update(keeps_time=1), "field device.keeps_time", "true or false"),
     (lambda r: r["host"].update(cpus=-1), "field host.cpus", "integer"),
     (lambda r: r.update(operators=[]), "field operators", "array"),
     (lambda r: r.update(roofs=r["roofs"] * 9), "field roofs", "array"),

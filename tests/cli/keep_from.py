@@ -217,13 +217,13 @@ def check_kills(report, where):
         for attempt in range(20):
             process = start(output, kept)
             try:  # in the end longer than any stage takes
-                process.communicate(timeout=0.2 + (0.3 + 0.15 * attempt) * seconds)
+                process.communicate(timeout=(0.4 + 0.15 * attempt) * seconds)
             except subprocess.TimeoutExpired:
                 stop(process, signal.SIGKILL)
                 continue
             assert process.returncode == 0, process.returncode
             break
-        assert attempt > 1, f"{attempt} kills"
+        assert attempt > 0, "it was not killed once"
         assert digest(output) == digest(wanted), "other bytes"
         expect_same("kept", {n: digest(kept / n) for n in KEPT}, digests(results))
     with report.check("SIGINT leaves whole results only"):
