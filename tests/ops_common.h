@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amx_emulator.h"
 #include "asked.h"
 #include "mem/stage.h"
 #include "op/matrix_unit.h"
@@ -242,7 +243,7 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
            flop / seconds * 1e-9, bytes / seconds * 1e-9);
 }
 
-// `--bench` runs `bench`, anything else the tests.
+// `--bench` runs `bench`, a pattern the tests that it matches, nothing all tests.
 #define OPS_MAIN(tests, bench)                                                           \
     int main(int argc, char **argv)                                                      \
     {                                                                                    \
@@ -250,6 +251,8 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
             bench();                                                                     \
             return 0;                                                                    \
         }                                                                                \
+        if (argc > 1)                                                                    \
+            cmocka_set_test_filter(argv[1]);                                             \
         return cmocka_run_group_tests(tests, NULL, NULL);                                \
     }
 
@@ -270,7 +273,7 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
 #define OPS_BOTH(name) cmocka_unit_test(name##_cpu), cmocka_unit_test(name##_gpu)
 
 // `run(unit, tolerance)` for each unit that takes factors in pieces: three are as near as
-// floats, two nearer than halves.
+// floats, two nearer than halves. Linked with amx_emulator.c, for CPUs without AMX.
 #define OPS_PIECES(run, full)                                                            \
     static void test_pieces_portable(void **state)                                       \
     {                                                                                    \
@@ -294,6 +297,7 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     }
 #define OPS_PIECES_TESTS                                                                 \
     cmocka_unit_test(test_pieces_portable), cmocka_unit_test(test_pieces_fast_portable), \
-        cmocka_unit_test(test_pieces_amx), cmocka_unit_test(test_pieces_amx_fast)
+        cmocka_unit_test_setup_teardown(test_pieces_amx, amx_setup, amx_teardown),       \
+        cmocka_unit_test_setup_teardown(test_pieces_amx_fast, amx_setup, amx_teardown)
 
 #endif
