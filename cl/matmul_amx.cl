@@ -20,8 +20,9 @@
 #define RIGHT global
 #include "amx.clh"
 
-#define ROWS_MAX 160 // of a work-item
-#define PATCH    (32 * COLS)
+#define FOR_WRITING 1   // of __builtin_prefetch()
+#define ROWS_MAX    160 // of a work-item
+#define PATCH       (32 * COLS)
 
 // left[group of 16 rows][block][piece][16][PIECE_DEPTH] of rows [i, end) of the list:
 // blocks [first, first + blocks).
@@ -37,8 +38,8 @@ static inline void split_rows(local ushort *left, global const float *in,
             const u32 k = (first + b) * PIECE_DEPTH;
             float16 x, y;
             if (k + PIECE_DEPTH <= K) {
-                x = vload16(0, row + k);
-                y = vload16(1, row + k);
+                x = tess_load16_any(row + k);
+                y = tess_load16_any(row + k + 16);
             } else {
                 float some[PIECE_DEPTH];
                 for (u32 j = 0; j < PIECE_DEPTH; j++)
@@ -46,7 +47,7 @@ static inline void split_rows(local ushort *left, global const float *in,
                 x = vload16(0, some);
                 y = vload16(1, some);
             }
-            put_pairs(to, PIECE_TILE, (float16)(x.even, y.even), (float16)(x.odd, y.odd));
+            put_pairs(to, PIECE_TILE, x, y);
         }
     }
 }
@@ -130,19 +131,21 @@ static inline void settle(const private struct item *item,
         settle_any(item, patch, i, end);
 }
 
-// Half rows [i, end) of what is added to a patch's results are brought: a row of theirs
-// is far from the next one, so no hardware sees to it.
-static inline void fetch_residual(const private struct item *item,
-                                  const private struct patch *patch, u32 i, u32 end)
+// Half rows [i, end) of where a patch's results go, and of what is added to them, are
+// brought: a row of theirs is far from the next one, so no hardware sees to it.
+static inline void fetch_results(const private struct item *item,
+                                 const private struct patch *patch, u32 i, u32 end)
 {
     const private struct target *target = item->target;
-    if (!patch->last || !target->has_residual)
+    if (!patch->last)
         return;
     const size_t col = item->col0 + patch->panel * COLS;
     for (end = min(end, 2 * patch->rows); i < end; i++) {
         const size_t row = result_row(target, item->row0 + patch->first + i / 2);
-        __builtin_prefetch(target->residual + residual_row(target, row) * target->N +
-                           col + i % 2 * 16);
+        __builtin_prefetch(target->out + row * target->N + col + i % 2 * 16, FOR_WRITING);
+        if (target->has_residual)
+            __builtin_prefetch(target->residual + residual_row(target, row) * target->N +
+                               col + i % 2 * 16);
     }
 }
 
@@ -168,12 +171,13 @@ static inline void multiply(const private struct item *item, u32 i,
     if ((step) == 0) {                                                                   \
         const u32 done = 64 * b / blocks, end = 64 * (b + 1) / blocks;                   \
         settle(item, &beside->patch, done, end);                                         \
-        fetch_residual(item, &beside->next, done, end);                                  \
+        fetch_results(item, &beside->next, done, end);                                   \
         split_rows(item->left, item->in, item->from, split + rows * b / blocks,          \
                    split + rows * (b + 1) / blocks, item->K, first, blocks);             \
     }
         tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
-                         panel + (size_t)b * RIGHT_BLOCK, RIGHT_PIECES, SHARE);
+                         LEFT_PIECES, panel + (size_t)b * RIGHT_BLOCK, RIGHT_PIECES,
+                         SHARE);
     }
     tiles_store(item->patches + beside->next.which * PATCH, tiles);
 }

@@ -41,7 +41,7 @@ static inline void store_weight(float x, global target_t *packed, size_t place, 
     for (u32 i = k % PIECE_DEPTH, end = k + 1 == K ? PIECE_DEPTH : i + 1; i < end; i++) {
         for (u32 piece = 0; piece < TARGET_PIECES; piece++) {
             const u32 bits = ROUND_PIECE(u32, as_uint(x));
-            to[piece * 2 * PIECE_TILE + i / 2 * 32 + i % 2] = bits >> 16;
+            to[piece * 2 * PIECE_TILE + i % 16 * 32 + i / 16] = bits >> 16;
             x -= as_float(bits & 0xffff0000);
         }
         x = 0.0f;
@@ -77,29 +77,25 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
 #if TESS_CPU && TARGET_PIECES
 #include "transpose.clh"
 
-// PIECE_DEPTH values from k on of a row of K, those with even k and the others; zeros
-// beyond.
-static inline void load_pairs(private float16 *even, private float16 *odd,
+// PIECE_DEPTH values from k on of a row of K; zeros beyond.
+static inline void load_pairs(private float16 *first, private float16 *second,
                               global const source_t *row, u32 k, u32 K)
 {
-    float16 x, y;
     if (k + PIECE_DEPTH <= K) {
 #if SOURCE_F16
-        x = vload_half16(0, row + k);
-        y = vload_half16(1, row + k);
+        *first = vload_half16(0, row + k);
+        *second = vload_half16(1, row + k);
 #else
-        x = vload16(0, row + k);
-        y = vload16(1, row + k);
+        *first = vload16(0, row + k);
+        *second = vload16(1, row + k);
 #endif
     } else {
         float some[PIECE_DEPTH];
         for (u32 i = 0; i < PIECE_DEPTH; i++)
             some[i] = k + i < K ? LOAD(row, k + i) : 0.0f;
-        x = vload16(0, some);
-        y = vload16(1, some);
+        *first = vload16(0, some);
+        *second = vload16(1, some);
     }
-    *even = (float16)(x.even, y.even);
-    *odd = (float16)(x.odd, y.odd);
 }
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -114,12 +110,12 @@ pack_panels(global target_t *packed, global const source_t *source, u32 row0, u3
     for (u32 b = 0; b < blocks; b++, to += TARGET_PIECES * 2 * PIECE_TILE) {
         float16 words[TARGET_PIECES][16];
         for (u32 c = 0; c < 16; c++) {
-            float16 even = 0.0f, odd = 0.0f;
+            float16 first = 0.0f, second = 0.0f;
             if (r + c < rows)
-                load_pairs(&even, &odd, source + ((size_t)(r + c) * taps + t) * K,
+                load_pairs(&first, &second, source + ((size_t)(r + c) * taps + t) * K,
                            b * PIECE_DEPTH, K);
             for (u32 p = 0; p < TARGET_PIECES; p++)
-                words[p][c] = as_float16(cut_pairs(&even, &odd));
+                words[p][c] = as_float16(cut_pairs(&first, &second));
         }
         for (u32 p = 0; p < TARGET_PIECES; p++) {
             transpose16(words[p]);

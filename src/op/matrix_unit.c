@@ -69,7 +69,7 @@ static enum tess_status run_pieces(struct tess_stage *stage, void *user)
         for (size_t k = 0; k < SIZE; k++) {
             uint32_t bits;
             memcpy(&bits, &trial->right[n * SIZE + k], sizeof bits);
-            block[(k / 2 * SIZE + n) * 2 + k % 2] = (uint16_t)(bits >> 16);
+            block[(k % 16 * SIZE + n) * 2 + k / 16] = (uint16_t)(bits >> 16);
         }
     TESS_TRY(tess_mat_take(&left, stage, SIZE, SIZE, TESS_F32, "trial"));
     TESS_TRY(tess_mat_take(&right, stage, weight.pieces, sizeof block / PIECES_MAX,
