@@ -209,20 +209,19 @@ static inline void raise_tops(local float *top, local float *total, local float 
     }
 }
 
-// Two pieces of the weights of two groups of 16 keys: what is left out is at most 2^-17
-// of a weight, and of either sign. What the pieces are together, so that totals are of
-// the same weights as sums.
+// 17 bits of the weights of two groups of 16 keys, so at most 2^-17 of a weight is left
+// out, of either sign: the first piece has the nearest eight, the second what is left, of
+// either sign, too. Their sums, so that totals are of the same weights as sums.
 static inline float16 put_weights(local ushort *to, float16 first, float16 second)
 {
-    const uint16 first0 = (as_uint16(first) + 0x8000) & 0xffff0000,
-                 second0 = (as_uint16(second) + 0x8000) & 0xffff0000;
-    *(local uint16 *)to = pair_halves(first0, second0);
-    const uint16 first1 = (as_uint16(first - as_float16(first0)) + 0x8000) & 0xffff0000,
-                 second1 =
-                     (as_uint16(second - as_float16(second0)) + 0x8000) & 0xffff0000;
-    *(local uint16 *)(to + PIECE_TILE) = pair_halves(first1, second1);
-    return (as_float16(first0) + as_float16(first1)) +
-           (as_float16(second0) + as_float16(second1));
+    const uint16 x = (as_uint16(first) + 0x40) & 0xffffff80,
+                 y = (as_uint16(second) + 0x40) & 0xffffff80;
+    const uint16 x0 = (x + 0x8000) & 0xffff0000, y0 = (y + 0x8000) & 0xffff0000;
+    *(local uint16 *)to = pair_halves(x0, y0);
+    *(local uint16 *)(to + PIECE_TILE) =
+        pair_halves(as_uint16(as_float16(x) - as_float16(x0)),
+                    as_uint16(as_float16(y) - as_float16(y0)));
+    return as_float16(x) + as_float16(y);
 }
 
 static inline float16 weigh_16(local const float *scores, float below)
