@@ -164,16 +164,16 @@ static inline void multiply(const private struct item *item, u32 i,
     TILES(tiles);
     local const ushort *upper = item->left + (size_t)(i / 16) * blocks * LEFT_BLOCK,
                        *lower = upper + blocks * LEFT_BLOCK;
-    const u32 split = beside->split, rows = beside->split_end - split;
+    const u32 halves = (64 + blocks - 1) / blocks, split = beside->split,
+              end = beside->split_end, rows = (end - split + blocks - 1) / blocks;
     tiles_clear(tiles);
     for (u32 b = 0; b < blocks; b++) {
 #define SHARE(step, steps)                                                               \
     if ((step) == 0) {                                                                   \
-        const u32 done = 64 * b / blocks, end = 64 * (b + 1) / blocks;                   \
-        settle(item, &beside->patch, done, end);                                         \
-        fetch_results(item, &beside->next, done, end);                                   \
-        split_rows(item->left, item->in, item->from, split + rows * b / blocks,          \
-                   split + rows * (b + 1) / blocks, item->K, first, blocks);             \
+        settle(item, &beside->patch, halves *b, halves *(b + 1));                        \
+        fetch_results(item, &beside->next, halves *b, halves *(b + 1));                  \
+        split_rows(item->left, item->in, item->from, split + rows * b,                   \
+                   min(split + rows * (b + 1), end), item->K, first, blocks);            \
     }
         tiles_add_beside(tiles, upper + b * LEFT_BLOCK, lower + b * LEFT_BLOCK,
                          LEFT_PIECES, panel + (size_t)b * RIGHT_BLOCK, RIGHT_PIECES,
