@@ -80,17 +80,6 @@ struct attention {
     bool first, last;
 };
 
-// 16 floats at a multiple of 64 bytes.
-static inline float16 load16(local const float *p)
-{
-    return *(local const float16 *)p;
-}
-
-static inline void store16(float16 x, local float *p)
-{
-    *(local float16 *)p = x;
-}
-
 // 16 channels from 16 j on, of those that there are.
 static inline float16 channels(global const float *row, u32 j)
 {

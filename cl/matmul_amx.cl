@@ -89,18 +89,21 @@ TESS_INLINE void settle_some(const private struct item *item,
                              const private struct patch *patch, u32 i, u32 end, u32 act)
 {
     local const float *from = item->patches + patch->which * PATCH;
+    local float *panel = item->sums + patch->panel * item->rows * COLS;
+  private
+    const u32 *place = item->place;
+    const u32 first = patch->first, col0 = item->col0 + patch->panel * COLS;
+    const bool last = patch->last, several = item->several;
     for (end = min(end, 2 * patch->rows); i < end; i++) {
-        const u32 row = patch->first + i / 2, place = TAPS > 1 ? item->place[row] : row,
-                  c = i % 2 * 16;
-        local float *sums = item->sums + (patch->panel * item->rows + place) * COLS + c;
-        float16 x = vload16(i, from);
-        if (item->several)
-            x += vload16(0, sums);
-        if (patch->last)
-            finish(item->target, x, item->row0 + row,
-                   item->col0 + patch->panel * COLS + c, act);
+        const u32 row = first + i / 2, c = i % 2 * 16;
+        local float *sums = panel + (TAPS > 1 ? place[row] : row) * COLS + c;
+        float16 x = load16(from + 16 * i);
+        if (several)
+            x += load16(sums);
+        if (last)
+            finish(item->target, x, item->row0 + row, col0 + c, act);
         else
-            vstore16(x, 0, sums);
+            store16(x, sums);
     }
 }
 
@@ -217,7 +220,7 @@ matmul_amx(global float *out, global const float *in, global const ushort *weigh
     struct beside beside = {.patch = {0}};
     tiles_begin();
     for (u32 i = 0; i < sum_count / 16; i++)
-        vstore16((float16)0.0f, i, item.sums);
+        store16(0.0f, item.sums + 16 * i);
     for (u32 t = 0; t < TAPS; t++) {
         const u32 n = list_rows(from, place, index, row0, count, t, octant);
         for (u32 b = 0; b < blocks; b += item_blocks) {
@@ -243,7 +246,7 @@ matmul_amx(global float *out, global const float *in, global const ushort *weigh
     }
     for (u32 p = 0; TAPS > 1 && p < panel_count; p++)
         for (u32 i = 0; i < 2 * count; i++)
-            finish(&target, vload16(i, item.sums + p * item_rows * COLS), row0 + i / 2,
-                   item.col0 + p * COLS + i % 2 * 16, act);
+            finish(&target, load16(item.sums + p * item_rows * COLS + 16 * i),
+                   row0 + i / 2, item.col0 + p * COLS + i % 2 * 16, act);
     tiles_end();
 }
