@@ -45,11 +45,17 @@ static enum tess_status fail_build(struct tess_device *dev, cl_program program,
     TESS_TRY(tess_alloc(&text, dev->env, size + 1, 1, "a build log"));
     clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, size, text, NULL);
     tess_log(dev->env, TESS_LOG_DEBUG, "%s", text);
+    // What clang says of a CPU that is younger than it is.
+    const char *hint =
+        strstr(text, "unknown target CPU")
+            ? "the driver's compiler does not know this CPU, a later version "
+              "of the driver may: "
+            : "";
     char first[600];
     snprintf(first, sizeof first, "%s", text);
     free(text);
-    return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "building cl/%s.cl: %s\n", file,
-                        first);
+    return tess_cl_fail(dev, TESS_ERR_DEVICE, code, "building cl/%s.cl: %s%s\n", file,
+                        hint, first);
 }
 
 static cl_program find_binary(struct tess_device *dev, const char *key,

@@ -2,7 +2,8 @@
 """Devices: what is listed, how one is chosen, and what is said when there is none."""
 import json
 import os
-from material import (DEVICE, DONE, MODEL, SMALLEST, Report, caches_in, digests, done,
+import shutil
+from material import (DEVICE, DONE, MODEL, SMALLEST, SOURCE, Report, caches_in, digests, done,
                       expect_files, expect_same, folder, one_message, run, small_latent)
 
 FIELDS = {"index": int, "id": str, "name": str, "vendor": str, "platform": str, "version": str,
@@ -111,6 +112,14 @@ def main():
 
         with report.check("a device that tells no times"):
             check_no_times(where, latent)
+
+        with report.check("a CPU that the driver's compiler does not know"):
+            kernels = where / "cl"
+            shutil.copytree(SOURCE / "cl", kernels)
+            (kernels / "common.clh").write_text("#error unknown target CPU 'generic'\n")
+            result = run(*decode, "--kernel-dir", kernels)
+            assert result.status == DEVICE and "a later version of the driver" in result.err, result
+            expect_files(into)
 
         nowhere = where / "vendors"
         nowhere.mkdir()
