@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,6 +171,75 @@ static void halos_name_all_neighbours(void **state)
     tess_voxels_clear(&voxels);
 }
 
+static struct tess_neighbour_shares shares_of(const int32_t *coords, size_t count)
+{
+    struct tess_voxels voxels;
+    struct tess_halo halo;
+    assert_int_equal(tess_voxels_create(&voxels, &env, coords, count), TESS_OK);
+    assert_int_equal(tess_voxels_find_neighbours(&voxels, &env), TESS_OK);
+    assert_int_equal(tess_halo_create(&halo, &env, &voxels, 0, count), TESS_OK);
+    struct tess_neighbour_shares shares = halo.shares;
+    tess_halo_clear(&halo);
+    tess_voxels_clear(&voxels);
+    return shares;
+}
+
+static void expect_near(double a, double b)
+{
+    assert_true(fabs(a - b) < 1e-12);
+}
+
+static bool has_voxel(const int32_t *coords, size_t count, const int32_t *at)
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(coords + 3 * i, at, 3 * sizeof *at) == 0)
+            return true;
+    return false;
+}
+
+// What is computed for parts of voxels against what there is of them.
+static void shares_of_parts_are_counted(void **state)
+{
+    (void)state;
+    size_t count, folded = 0;
+    int32_t *coords = make_coords(&count, 4), *parts = malloc(count * 24 * sizeof *parts);
+    struct tess_neighbour_shares shares = shares_of(coords, count);
+    for (size_t i = 0; i < 8 * count; i++)
+        for (size_t tap = 0; tap < 8; tap++) {
+            int32_t at[3];
+            for (size_t axis = 0; axis < 3; axis++) {
+                int32_t bit = (int32_t)(i >> axis & 1), whole = coords[i / 8 * 3 + axis];
+                parts[3 * i + axis] = 2 * whole + bit;
+                at[axis] = whole + (tap >> axis & 1 ? 2 * bit - 1 : 0);
+            }
+            folded += has_voxel(coords, count, at);
+        }
+    struct tess_neighbour_shares counted = shares_of(parts, 8 * count),
+                                 computed = tess_shares_of_parts(shares, 1);
+    assert_true(shares.faces > 0 && shares.faces < 1);
+    expect_near(computed.faces, counted.faces);
+    expect_near(computed.edges, counted.edges);
+    expect_near(computed.corners, counted.corners);
+    expect_near(tess_shares_of_folded_taps(shares),
+                (double)folded / (64.0 * (double)count));
+    struct tess_neighbour_shares twice = tess_shares_of_parts(shares, 2),
+                                 again = tess_shares_of_parts(counted, 1);
+    expect_near(tess_shares_of_taps(twice), tess_shares_of_taps(again));
+    free(parts);
+    free(coords);
+}
+
+// All neighbours are there, or none.
+static void shares_of_taps_have_ends(void **state)
+{
+    (void)state;
+    struct tess_neighbour_shares all = {1, 1, 1}, none = {0, 0, 0};
+    expect_near(tess_shares_of_taps(all), 1);
+    expect_near(tess_shares_of_folded_taps(tess_shares_of_parts(all, 3)), 1);
+    expect_near(tess_shares_of_taps(none), 1 / 27.0);
+    expect_near(tess_shares_of_taps(tess_shares_of_parts(none, 1)), 8 / 27.0);
+}
+
 // Tiles of several sizes, in turns, more than are kept: what is found is what is made.
 static void seen_halos_are_the_same(void **state)
 {
@@ -190,7 +260,7 @@ static void seen_halos_are_the_same(void **state)
             assert_int_equal(tess_halos_find(&found, &halos, &env, &voxels, row0, rows),
                              TESS_OK);
             assert_true(found->rows == rows && found->count == halo.count &&
-                        found->density == halo.density);
+                        memcmp(&found->shares, &halo.shares, sizeof halo.shares) == 0);
             assert_memory_equal(found->ids, halo.ids, halo.count * sizeof *halo.ids);
             assert_memory_equal(found->table, halo.table, 27 * rows * sizeof *halo.table);
             tess_halo_clear(&halo);
@@ -216,6 +286,8 @@ int main(void)
         cmocka_unit_test(orders_are_permutations),
         cmocka_unit_test(windows_group_voxels),
         cmocka_unit_test(halos_name_all_neighbours),
+        cmocka_unit_test(shares_of_parts_are_counted),
+        cmocka_unit_test(shares_of_taps_have_ends),
         cmocka_unit_test(seen_halos_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ struct up {
 // are.
 struct window {
     struct tess_mat in, index;
-    double density;
+    struct tess_neighbour_shares shares; // at that level
 };
 
 static enum tess_status open_window(struct window *out, struct tess_stage *stage,
@@ -57,7 +57,7 @@ static enum tess_status open_window(struct window *out, struct tess_stage *stage
     struct tess_mat table;
     TESS_TRY(tess_halos_find(&halo, up->job->halos, tess_stage_env(stage),
                              &up->job->voxels, tile.row0, tile.rows));
-    out->density = halo->density;
+    out->shares = tess_shares_of_parts(halo->shares, level);
     TESS_TRY(tess_tensor_gather(&out->in, stage, from, halo->ids, halo->count));
     TESS_TRY(tess_mat_take(&table, stage, tile.rows, 27, TESS_U32, "neighbours"));
     TESS_TRY(tess_mat_write(stage, table, halo->table));
@@ -75,14 +75,15 @@ static enum tess_status first_span(struct tess_stage *stage, void *user,
     TESS_TRY(open_window(&window, stage, up, up->x, up->level, tile));
     TESS_TRY(tess_mat_take(&u, stage, rows_at(tile.rows, up->level + 1),
                            tess_tensor_cols(up->u), TESS_F32, "subdivided features"));
-    TESS_TRY(
-        tess_matmul(stage, &(struct tess_matmul){.out = u,
-                                                 .in = window.in,
-                                                 .weight = &up->items[TESS_CONV_WEIGHT],
-                                                 .bias = &up->items[TESS_CONV_BIAS],
-                                                 .rows = rows_at(tile.rows, up->level),
-                                                 .index = &window.index,
-                                                 .density = window.density}));
+    TESS_TRY(tess_matmul(
+        stage,
+        &(struct tess_matmul){.out = u,
+                              .in = window.in,
+                              .weight = &up->items[TESS_CONV_WEIGHT],
+                              .bias = &up->items[TESS_CONV_BIAS],
+                              .rows = rows_at(tile.rows, up->level),
+                              .index = &window.index,
+                              .density = tess_shares_of_folded_taps(window.shares)}));
     TESS_TRY(tess_group_stats_add(&up->stats, u, rows_at(tile.row0, up->level + 1)));
     return tess_tensor_store(stage, up->u, u, tile.row0);
 }
@@ -132,16 +133,16 @@ static enum tess_status second_span(struct tess_stage *stage, void *user,
                                                  .weight = &up->items[TESS_SKIP_WEIGHT],
                                                  .bias = &up->items[TESS_SKIP_BIAS],
                                                  .rows = parents}));
-    TESS_TRY(
-        tess_matmul(stage, &(struct tess_matmul){.out = y,
-                                                 .in = window.in,
-                                                 .weight = &up->items[TESS_CONV_WEIGHT],
-                                                 .bias = &up->items[TESS_CONV_BIAS],
-                                                 .residual = &skip,
-                                                 .residual_shift = 3,
-                                                 .rows = rows,
-                                                 .index = &window.index,
-                                                 .density = window.density}));
+    TESS_TRY(tess_matmul(
+        stage, &(struct tess_matmul){.out = y,
+                                     .in = window.in,
+                                     .weight = &up->items[TESS_CONV_WEIGHT],
+                                     .bias = &up->items[TESS_CONV_BIAS],
+                                     .residual = &skip,
+                                     .residual_shift = 3,
+                                     .rows = rows,
+                                     .index = &window.index,
+                                     .density = tess_shares_of_taps(window.shares)}));
     if (!up->y)
         return deliver(stage, up, y, tile);
     TESS_TRY(tess_group_stats_add(&up->stats, y, rows_at(tile.row0, up->level + 1)));
