@@ -38,7 +38,7 @@ struct instruction {
     unsigned reg, rm; // of ModRM; rm where it is a register
     unsigned third;   // vvvv of VEX
     bool memory;
-    uint8_t *address, *next;
+    uint8_t *address;
     int64_t stride; // of rows, where there is an index
     unsigned length;
 };
