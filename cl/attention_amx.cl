@@ -66,7 +66,7 @@ static inline void prefetch_row(global const float *row)
 static inline void prefetch_for_writing(global float *row)
 {
     for (u32 d = 0; d < D; d += 16)
-        __builtin_prefetch(row + d, 1);
+        __builtin_prefetch(row + d, FOR_WRITING);
 }
 
 // What a launch is about, but for its units.

@@ -20,9 +20,8 @@
 #define RIGHT global
 #include "amx.clh"
 
-#define FOR_WRITING 1   // of __builtin_prefetch()
-#define ROWS_MAX    160 // of a work-item
-#define PATCH       (32 * COLS)
+#define ROWS_MAX 160 // of a work-item
+#define PATCH    (32 * COLS)
 
 // left[group of 16 rows][block][piece][16][PIECE_DEPTH] of rows [i, end) of the list:
 // blocks [first, first + blocks).
