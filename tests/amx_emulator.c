@@ -220,6 +220,12 @@ enum tess_matrix_unit __real_tess_matrix_unit_expected(const struct tess_device 
 enum tess_matrix_unit __wrap_tess_matrix_unit_expected(const struct tess_device *dev,
                                                        bool fast);
 
+static int take_refused(void)
+{
+    struct sigaction action = {.sa_sigaction = refused, .sa_flags = SA_SIGINFO};
+    return sigaction(SIGILL, &action, NULL);
+}
+
 // In place of what asks the CPU and Linux. The test framework has handlers of its own for
 // every test, so this is where ours goes in. LLVM's, which take away files of what it
 // compiles, may come later: they make way at the first signal.
@@ -227,10 +233,9 @@ enum tess_matrix_unit __wrap_tess_matrix_unit_expected(const struct tess_device 
                                                        bool fast)
 {
     enum tess_matrix_unit there = __real_tess_matrix_unit_expected(dev, fast);
-    struct sigaction action = {.sa_sigaction = refused, .sa_flags = SA_SIGINFO};
     bool may = emulating && tess_device_variant(dev) == TESS_VARIANT_CPU && !there &&
                strstr(tess_device_facts(dev)->platform, "Portable Computing Language") &&
-               sigaction(SIGILL, &action, NULL) == 0;
+               take_refused() == 0;
     return !may ? there : fast ? TESS_UNIT_AMX_FAST : TESS_UNIT_AMX;
 }
 
@@ -238,7 +243,7 @@ int amx_setup(void **state)
 {
     (void)state;
     emulating = true;
-    return 0;
+    return take_refused();
 }
 
 int amx_teardown(void **state)
