@@ -81,6 +81,15 @@ static cl_program find_binary(struct tess_device *dev, const char *key,
     return program;
 }
 
+// PoCL 6 takes assembly for a call of a function when it compiles for groups of any size,
+// and ends the process. 3.1 does not; from where on it does was not tried.
+static bool can_hand_over(const struct tess_device *dev, const char *source)
+{
+    return !strstr(source, "__asm__") ||
+           !strstr(dev->info.platform, "Portable Computing Language") ||
+           strtod(dev->info.driver, NULL) < 4;
+}
+
 // To hand over a binary PoCL compiles all of a program's kernels, for groups of any size;
 // if it specialises those that run (cli/main.c), these as well.
 static void store_program(struct tess_device *dev, const char *key, cl_program program)
@@ -164,7 +173,7 @@ static enum tess_status build(cl_program *out, struct tess_device *dev, const ch
     if (!status && !*out) {
         tess_log(dev->env, TESS_LOG_DEBUG, "building cl/%s.cl %s", file, defines);
         status = program_from_source(out, dev, file, recipe.options, recipe.source);
-        if (!status)
+        if (!status && can_hand_over(dev, recipe.source))
             store_program(dev, recipe.key, *out);
     }
     recipe_clear(&recipe);
