@@ -33,6 +33,11 @@ def main():
         report.skip("AMX", "it is a matter of x86-64 and Linux")
     else:
         os.environ["TESS_PROGRAM"] = program
+        drivers = [device["driver"] for device in json.loads(done("devices", "--json").out)
+                   if device["platform"] == "Portable Computing Language"]
+        # As src/cli/main.c decides where there is AMX.
+        if any(float(driver.split("+")[0].split("-")[0]) >= 4 for driver in drivers):
+            os.environ["POCL_WORK_GROUP_SPECIALIZATION"] = "1"
         with report.check("the golden data"):
             lines = done("verify", GOLDEN).out.splitlines()
             assert lines and all(line.startswith("pass") for line in lines), lines
