@@ -134,6 +134,14 @@ static void windows_group_voxels(void **state)
     check_windows(0, 0, 8); // one window of all
 }
 
+static bool has_voxel(const int32_t *coords, size_t count, const int32_t *at)
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(coords + 3 * i, at, 3 * sizeof *at) == 0)
+            return true;
+    return false;
+}
+
 static void halos_name_all_neighbours(void **state)
 {
     (void)state;
@@ -156,10 +164,7 @@ static void halos_name_all_neighbours(void **state)
             int32_t tap = (int32_t)(i % 27),
                     at[3] = {c[0] + tap / 9 - 1, c[1] + tap / 3 % 3 - 1,
                              c[2] + tap % 3 - 1};
-            bool there = false;
-            for (size_t v = 0; v < count && !there; v++)
-                there = memcmp(voxels.coords + 3 * v, at, sizeof at) == 0;
-            if (there)
+            if (has_voxel(voxels.coords, count, at))
                 assert_memory_equal(voxels.coords + 3 * halo.ids[halo.table[i]], at,
                                     sizeof at);
             else
@@ -187,14 +192,6 @@ static struct tess_neighbour_shares shares_of(const int32_t *coords, size_t coun
 static void expect_near(double a, double b)
 {
     assert_true(fabs(a - b) < 1e-12);
-}
-
-static bool has_voxel(const int32_t *coords, size_t count, const int32_t *at)
-{
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(coords + 3 * i, at, 3 * sizeof *at) == 0)
-            return true;
-    return false;
 }
 
 // What is computed for parts of voxels against what there is of them.

@@ -54,11 +54,11 @@ int main(int argc, char **argv)
         {"model", cli_model},       {"info", cli_info},       {"bench", cli_bench},
         {"clean", cli_clean},       {"convert", cli_convert},
     };
-    compile_kernels_once();
     struct cli cli = {0};
     int status = cli_parse(&cli, argc, argv);
     if (status >= 0)
         return status;
+    compile_kernels_once();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(commands[i].name, cli.command) == 0)
             status = commands[i].run(&cli);
