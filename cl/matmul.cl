@@ -1,11 +1,11 @@
-// out[r * out_mul + out_add] = gate * act(sum over taps t of in[index[r][t]] W[t] + bias)
-//                              + residual
+// out[r] = gate * act(sum over taps t of in[index[r][t]] W[t] + bias) + residual[r]
 //
 // Weights are packed (cl/weight.cl): W[panel][tap][k][32] with panels of 32 output
 // columns, zero beyond the last; here are those of the columns [first, first + cols).
-// Defines: TAPS 1 (no index: row r), 8 (taps of one octant, see below) or 27; WEIGHT_F16
-// 0 or 1; ROWS and PANELS (of 32 columns), the results that are made together, and DEPTH,
-// the values along k that are brought at a time for them (rt/tuning.h). An output is one
+// Several products of the same shape, their factors and results one behind the other, are
+// made along dimension 2. Defines: TAPS 1 (no index: row r) or 27; WEIGHT_F16 0 or 1;
+// ROWS and PANELS (of 32 columns), the results that are made together, and DEPTH, the
+// values along k that are brought at a time for them (rt/tuning.h). An output is one
 // chain of fma over taps, then k, so it depends on none of the three.
 #include "product.clh"
 
@@ -107,15 +107,15 @@ static inline void add_products(private float *sums, global const float *in, PAR
     }
 }
 
-// Work-items: (groups of PANELS panels, groups of ROWS rows).
+// Work-items: (groups of PANELS panels, groups of ROWS rows, products).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
-       global const u32 *index, u32 rows, u32 K, u32 N, u32 first, u32 cols, u32 out_mul,
-       u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
-       u32 has_residual, u32 octant)
+       global const u32 *index, u32 rows, u32 K, u32 N, u32 first, u32 cols, u32 act,
+       u32 has_bias, u32 has_gate, u32 has_residual)
 {
     const u32 panels = (cols + COLS - 1) / COLS, panel0 = get_global_id(0) * PANELS;
+    MOVE_TO_PRODUCT((size_t)panels * TAPS * K * COLS);
     const u32 panel_count = min(panels - panel0, (u32)PANELS);
     const size_t row0 = get_global_id(1) * ROWS;
     const u32 count = min((u32)(rows - row0), (u32)ROWS);
@@ -129,7 +129,7 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
         for (u32 j = 0; j < count * TILE_COLS / 16; j++)
             vstore16((float16)0, j, sums + i * ROWS * TILE_COLS);
     for (u32 t = 0; t < TAPS; t++) {
-        const u32 n = list_rows(from, place, index, row0, count, t, octant);
+        const u32 n = list_rows(from, place, index, row0, count, t);
         for (u32 k0 = 0; n > 0 && k0 < K; k0 += DEPTH) {
             const u32 depth = min(K - k0, (u32)DEPTH), k = t * K + k0;
             for (u32 i = 0; i < panel_count * PARTS; i++) {
@@ -156,12 +156,10 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
         }
     }
     for (u32 i = 0; i < count; i++) {
-        const size_t row = (row0 + i) * out_mul + out_add;
-        global float *to = out + row * N;
-        global const float *old = residual + (row >> residual_shift) * N;
+        const size_t start = (row0 + i) * N;
         for (u32 c = 0; c < panel_count * COLS && panel0 * COLS + c < cols; c += 16)
             store_half_panel(
-                to, bias, gate, old,
+                out + start, bias, gate, residual + start,
                 vload16(0, sums + (c / TILE_COLS * ROWS + i) * TILE_COLS + c % TILE_COLS),
                 first + panel0 * COLS + c, N, act, has_bias, has_gate, has_residual);
     }
@@ -188,13 +186,13 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
 #define IF_128_COLUMNS(X)
 #endif
 
-// Work-items: 16 for each ROWS rows and for each COLUMNS columns, in groups of 16 x 16.
+// Work-items: 16 for each COLUMNS columns, 16 for each ROWS rows, products; in groups of
+// 16 x 16.
 kernel __attribute__((reqd_work_group_size(16, 16, 1))) void
 matmul(global float *out, global const float *in, global const weight_t *weight,
        global const float *bias, global const float *gate, global const float *residual,
-       global const u32 *index, u32 rows, u32 K, u32 N, u32 first, u32 cols, u32 out_mul,
-       u32 out_add, u32 residual_shift, u32 act, u32 has_bias, u32 has_gate,
-       u32 has_residual, u32 octant)
+       global const u32 *index, u32 rows, u32 K, u32 N, u32 first, u32 cols, u32 act,
+       u32 has_bias, u32 has_gate, u32 has_residual)
 {
     local float tile_a[DEPTH * A_STRIDE] __attribute__((aligned(16)));
     local float tile_b[DEPTH * COLUMNS] __attribute__((aligned(16)));
@@ -202,6 +200,7 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
     const size_t col0 = (get_global_id(0) / 16) * COLUMNS,
                  row0 = (get_global_id(1) / 16) * ROWS;
     const u32 panels = (cols + COLS - 1) / COLS;
+    MOVE_TO_PRODUCT((size_t)panels * TAPS * K * COLS);
 // Sums of row i of 4: s has 64 x 64 results, t 64 columns further, u and v 64 rows.
 #define START(i)                                                                         \
     float4 s##i = 0;                                                                     \
@@ -215,7 +214,7 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
                 const u32 r = i / (DEPTH / 4), k = i % (DEPTH / 4) * 4;
                 u32 from = NO_ROW;
                 if (row0 + r < rows)
-                    from = tap_row(index, row0 + r, t, octant);
+                    from = tap_row(index, row0 + r, t);
                 float4 a = 0;
                 if (from != NO_ROW)
                     a = load_columns(in + (size_t)from * K, k0 + k, K);
@@ -253,9 +252,8 @@ matmul(global float *out, global const float *in, global const weight_t *weight,
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-    const struct target target = {
-        out,     bias,    gate,           residual, rows,     N,        first + cols,
-        out_mul, out_add, residual_shift, act,      has_bias, has_gate, has_residual};
+    const struct target target = {out,          bias, gate,     residual, rows,        N,
+                                  first + cols, act,  has_bias, has_gate, has_residual};
     const u32 col = first + col0 + lx * 4;
 #define FINISH(i)                                                                        \
     store_results(&target, s##i, row0 + ly * 4 + i, col);                                \

@@ -75,12 +75,10 @@ struct patch {
 TESS_INLINE void finish(const private struct target *target, float16 sums, size_t row,
                         u32 col, u32 act)
 {
-    row = result_row(target, row);
     if (col < target->end)
         store_half_panel(target->out + row * target->N, target->bias, target->gate,
-                         target->residual + residual_row(target, row) * target->N, sums,
-                         col, target->N, act, target->has_bias, target->has_gate,
-                         target->has_residual);
+                         target->residual + row * target->N, sums, col, target->N, act,
+                         target->has_bias, target->has_gate, target->has_residual);
 }
 
 // Half rows [i, end) of a patch are added to those of other chains, or become results.
@@ -143,11 +141,10 @@ static inline void fetch_results(const private struct item *item,
         return;
     const size_t col = item->col0 + patch->panel * COLS;
     for (end = min(end, 2 * patch->rows); i < end; i++) {
-        const size_t row = result_row(target, item->row0 + patch->first + i / 2);
+        const size_t row = item->row0 + patch->first + i / 2;
         __builtin_prefetch(target->out + row * target->N + col + i % 2 * 16, FOR_WRITING);
         if (target->has_residual)
-            __builtin_prefetch(target->residual + residual_row(target, row) * target->N +
-                               col + i % 2 * 16);
+            __builtin_prefetch(target->residual + row * target->N + col + i % 2 * 16);
     }
 }
 
@@ -189,18 +186,17 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul_amx(global float *out, global const float *in, global const ushort *weight,
            global const float *bias, global const float *gate,
            global const float *residual, global const u32 *index, u32 rows, u32 K, u32 N,
-           u32 first, u32 cols, u32 out_mul, u32 out_add, u32 residual_shift, u32 act,
-           u32 has_bias, u32 has_gate, u32 has_residual, u32 octant, u32 item_rows,
-           u32 item_panels, u32 item_blocks)
+           u32 first, u32 cols, u32 act, u32 has_bias, u32 has_gate, u32 has_residual,
+           u32 item_rows, u32 item_panels, u32 item_blocks)
 {
     local float memory[MEMORY / 4] __attribute__((aligned(64)));
     const u32 panels = (cols + COLS - 1) / COLS, panel0 = get_global_id(0) * item_panels;
     const u32 panel_count = min(panels - panel0, item_panels);
     const size_t row0 = get_global_id(1) * item_rows;
     const u32 count = min((u32)(rows - row0), item_rows), blocks = PIECE_COUNT(K);
-    const struct target target = {
-        out,     bias,    gate,           residual, rows,     N,        first + cols,
-        out_mul, out_add, residual_shift, act,      has_bias, has_gate, has_residual};
+    MOVE_TO_PRODUCT((size_t)panels * TAPS * blocks * RIGHT_BLOCK);
+    const struct target target = {out,          bias, gate,     residual, rows,        N,
+                                  first + cols, act,  has_bias, has_gate, has_residual};
     const bool several = TAPS > 1 || blocks > item_blocks;
     const u32 sum_count = several ? item_rows * item_panels * COLS : 0;
     u32 from[ROWS_MAX], place[ROWS_MAX];
@@ -221,7 +217,7 @@ matmul_amx(global float *out, global const float *in, global const ushort *weigh
     for (u32 i = 0; i < sum_count / 16; i++)
         store16(0.0f, item.sums + 16 * i);
     for (u32 t = 0; t < TAPS; t++) {
-        const u32 n = list_rows(from, place, index, row0, count, t, octant);
+        const u32 n = list_rows(from, place, index, row0, count, t);
         for (u32 b = 0; b < blocks; b += item_blocks) {
             const u32 part = min(blocks - b, item_blocks);
             split_rows(item.left, in, from, 0, min(n, 32u), K, b, part);

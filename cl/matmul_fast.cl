@@ -37,13 +37,13 @@
 // tile[r] = row `from` of the input, k0 to k0 + DEPTH; zeros for no row and beyond K.
 static inline void load_inputs(local u32 *tile, global const float *in,
                                global const u32 *index, size_t row0, u32 rows, u32 K,
-                               u32 k0, u32 tap, u32 octant, u32 item)
+                               u32 k0, u32 tap, u32 item)
 {
     for (u32 i = item; i < TILE * DEPTH / 4; i += ITEMS) {
         const u32 r = i / (DEPTH / 4), k = i % (DEPTH / 4) * 4;
         u32 from = NO_ROW;
         if (row0 + r < rows)
-            from = tap_row(index, row0 + r, tap, octant);
+            from = tap_row(index, row0 + r, tap);
         float4 x = 0;
         if (from != NO_ROW)
             x = load_columns(in + (size_t)from * K, k0 + k, K);
@@ -91,14 +91,14 @@ kernel UNIT_ATTRIBUTE __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 matmul_fast(global float *out, global const float *in, global const weight_t *weight,
             global const float *bias, global const float *gate,
             global const float *residual, global const u32 *index, u32 rows, u32 K, u32 N,
-            u32 first, u32 cols, u32 out_mul, u32 out_add, u32 residual_shift, u32 act,
-            u32 has_bias, u32 has_gate, u32 has_residual, u32 octant)
+            u32 first, u32 cols, u32 act, u32 has_bias, u32 has_gate, u32 has_residual)
 {
     local u32 tiles[2 * TILE * STRIDE] __attribute__((aligned(16)));
     local u32 scratch[GROUPS * UNIT_SCRATCH];
     const u32 item = get_local_id(0), lane = item % UNIT_LANES, group = item / UNIT_LANES;
     const size_t col0 = get_global_id(0) / ITEMS * TILE, row0 = get_global_id(1) * TILE;
     const u32 panels = (cols + COLS - 1) / COLS;
+    MOVE_TO_PRODUCT((size_t)panels * TAPS * K * COLS);
     // The first result of this sub-group, in the group's tile.
     const u32 row = group / ACROSS * HIGH * UNIT_SIZE,
               col = group % ACROSS * WIDE * UNIT_SIZE;
@@ -109,7 +109,7 @@ matmul_fast(global float *out, global const float *in, global const weight_t *we
     EACH_UNIT(START)
     for (u32 t = 0; t < TAPS; t++)
         for (u32 k0 = 0; k0 < K; k0 += DEPTH) {
-            load_inputs(tile_a, in, index, row0, rows, K, k0, t, octant, item);
+            load_inputs(tile_a, in, index, row0, rows, K, k0, t, item);
             load_weights(tile_b, weight, col0, panels, K, k0, t, item);
             barrier(CLK_LOCAL_MEM_FENCE);
             for (u32 k = 0; k < PAIRS; k += UNIT_SIZE / 2) {
@@ -123,9 +123,8 @@ matmul_fast(global float *out, global const float *in, global const weight_t *we
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-    const struct target target = {
-        out,     bias,    gate,           residual, rows,     N,        first + cols,
-        out_mul, out_add, residual_shift, act,      has_bias, has_gate, has_residual};
+    const struct target target = {out,          bias, gate,     residual, rows,        N,
+                                  first + cols, act,  has_bias, has_gate, has_residual};
     local float *patch = (local float *)tiles + group * UNIT_SIZE * PATCH;
 #define FINISH(i)                                                                        \
     finish(&target, patch, &sums[i], row0 + row + i % HIGH * UNIT_SIZE,                  \

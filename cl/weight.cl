@@ -180,31 +180,44 @@ kernel void pack_transposed(global target_t *packed, global const source_t *sour
     store_weight(x, packed, n / COLS, row0 + r, K, n);
 }
 
-// A 3 x 3 x 3 convolution after doubling, as eight convolutions 2 x 2 x 2 over the
-// parents: for a child of parity p along an axis, the taps at offsets -1, 0, 1 fall on
-// parents p - 1 and p: {-1}, {0, 1} for p = 0 and {-1, 0}, {1} for p = 1. Taps that fall
-// together are added, first to last. Source [rows][27][K]; packed
-// [octant][panel][8][K][32]. Work-items: (filled, K, 64).
-kernel void pack_folded(global target_t *packed, global const source_t *source, u32 row0,
-                        u32 rows, u32 outputs, u32 K, u32 filled)
+// Weights of product t, of `places` along an axis, for cl/winograd.cl: what they are
+// times taps 0, 1 and 2 there.
+static inline float3 winograd_shares(u32 t, u32 places)
 {
-    const u32 r = get_global_id(0), k = get_global_id(1);
+    if (t == 0)
+        return (float3)(1, 0, 0);
+    if (t == places - 1)
+        return (float3)(0, 0, 1);
+    return places == 3 ? (float3)(1, 1, 1) : (float3)(0.5f, t == 1 ? 0.5f : -0.5f, 0.5f);
+}
+
+// For cl/winograd.cl: source [rows][27][K], packed [places^3][panel][K][32].
+// Work-items: (filled, K, places^3).
+kernel void pack_winograd(global target_t *packed, global const source_t *source,
+                          u32 row0, u32 rows, u32 outputs, u32 K, u32 filled, u32 places)
+{
+    const u32 r = get_global_id(0), k = get_global_id(1), t = get_global_id(2);
     if (k >= K || r >= filled)
         return;
-    const u32 octant = get_global_id(2) / 8, t = get_global_id(2) % 8;
     const u32 panels = (outputs + COLS - 1) / COLS;
     const size_t n = row0 + r;
-    u32 first[3], end[3];
-    for (u32 axis = 0; axis < 3; axis++) {
-        const u32 parity = octant >> (2 - axis) & 1, part = t >> (2 - axis) & 1;
-        first[axis] = part ? 1 + parity : 0;
-        end[axis] = part ? 3 : 1 + parity;
-    }
+    const float3 x = winograd_shares(t / (places * places), places),
+                 y = winograd_shares(t / places % places, places),
+                 z = winograd_shares(t % places, places);
+    source += (size_t)r * 27 * K + k;
     float sum = 0;
-    if (r < rows)
-        for (u32 x = first[0]; x < end[0]; x++)
-            for (u32 y = first[1]; y < end[1]; y++)
-                for (u32 z = first[2]; z < end[2]; z++)
-                    sum += LOAD(source, ((size_t)r * 27 + x * 9 + y * 3 + z) * K + k);
-    store_weight(sum, packed, (octant * panels + n / COLS) * 8 + t, k, K, n);
+#define ADD(tap, share)                                                                  \
+    if ((share) != 0.0f)                                                                 \
+        sum = fma(share, LOAD(source, (size_t)(tap)*K), sum);
+#define ADD_LINE(tap, share)                                                             \
+    ADD(tap, (share)*z.x) ADD((tap) + 1, (share)*z.y) ADD((tap) + 2, (share)*z.z)
+#define ADD_PLANE(tap, share)                                                            \
+    ADD_LINE(tap, (share)*y.x)                                                           \
+    ADD_LINE((tap) + 3, (share)*y.y) ADD_LINE((tap) + 6, (share)*y.z)
+    if (r < rows) {
+        ADD_PLANE(0, x.x)
+        ADD_PLANE(9, x.y)
+        ADD_PLANE(18, x.z)
+    }
+    store_weight(sum, packed, t * panels + n / COLS, k, K, n);
 }

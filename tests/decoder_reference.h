@@ -1,5 +1,5 @@
 // The structured latents' decoders in plain C with double sums, as the networks are
-// defined: no tiles, no folded taps, every copy made. For small sizes only.
+// defined: no tiles, no minimal filtering, every copy made. For small sizes only.
 #ifndef DECODER_REFERENCE_H
 #define DECODER_REFERENCE_H
 

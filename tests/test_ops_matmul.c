@@ -2,10 +2,9 @@
 //
 // Tolerance: a chain of K fused multiply-adds in fp32 with random signs is off by about
 // sqrt(K) 2^-24 of its size; 1e-6 leaves room up to K = 27 * 100.
-#include "ops_common.h"
+#include "ops_voxels.h"
 
 #include "op/matmul.h"
-#include "op/neighbour.h"
 #include "rt/tuning.h"
 
 #define TOLERANCE 1e-6
@@ -30,10 +29,7 @@ struct product {
 
 static size_t taps_of(const struct product *p)
 {
-    return p->layout == TESS_WEIGHT_CONV || p->layout == TESS_WEIGHT_CONV_DENSE ||
-                   p->layout == TESS_WEIGHT_CONV_UP
-               ? 27
-               : 1;
+    return p->layout == TESS_WEIGHT_CONV || p->layout == TESS_WEIGHT_CONV_DENSE ? 27 : 1;
 }
 
 static struct ops *open_ops(enum tess_variant variant)
@@ -74,7 +70,6 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
     upload_block(p, &block);
     TESS_TRY(tess_weights_create(&weights, stage, &block, 1, 1));
     TESS_TRY(tess_weights_use(&items, weights, 0));
-    size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
     struct tess_mat in = ops_upload(stage, p->in_rows, p->K, p->in);
     struct tess_mat gate = {0};
     if (p->gated)
@@ -92,7 +87,7 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
                                               p->base + (row >> 3 * p->level) * 27);
             TESS_TRY(tess_neighbours_subdivide(&index, stage, base, p->level));
         }
-        struct tess_mat out = ops_take(stage, rows * octants, p->N);
+        struct tess_mat out = ops_take(stage, rows, p->N);
         TESS_TRY(tess_matmul(
             stage, &(struct tess_matmul){.out = out,
                                          .in = part,
@@ -100,11 +95,10 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
                                          .bias = p->bias ? &items[1] : NULL,
                                          .gate = p->gated ? &gate.data : NULL,
                                          .residual = p->residual ? &residual : NULL,
-                                         .residual_shift = octants == 8 ? 3 : 0,
                                          .activation = p->activation,
                                          .rows = rows,
                                          .index = taps_of(p) == 27 ? &index : NULL}));
-        ops_download(stage, out, p->out + row * octants * p->N);
+        ops_download(stage, out, p->out + row * p->N);
         tess_arena_release(tess_stage_arena(stage), mark);
     }
     tess_weights_destroy(&weights);
@@ -116,8 +110,7 @@ static void finish_reference(double *out, const struct product *p, size_t row, s
 {
     sum += p->bias ? p->bias_values[n] : 0;
     sum = activate(sum, p->activation) * (p->gated ? p->gate_values[n] : 1);
-    size_t octants = p->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
-    sum += p->residual ? p->residual_values[row / octants * p->N + n] : 0;
+    sum += p->residual ? p->residual_values[row * p->N + n] : 0;
     out[row * p->N + n] = sum;
 }
 
@@ -244,69 +237,14 @@ OPS_TEST(transposed_matrices)
 
 // ---- convolutions ----
 
-// A few voxels with their neighbours, some of them missing.
-static size_t make_voxels(int32_t *coords, size_t most, uint64_t seed)
-{
-    size_t count = 0;
-    for (int32_t i = 0; i < 4 * 4 * 4 && count < most; i++)
-        if (ops_random(&seed) % 3) {
-            coords[3 * count] = i / 16;
-            coords[3 * count + 1] = i / 4 % 4;
-            coords[3 * count + 2] = i % 4;
-            count++;
-        }
-    return count;
-}
-
-// The row of the voxel at `at` on a grid that is subdivided `level` times, or -1.
-static long find_fine(const int32_t *coords, size_t count, unsigned level, const int *at)
-{
-    for (size_t i = 0; i < count; i++) {
-        bool same = true;
-        for (int axis = 0; axis < 3; axis++)
-            same = same && at[axis] >= 0 &&
-                   at[axis] >> level == coords[3 * i + (size_t)axis];
-        if (!same)
-            continue;
-        long row = (long)i;
-        for (int l = (int)level - 1; l >= 0; l--)
-            row =
-                row * 8 + (at[0] >> l & 1) * 4 + (at[1] >> l & 1) * 2 + (at[2] >> l & 1);
-        return row;
-    }
-    return -1;
-}
-
-static void place_of(int *at, const int32_t *coords, unsigned level, size_t row)
-{
-    for (int axis = 0; axis < 3; axis++) {
-        at[axis] = coords[3 * (row >> 3 * level) + (size_t)axis];
-        for (int l = (int)level - 1; l >= 0; l--)
-            at[axis] = at[axis] * 2 + (int)(row >> (3 * l + 2 - axis) & 1);
-    }
-}
-
-// The plain form: 27 taps on the grid that the output is on. For TESS_WEIGHT_CONV_UP the
-// input is copied to all children first.
 static double *conv_reference(const struct product *p, const int32_t *coords,
                               size_t voxels)
 {
-    bool up = p->layout == TESS_WEIGHT_CONV_UP;
     bool dense = p->layout == TESS_WEIGHT_CONV_DENSE;
-    unsigned level = p->level + up;
-    size_t rows = voxels << 3 * level;
-    double *out = malloc(rows * p->N * sizeof *out);
-    for (size_t r = 0; r < rows; r++) {
-        int at[3];
+    double *out = malloc(p->rows * p->N * sizeof *out);
+    for (size_t r = 0; r < p->rows; r++) {
         long from[27];
-        place_of(at, coords, level, r);
-        for (int tap = 0; tap < 27; tap++) {
-            from[tap] = find_fine(coords, voxels, level,
-                                  (int[]){at[0] + tap / 9 - 1, at[1] + tap / 3 % 3 - 1,
-                                          at[2] + tap % 3 - 1});
-            if (up && from[tap] >= 0)
-                from[tap] /= 8;
-        }
+        ops_fine_neighbours(from, coords, voxels, p->level, r);
         for (size_t n = 0; n < p->N; n++) {
             double sum = 0;
             for (size_t tap = 0; tap < 27; tap++)
@@ -324,11 +262,11 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
                      bool half, enum tess_weight_layout layout)
 {
     struct ops *ops = open_ops(variant);
-    int32_t coords[3 * 64];
-    size_t voxels = make_voxels(coords, asked_tiny() ? 3 : 20, N);
+    int32_t coords[3 * OPS_VOXELS_MOST];
+    size_t voxels = ops_voxels(coords, asked_tiny() ? 3 : 20, N);
     uint32_t *base = NULL;
     assert_int_equal(tess_neighbours_find(&base, &ops->env, coords, voxels), TESS_OK);
-    size_t rows = voxels << 3 * level, octants = layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
+    size_t rows = voxels << 3 * level;
     float *floats = NULL, *in = ops_floats(rows * K, 1), *bias = ops_floats(N, 2),
           *residual = ops_floats(rows * N, 3);
     void *stored =
@@ -348,20 +286,20 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
                         .weights = half ? floats : stored,
                         .base = base,
                         .level = level};
-    p.out = malloc(rows * octants * N * sizeof(float));
+    p.out = malloc(rows * N * sizeof(float));
     ops_run(ops, run_product, &p);
     double *reference = conv_reference(&p, coords, voxels);
-    ops_expect(p.out, reference, rows * octants * N, tolerance);
+    ops_expect(p.out, reference, rows * N, tolerance);
     float *whole = p.out;
-    p.out = malloc(rows * octants * N * sizeof(float));
+    p.out = malloc(rows * N * sizeof(float));
     for (size_t split = asked_tiny() ? 2 : 1; split < voxels && !asked_once();
          split = split * 2 + 1)
     {
         p.split = split << 3 * level;
         ops_run(ops, run_product, &p);
-        assert_memory_equal(p.out, whole, rows * octants * N * sizeof(float));
+        assert_memory_equal(p.out, whole, rows * N * sizeof(float));
     }
-    check_small_buffers(ops, &p, whole, rows * octants * N);
+    check_small_buffers(ops, &p, whole, rows * N);
     free(whole);
     free(p.out);
     free(reference);
@@ -397,17 +335,6 @@ static void dense_convolutions(enum tess_variant variant)
 }
 OPS_TEST(dense_convolutions)
 
-// Eight folded taps against 27 taps on the doubled grid.
-static void convolutions_after_doubling(enum tess_variant variant)
-{
-    run_conv(variant, 5, 3, 0, true, TESS_WEIGHT_CONV_UP);
-    if (asked_tiny())
-        return;
-    run_conv(variant, 33, 17, 0, false, TESS_WEIGHT_CONV_UP);
-    run_conv(variant, 20, 9, 1, true, TESS_WEIGHT_CONV_UP);
-}
-OPS_TEST(convolutions_after_doubling)
-
 // More bytes of weights than a buffer holds in check_small_buffers().
 static void large_weights(enum tess_variant variant)
 {
@@ -417,7 +344,6 @@ static void large_weights(enum tess_variant variant)
     run_linear(variant, 5, 600, 1030, true, TESS_WEIGHT_TRANSPOSED, 7, TESS_ACT_NONE);
     run_conv(variant, 260, 40, 0, false, TESS_WEIGHT_CONV);
     run_conv(variant, 500, 40, 0, true, TESS_WEIGHT_CONV_DENSE);
-    run_conv(variant, 230, 20, 0, true, TESS_WEIGHT_CONV_UP);
 }
 OPS_TEST(large_weights)
 
@@ -426,7 +352,7 @@ OPS_TEST(large_weights)
 // Inputs, weights in halves and what is added, for linear layers of `rows` rows and
 // convolutions of `voxels` voxels.
 struct material {
-    int32_t coords[3 * 64];
+    int32_t coords[3 * OPS_VOXELS_MOST];
     size_t voxels;
     uint32_t *base; // neighbours
     float *in, *bias, *residual, *weights;
@@ -436,7 +362,7 @@ struct material {
 static struct product make_material(struct material *m, struct ops *ops, size_t rows,
                                     size_t N, size_t K, size_t voxels)
 {
-    m->voxels = make_voxels(m->coords, voxels, 1);
+    m->voxels = ops_voxels(m->coords, voxels, 1);
     m->base = NULL;
     assert_int_equal(tess_neighbours_find(&m->base, &ops->env, m->coords, m->voxels),
                      TESS_OK);
@@ -630,7 +556,6 @@ static void run_pieces(const char *name, double most)
                    TESS_ACT_GELU_TANH);
     }
     convolutions(TESS_VARIANT_CPU);
-    convolutions_after_doubling(TESS_VARIANT_CPU);
     unit = NULL;
     tolerance = TOLERANCE;
 }
@@ -723,7 +648,6 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(transposed_matrices),
     OPS_BOTH(convolutions),
     OPS_BOTH(dense_convolutions),
-    OPS_BOTH(convolutions_after_doubling),
     OPS_BOTH(large_weights),
     OPS_BOTH(shapes_of_tiles),
     cmocka_unit_test(test_matrix_unit),

@@ -159,82 +159,26 @@ static void halos_name_all_neighbours(void **state)
         for (size_t i = 0; i < halo.count; i++)
             for (size_t k = i + 1; k < halo.count; k++)
                 assert_int_not_equal(halo.ids[i], halo.ids[k]);
+        size_t present = 0;
         for (size_t i = 0; i < rows * 27; i++) {
             const int32_t *c = voxels.coords + 3 * (row0 + i / 27);
             int32_t tap = (int32_t)(i % 27),
                     at[3] = {c[0] + tap / 9 - 1, c[1] + tap / 3 % 3 - 1,
                              c[2] + tap % 3 - 1};
-            if (has_voxel(voxels.coords, count, at))
-                assert_memory_equal(voxels.coords + 3 * halo.ids[halo.table[i]], at,
-                                    sizeof at);
-            else
+            if (!has_voxel(voxels.coords, count, at)) {
                 assert_int_equal(halo.table[i], TESS_NO_ROW);
+                continue;
+            }
+            assert_memory_equal(voxels.coords + 3 * halo.ids[halo.table[i]], at,
+                                sizeof at);
+            present++;
         }
+        assert_true(present > rows && present < 27 * rows);
+        assert_true(halo.density == (double)present / (27.0 * (double)rows));
         tess_halo_clear(&halo);
     }
     free(coords);
     tess_voxels_clear(&voxels);
-}
-
-static struct tess_neighbour_shares shares_of(const int32_t *coords, size_t count)
-{
-    struct tess_voxels voxels;
-    struct tess_halo halo;
-    assert_int_equal(tess_voxels_create(&voxels, &env, coords, count), TESS_OK);
-    assert_int_equal(tess_voxels_find_neighbours(&voxels, &env), TESS_OK);
-    assert_int_equal(tess_halo_create(&halo, &env, &voxels, 0, count), TESS_OK);
-    struct tess_neighbour_shares shares = halo.shares;
-    tess_halo_clear(&halo);
-    tess_voxels_clear(&voxels);
-    return shares;
-}
-
-static void expect_near(double a, double b)
-{
-    assert_true(fabs(a - b) < 1e-12);
-}
-
-// What is computed for parts of voxels against what there is of them.
-static void shares_of_parts_are_counted(void **state)
-{
-    (void)state;
-    size_t count, folded = 0;
-    int32_t *coords = make_coords(&count, 4), *parts = malloc(count * 24 * sizeof *parts);
-    struct tess_neighbour_shares shares = shares_of(coords, count);
-    for (size_t i = 0; i < 8 * count; i++)
-        for (size_t tap = 0; tap < 8; tap++) {
-            int32_t at[3];
-            for (size_t axis = 0; axis < 3; axis++) {
-                int32_t bit = (int32_t)(i >> axis & 1), whole = coords[i / 8 * 3 + axis];
-                parts[3 * i + axis] = 2 * whole + bit;
-                at[axis] = whole + (tap >> axis & 1 ? 2 * bit - 1 : 0);
-            }
-            folded += has_voxel(coords, count, at);
-        }
-    struct tess_neighbour_shares counted = shares_of(parts, 8 * count),
-                                 computed = tess_shares_of_parts(shares, 1);
-    assert_true(shares.faces > 0 && shares.faces < 1);
-    expect_near(computed.faces, counted.faces);
-    expect_near(computed.edges, counted.edges);
-    expect_near(computed.corners, counted.corners);
-    expect_near(tess_shares_of_folded_taps(shares),
-                (double)folded / (64.0 * (double)count));
-    struct tess_neighbour_shares twice = tess_shares_of_parts(shares, 2),
-                                 again = tess_shares_of_parts(counted, 1);
-    expect_near(tess_shares_of_taps(twice), tess_shares_of_taps(again));
-    free(parts);
-    free(coords);
-}
-
-// All neighbours are there, or none.
-static void shares_of_taps_have_ends(void **state)
-{
-    (void)state;
-    struct tess_neighbour_shares all = {1, 1, 1}, none = {0, 0, 0};
-    expect_near(tess_shares_of_taps(all), 1);
-    expect_near(tess_shares_of_folded_taps(tess_shares_of_parts(all, 3)), 1);
-    expect_near(tess_shares_of_taps(none), 1 / 27.0);
-    expect_near(tess_shares_of_taps(tess_shares_of_parts(none, 1)), 8 / 27.0);
 }
 
 // Tiles of several sizes, in turns, more than are kept: what is found is what is made.
@@ -257,7 +201,7 @@ static void seen_halos_are_the_same(void **state)
             assert_int_equal(tess_halos_find(&found, &halos, &env, &voxels, row0, rows),
                              TESS_OK);
             assert_true(found->rows == rows && found->count == halo.count &&
-                        memcmp(&found->shares, &halo.shares, sizeof halo.shares) == 0);
+                        found->density == halo.density);
             assert_memory_equal(found->ids, halo.ids, halo.count * sizeof *halo.ids);
             assert_memory_equal(found->table, halo.table, 27 * rows * sizeof *halo.table);
             tess_halo_clear(&halo);
@@ -283,8 +227,6 @@ int main(void)
         cmocka_unit_test(orders_are_permutations),
         cmocka_unit_test(windows_group_voxels),
         cmocka_unit_test(halos_name_all_neighbours),
-        cmocka_unit_test(shares_of_parts_are_counted),
-        cmocka_unit_test(shares_of_taps_have_ends),
         cmocka_unit_test(seen_halos_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-// Operators over the voxels of a shell: windowed attention and convolutions. Only pairs
-// and neighbours that exist are counted.
+// Operators over the voxels of a shell: windowed attention and convolutions. Of pairs and
+// neighbours only those that exist are counted.
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -9,6 +9,7 @@
 #include "model/voxels.h"
 #include "op/matmul.h"
 #include "op/neighbour.h"
+#include "op/winograd.h"
 
 enum tess_status tess_bench_shell(struct tess_voxels *out, struct tess_env *env,
                                   size_t voxels)
@@ -102,14 +103,15 @@ static enum tess_status sample_windowed(struct tess_measure *measure)
     return tess_measure_stage(measure, windowed_stage);
 }
 
-// ---- convolution ----
+// ---- convolutions ----
 
-// As the last one of the mesh decoder: voxels that were subdivided twice.
+// Voxels that were subdivided twice, as the last ones of the mesh decoder.
 #define LEVEL    2
 #define CHILDREN ((size_t)1 << 3 * LEVEL)
 
 struct convolution {
     struct tess_voxels voxels;
+    bool blocks;       // by op/winograd.h; else as voxels in any places
     double neighbours; // that exist, of all subdivided voxels
     uint16_t *values;  // of the weights, halves
     struct tess_weight_block block;
@@ -134,33 +136,48 @@ static enum tess_status make_weights(struct convolution *c, struct tess_measure 
     size_t inputs = measure->op->inputs, outputs = measure->op->outputs;
     TESS_TRY(tess_random_halves(&c->values, &measure->ctx->env, 27 * inputs * outputs));
     c->block.count = 1;
-    c->block.items[0] = (struct tess_weight_source){.data = c->values,
-                                                    .dtype = TESS_F16,
-                                                    .layout = TESS_WEIGHT_CONV,
-                                                    .outputs = (uint32_t)outputs,
-                                                    .inputs = (uint32_t)inputs};
+    c->block.items[0] = (struct tess_weight_source){
+        .data = c->values,
+        .dtype = TESS_F16,
+        .layout = c->blocks ? TESS_WEIGHT_WINOGRAD : TESS_WEIGHT_CONV,
+        .outputs = (uint32_t)outputs,
+        .inputs = (uint32_t)inputs};
     return TESS_OK;
 }
 
-static enum tess_status prepare_convolution(struct tess_measure *measure)
+static enum tess_status prepare_any(struct tess_measure *measure, bool blocks)
 {
     struct convolution *c = NULL;
     struct tess_env *env = &measure->ctx->env;
     TESS_TRY(tess_alloc(&c, env, 1, sizeof *c, "a convolution"));
     measure->inputs = c;
+    c->blocks = blocks;
     TESS_TRY(tess_bench_shell(&c->voxels, env, measure->rows));
     TESS_TRY(tess_voxels_find_neighbours(&c->voxels, env));
     TESS_TRY(make_weights(c, measure));
     c->neighbours = tess_bench_neighbours(c->voxels.neighbours, measure->rows);
     size_t rows = measure->rows * CHILDREN;
-    double K = (double)measure->op->inputs, N = (double)measure->op->outputs;
+    double K = (double)measure->op->inputs, N = (double)measure->op->outputs,
+           products = blocks ? (double)rows / 8 *
+                                   (double)tess_weight_products(TESS_WEIGHT_WINOGRAD)
+                             : c->neighbours;
     tess_measure_size(measure, "%zu voxels, %.0f to %.0f channels, fp16 weights", rows, K,
                       N);
     measure->rate->rows = rows;
-    measure->rate->work = measure->rate->flop = 2 * c->neighbours * K * N;
-    measure->rate->bytes =
-        4 * (double)rows * (K + N + 27) + 2 * 27 * K * N; // 27: the table of neighbours
+    measure->rate->work = measure->rate->flop = 2 * products * K * N;
+    double table = 27 * (double)(blocks ? rows / 8 : rows);
+    measure->rate->bytes = 4 * ((double)rows * (K + N) + table) + 2 * 27 * K * N;
     return TESS_OK;
+}
+
+static enum tess_status prepare_convolution(struct tess_measure *measure)
+{
+    return prepare_any(measure, false);
+}
+
+static enum tess_status prepare_blocks(struct tess_measure *measure)
+{
+    return prepare_any(measure, true);
 }
 
 static void clear_convolution(struct tess_measure *measure)
@@ -177,6 +194,12 @@ static void clear_convolution(struct tess_measure *measure)
 static enum tess_status convolve(struct tess_stage *stage, void *user)
 {
     const struct convolution *c = user;
+    if (c->blocks)
+        return tess_winograd(stage, &(struct tess_winograd){.out = c->out,
+                                                            .in = c->in,
+                                                            .weight = c->weight,
+                                                            .rows = c->index.rows,
+                                                            .index = c->index});
     return tess_matmul(
         stage,
         &(struct tess_matmul){.out = c->out,
@@ -194,7 +217,8 @@ static enum tess_status take_voxels(struct tess_stage *stage, struct convolution
     struct tess_mat table;
     TESS_TRY(tess_mat_take(&table, stage, measure->rows, 27, TESS_U32, "neighbours"));
     TESS_TRY(tess_mat_write(stage, table, c->voxels.neighbours));
-    TESS_TRY(tess_neighbours_subdivide(&c->index, stage, table, LEVEL));
+    TESS_TRY(tess_neighbours_subdivide(&c->index, stage, table,
+                                       c->blocks ? LEVEL - 1 : LEVEL));
     TESS_TRY(tess_noise_take(&c->in, stage, rows, measure->op->inputs));
     return tess_mat_take(&c->out, stage, rows, measure->op->outputs, TESS_F32,
                          "a convolution");
@@ -237,6 +261,15 @@ const struct tess_operator tess_sparse_operators[] = {
      .inputs = 96,
      .outputs = 96,
      .prepare = prepare_convolution,
+     .sample = sample_convolution,
+     .clear = clear_convolution},
+    {.name = "block convolution",
+     .unit = "FLOP",
+     .roof = TESS_ROOF_FMA,
+     .rows = {10240, 1280, 20},
+     .inputs = 96,
+     .outputs = 96,
+     .prepare = prepare_blocks,
      .sample = sample_convolution,
      .clear = clear_convolution},
 };

@@ -145,8 +145,7 @@ static enum tess_status first_span(struct tess_stage *stage, void *user,
                                         .silu = true}));
     TESS_TRY(
         tess_mat_take(&out, stage, tile.rows, res->sizes->outputs, TESS_F32, "features"));
-    TESS_TRY(convolve(res, out, in, TESS_RES_CONV1_WEIGHT, index, NULL,
-                      tess_shares_of_taps(halo.shares)));
+    TESS_TRY(convolve(res, out, in, TESS_RES_CONV1_WEIGHT, index, NULL, halo.density));
     return tess_tensor_store(stage, res->u, out, tile.row0);
 }
 
@@ -203,8 +202,7 @@ static enum tess_status second_span(struct tess_stage *stage, void *user,
     TESS_TRY(skip_rows(&skip, res, tile));
     TESS_TRY(
         tess_mat_take(&out, stage, tile.rows, res->sizes->outputs, TESS_F32, "features"));
-    TESS_TRY(convolve(res, out, in, TESS_RES_CONV2_WEIGHT, index, &skip,
-                      tess_shares_of_taps(halo.shares)));
+    TESS_TRY(convolve(res, out, in, TESS_RES_CONV2_WEIGHT, index, &skip, halo.density));
     return tess_tensor_store(stage, res->y, out, tile.row0);
 }
 

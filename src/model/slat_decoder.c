@@ -101,11 +101,11 @@ static enum tess_status open_mesh_head(struct opener *opener)
         opener->tensors.block++;
         TESS_TRY(read_norm(&decoder->norms[2 * i], opener, "act_layers.0", in));
         TESS_TRY(tess_collect_conv(&opener->tensors, "out_layers.0.conv",
-                                   TESS_WEIGHT_CONV_UP, out, in));
+                                   TESS_WEIGHT_WINOGRAD_DOUBLED, out, in));
         opener->tensors.block++;
         TESS_TRY(read_norm(&decoder->norms[2 * i + 1], opener, "out_layers.1", out));
         TESS_TRY(tess_collect_conv(&opener->tensors, "out_layers.3.conv",
-                                   TESS_WEIGHT_CONV, out, out));
+                                   TESS_WEIGHT_WINOGRAD, out, out));
         TESS_TRY(tess_collect_conv(&opener->tensors, "skip_connection.conv",
                                    TESS_WEIGHT_TRANSPOSED, out, in));
         in = out;

@@ -6,8 +6,8 @@
 //
 // x [M][Cin], u and y [8 M][Cout]. Group norms are over all voxels, so there is a barrier
 // at each: u and y are kept for all rows, and their statistics are taken as they are
-// made. conv0 works on the parents' rows with folded taps, and skip commutes with
-// subdivision, so nothing is ever copied eight times. Tiles are consecutive voxels of the
+// made. conv0 works on the parents' rows, and skip commutes with subdivision, so nothing
+// is ever copied eight times. Tiles are consecutive voxels of the
 // latent with all of their descendants; a convolution sees the tile's voxels and those
 // around it.
 #include <assert.h>
@@ -17,12 +17,13 @@
 #include "op/matmul.h"
 #include "op/neighbour.h"
 #include "op/norm.h"
+#include "op/winograd.h"
 
 // In voxels of the latent.
-#define COMFORTABLE_VOXELS 512
-#define DELIVERED          64 // a part of what goes to the host: 1.6 MiB
-#define ALIGN_VOXELS       64 // tiles are made of whole blocks of statistics
-#define STATS_ROWS         64 // of a block at the latent's own level
+#define COMFORTABLE_VOXELS 1024 // for what becomes 8 rows each; half for 64
+#define DELIVERED          64   // a part of what goes to the host: 1.6 MiB
+#define ALIGN_VOXELS       64   // tiles are made of whole blocks of statistics
+#define STATS_ROWS         64   // of a block at the latent's own level
 #define STATS_ROWS_FINE    256
 #define GROUPS             32
 #define NORM_EPS           1e-5f
@@ -42,26 +43,24 @@ struct up {
     struct tess_group_stats stats; // of what is made
 };
 
-// The rows that a convolution of a tile reads, at `level`, normalised; and where its taps
-// are.
+// The rows that a convolution of a tile reads, normalised, and where a parent's
+// neighbours are.
 struct window {
     struct tess_mat in, index;
-    struct tess_neighbour_shares shares; // at that level
 };
 
 static enum tess_status open_window(struct window *out, struct tess_stage *stage,
                                     const struct up *up, const struct tess_tensor *from,
-                                    unsigned level, struct tess_tile tile)
+                                    struct tess_tile tile)
 {
     const struct tess_halo *halo;
     struct tess_mat table;
     TESS_TRY(tess_halos_find(&halo, up->job->halos, tess_stage_env(stage),
                              &up->job->voxels, tile.row0, tile.rows));
-    out->shares = tess_shares_of_parts(halo->shares, level);
     TESS_TRY(tess_tensor_gather(&out->in, stage, from, halo->ids, halo->count));
     TESS_TRY(tess_mat_take(&table, stage, tile.rows, 27, TESS_U32, "neighbours"));
     TESS_TRY(tess_mat_write(stage, table, halo->table));
-    TESS_TRY(tess_neighbours_subdivide(&out->index, stage, table, level));
+    TESS_TRY(tess_neighbours_subdivide(&out->index, stage, table, up->level));
     return tess_scale_silu(stage, out->in, up->scale, up->shift);
 }
 
@@ -72,18 +71,16 @@ static enum tess_status first_span(struct tess_stage *stage, void *user,
     struct up *up = user;
     struct window window;
     struct tess_mat u;
-    TESS_TRY(open_window(&window, stage, up, up->x, up->level, tile));
+    TESS_TRY(open_window(&window, stage, up, up->x, tile));
     TESS_TRY(tess_mat_take(&u, stage, rows_at(tile.rows, up->level + 1),
                            tess_tensor_cols(up->u), TESS_F32, "subdivided features"));
-    TESS_TRY(tess_matmul(
-        stage,
-        &(struct tess_matmul){.out = u,
-                              .in = window.in,
-                              .weight = &up->items[TESS_CONV_WEIGHT],
-                              .bias = &up->items[TESS_CONV_BIAS],
-                              .rows = rows_at(tile.rows, up->level),
-                              .index = &window.index,
-                              .density = tess_shares_of_folded_taps(window.shares)}));
+    TESS_TRY(tess_winograd(stage,
+                           &(struct tess_winograd){.out = u,
+                                                   .in = window.in,
+                                                   .weight = &up->items[TESS_CONV_WEIGHT],
+                                                   .bias = &up->items[TESS_CONV_BIAS],
+                                                   .rows = rows_at(tile.rows, up->level),
+                                                   .index = window.index}));
     TESS_TRY(tess_group_stats_add(&up->stats, u, rows_at(tile.row0, up->level + 1)));
     return tess_tensor_store(stage, up->u, u, tile.row0);
 }
@@ -120,29 +117,28 @@ static enum tess_status second_span(struct tess_stage *stage, void *user,
     struct up *up = user;
     struct window window;
     struct tess_mat x, skip, y;
-    size_t parents = rows_at(tile.rows, up->level), rows = 8 * parents;
+    size_t parents = rows_at(tile.rows, up->level);
     size_t channels = tess_tensor_cols(up->u);
-    TESS_TRY(open_window(&window, stage, up, up->u, up->level + 1, tile));
+    TESS_TRY(open_window(&window, stage, up, up->u, tile));
     TESS_TRY(tess_tensor_load(&x, stage, up->x, tile.row0, tile.rows));
     tess_tensor_forget(up->x, tile.row0 + tile.rows);
     TESS_TRY(tess_mat_take(&skip, stage, parents, channels, TESS_F32, "skip connection"));
-    TESS_TRY(tess_mat_take(&y, stage, rows, channels, TESS_F32, "subdivided features"));
+    TESS_TRY(
+        tess_mat_take(&y, stage, 8 * parents, channels, TESS_F32, "subdivided features"));
     TESS_TRY(
         tess_matmul(stage, &(struct tess_matmul){.out = skip,
                                                  .in = x,
                                                  .weight = &up->items[TESS_SKIP_WEIGHT],
                                                  .bias = &up->items[TESS_SKIP_BIAS],
                                                  .rows = parents}));
-    TESS_TRY(tess_matmul(
-        stage, &(struct tess_matmul){.out = y,
-                                     .in = window.in,
-                                     .weight = &up->items[TESS_CONV_WEIGHT],
-                                     .bias = &up->items[TESS_CONV_BIAS],
-                                     .residual = &skip,
-                                     .residual_shift = 3,
-                                     .rows = rows,
-                                     .index = &window.index,
-                                     .density = tess_shares_of_taps(window.shares)}));
+    TESS_TRY(tess_winograd(stage,
+                           &(struct tess_winograd){.out = y,
+                                                   .in = window.in,
+                                                   .weight = &up->items[TESS_CONV_WEIGHT],
+                                                   .bias = &up->items[TESS_CONV_BIAS],
+                                                   .residual = &skip,
+                                                   .rows = parents,
+                                                   .index = window.index}));
     if (!up->y)
         return deliver(stage, up, y, tile);
     TESS_TRY(tess_group_stats_add(&up->stats, y, rows_at(tile.row0, up->level + 1)));
@@ -162,12 +158,13 @@ static enum tess_status stats_span(struct tess_stage *stage, void *user,
 static enum tess_status run_span(struct tess_stage *stage, struct up *up,
                                  const char *name, tess_span_fn *fn)
 {
-    return tess_span_run(stage, &(struct tess_span){.name = name,
-                                                    .rows = up->job->voxels.count,
-                                                    .row_align = ALIGN_VOXELS,
-                                                    .comfortable = COMFORTABLE_VOXELS,
-                                                    .run = fn,
-                                                    .user = up});
+    return tess_span_run(
+        stage, &(struct tess_span){.name = name,
+                                   .rows = up->job->voxels.count,
+                                   .row_align = ALIGN_VOXELS,
+                                   .comfortable = COMFORTABLE_VOXELS >> up->level,
+                                   .run = fn,
+                                   .user = up});
 }
 
 // Run a span that makes rows of a tensor, between the norm of what it reads and the

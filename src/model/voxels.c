@@ -185,44 +185,14 @@ void tess_windows_units(size_t *unit0, size_t *units, double *pairs,
         *pairs += (double)windows->units[i].queries * windows->units[i].keys;
 }
 
-double tess_shares_of_taps(struct tess_neighbour_shares shares)
-{
-    return (1 + 6 * shares.faces + 12 * shares.edges + 8 * shares.corners) / 27;
-}
-
-// A part reads its own voxel and those that meet in the voxel's corner next to it.
-double tess_shares_of_folded_taps(struct tess_neighbour_shares shares)
-{
-    return (1 + 3 * shares.faces + 3 * shares.edges + shares.corners) / 8;
-}
-
-// Along an axis, one of a part's two neighbours is of the same voxel: so of those at a
-// face half exist, and the others if the voxel's do.
-struct tess_neighbour_shares tess_shares_of_parts(struct tess_neighbour_shares shares,
-                                                  unsigned levels)
-{
-    for (unsigned i = 0; i < levels; i++)
-        shares = (struct tess_neighbour_shares){
-            .faces = (1 + shares.faces) / 2,
-            .edges = (1 + 2 * shares.faces + shares.edges) / 4,
-            .corners = tess_shares_of_folded_taps(shares)};
-    return shares;
-}
-
-// Axes along which a tap, of 27, is beside its voxel.
-static int axes_of(size_t tap)
-{
-    return (tap / 9 != 1) + (tap / 3 % 3 != 1) + (tap % 3 != 1);
-}
-
 enum tess_status tess_halo_create(struct tess_halo *out, struct tess_env *env,
                                   const struct tess_voxels *voxels, size_t row0,
                                   size_t rows)
 {
     assert(voxels->neighbours);
     struct tess_halo halo = {.rows = rows};
-    uint32_t *place = NULL;                // of each voxel in ids, plus 1
-    size_t capacity = 0, present[4] = {0}; // by axes along which taps are beside
+    uint32_t *place = NULL; // of each voxel in ids, plus 1
+    size_t capacity = 0, present = 0;
     enum tess_status status =
         tess_alloc(&place, env, voxels->count, sizeof *place, "a tile's neighbours");
     if (!status)
@@ -250,17 +220,14 @@ enum tess_status tess_halo_create(struct tess_halo *out, struct tess_env *env,
             place[voxel] = (uint32_t)halo.count;
         }
         halo.table[i] = place[voxel] - 1;
-        present[axes_of(i % 27)]++;
+        present++;
     }
     free(place);
     if (status) {
         tess_halo_clear(&halo);
         return status;
     }
-    halo.shares = (struct tess_neighbour_shares){
-        .faces = (double)present[1] / (6.0 * (double)rows),
-        .edges = (double)present[2] / (12.0 * (double)rows),
-        .corners = (double)present[3] / (8.0 * (double)rows)};
+    halo.density = (double)present / (27.0 * (double)rows);
     *out = halo;
     return TESS_OK;
 }

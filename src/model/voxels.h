@@ -42,27 +42,14 @@ void tess_windows_clear(struct tess_windows *windows);
 void tess_windows_units(size_t *unit0, size_t *units, double *pairs,
                         const struct tess_windows *windows, size_t row0, size_t rows);
 
-// What there is of the neighbours with which a voxel shares a face, an edge, a corner: of
-// 6, 12 and 8 on average. For counting FLOP.
-struct tess_neighbour_shares {
-    double faces, edges, corners;
-};
-
-// Of the 27 taps of a convolution, one of which is the voxel itself.
-double tess_shares_of_taps(struct tess_neighbour_shares shares);
-// Of the 8 that are left of them where the voxels are cut into 8 before the convolution.
-double tess_shares_of_folded_taps(struct tess_neighbour_shares shares);
-// Of the parts of voxels that are cut into 8, `levels` times.
-struct tess_neighbour_shares tess_shares_of_parts(struct tess_neighbour_shares shares,
-                                                  unsigned levels);
-
 // A tile of voxels with those around it: ids[0 .. rows) are the tile's, the others
 // follow.
 struct tess_halo {
     uint32_t *ids;   // [count]
     uint32_t *table; // [rows][27]: places in `ids`, TESS_NO_ROW where there is no voxel
     size_t rows, count;
-    struct tess_neighbour_shares shares;
+    double
+        density; // the share of the table's places that have a voxel, for counting FLOP
 };
 
 // The voxels must know their neighbours.

@@ -9,7 +9,7 @@
 
 #define PANEL        32 // columns
 #define FAST_TILE    64 // results of a group with a matrix unit, along rows and columns
-#define PRODUCT_ARGS 20 // of all kernels
+#define PRODUCT_ARGS 16 // of all kernels
 #define GPU_GROUP    16 // work-items of a group, along rows and along columns
 
 // Of cl/matmul_amx.cl. A work-item splits its rows once, so it takes many panels; and
@@ -37,9 +37,7 @@ static size_t divide_up(size_t n, size_t by)
 
 static size_t taps_of(enum tess_weight_layout layout)
 {
-    return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_DENSE ? 27
-           : layout == TESS_WEIGHT_CONV_UP                                ? 8
-                                                                          : 1;
+    return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_DENSE ? 27 : 1;
 }
 
 // Which kernel, how it is built, and what a work-item (CPU) or a group (GPU) of it makes.
@@ -48,6 +46,7 @@ struct shape {
     char defines[96];
     size_t rows, cols;
     size_t group[2]; // work-items, along columns and along rows
+    size_t products; // of a launch
     size_t blocks;   // of k that are a part; 0: the kernel does not take its shape as
                      // arguments
 };
@@ -60,6 +59,7 @@ static struct shape fast_shape(enum tess_matrix_unit unit,
         .kernel = "matmul_fast",
         .rows = FAST_TILE,
         .cols = FAST_TILE,
+        .products = tess_weight_products(weight->layout),
         .group = {tess_matrix_unit_lanes(unit) * (unit == TESS_UNIT_INTEL ? 8 : 4), 1}};
     snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d -DUNIT=%d",
              taps_of(weight->layout), weight->dtype == TESS_F16, (int)unit - 1);
@@ -79,7 +79,8 @@ static struct shape plain_shape(const struct tess_device *dev,
             tuning->values[conv ? TESS_TUNED_CONVOLUTION_ROWS : TESS_TUNED_PRODUCT_ROWS],
         .cols = PANEL * tuning->values[conv ? TESS_TUNED_CONVOLUTION_PANELS
                                             : TESS_TUNED_PRODUCT_PANELS],
-        .group = {group, group}};
+        .group = {group, group},
+        .products = tess_weight_products(weight->layout)};
     char tiles[64];
     tess_tuning_product_defines(tiles, sizeof tiles, tuning, conv);
     snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d %s", taps,
@@ -103,7 +104,7 @@ static void amx_share(struct shape *shape, size_t rows, size_t panels, size_t mo
         size_t fit = memory / (bytes + p * sums) / AMX_ROWS * AMX_ROWS;
         fit = fit < AMX_ROWS_MAX ? fit : AMX_ROWS_MAX;
         for (size_t r = fit > AMX_ROWS ? fit : AMX_ROWS; r > 0; r -= AMX_ROWS) {
-            size_t items = divide_up(rows, r) * divide_up(panels, p),
+            size_t items = divide_up(rows, r) * divide_up(panels, p) * shape->products,
                    cost = divide_up(items, units) * (r + AMX_ROWS_COST) *
                           (p + AMX_PANELS_COST);
             if (cost < least) {
@@ -117,8 +118,8 @@ static void amx_share(struct shape *shape, size_t rows, size_t panels, size_t mo
     }
 }
 
-// For a launch of `rows` rows and `cols` columns. Which results a work-item makes changes
-// none of them.
+// For a launch of products of `rows` rows and `cols` columns. Which results a work-item
+// makes changes none of them.
 static struct shape amx_shape(const struct tess_device *dev,
                               const struct tess_weight *weight, size_t rows, size_t cols)
 {
@@ -128,7 +129,10 @@ static struct shape amx_shape(const struct tess_device *dev,
     bool several = taps > 1 || blocks > AMX_BLOCKS_ONCE;
     size_t parts = blocks > AMX_BLOCKS_ONCE ? divide_up(blocks, AMX_BLOCKS_PART) : 1,
            part = divide_up(blocks, parts);
-    struct shape shape = {.kernel = "matmul_amx", .group = {1, 1}, .blocks = part};
+    struct shape shape = {.kernel = "matmul_amx",
+                          .group = {1, 1},
+                          .products = tess_weight_products(weight->layout),
+                          .blocks = part};
     amx_share(&shape, rows, divide_up(cols, PANEL),
               several ? AMX_PANELS_SUMS : AMX_PANELS_MAX,
               tess_device_facts(dev)->compute_units, memory - 2 * AMX_ROWS * AMX_ROW_SUMS,
@@ -151,19 +155,15 @@ static struct shape shape_of(const struct tess_device *dev,
                                                   : plain_shape(dev, weight);
 }
 
-// One launch: all rows, with the outputs of one part of the weights, and of one octant
-// where there are eight.
+// One launch: all rows, with the outputs of one part of the weights.
 static enum tess_status launch(struct tess_stage *stage, const struct tess_matmul *params,
-                               size_t part, uint32_t octants, uint32_t octant)
+                               size_t part)
 {
     const struct tess_weight *weight = params->weight;
     const size_t N = weight->outputs, K = weight->inputs, rows = params->rows;
     const size_t first = part * weight->part_outputs,
                  cols =
                      N - first < weight->part_outputs ? N - first : weight->part_outputs;
-    struct tess_slice packed = weight->parts[part];
-    packed.bytes /= octants;
-    packed.offset += octant * packed.bytes;
     struct tess_slice out = params->out.data, in = params->in.data;
     struct tess_device *dev = tess_stage_device(stage);
     struct shape shape = shape_of(dev, weight, rows, cols);
@@ -174,31 +174,20 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
         .kernel = shape.kernel,
         .defines = shape.defines,
         .global = {divide_up(cols, shape.cols) * shape.group[0],
-                   divide_up(rows, shape.rows) * shape.group[1]},
+                   divide_up(rows, shape.rows) * shape.group[1], shape.products},
         .local = {shape.group[0], shape.group[1], 1},
         .cut = 1,
         .flop = 2.0 * (double)rows * (double)cols * (double)K *
-                (double)taps_of(weight->layout) * density,
-        .args = {TESS_SLICE(out),
-                 TESS_SLICE(in),
-                 TESS_SLICE(packed),
+                (double)(taps_of(weight->layout) * shape.products) * density,
+        .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_SLICE(weight->parts[part]),
                  TESS_SLICE(params->bias ? params->bias->data : in),
                  TESS_SLICE(params->gate ? *params->gate : in),
                  TESS_SLICE(params->residual ? params->residual->data : in),
-                 TESS_SLICE(params->index ? params->index->data : in),
-                 TESS_U32ARG(rows),
-                 TESS_U32ARG(K),
-                 TESS_U32ARG(N),
-                 TESS_U32ARG(first),
-                 TESS_U32ARG(cols),
-                 TESS_U32ARG(octants),
-                 TESS_U32ARG(octant),
-                 TESS_U32ARG(params->residual_shift),
-                 TESS_U32ARG(params->activation),
-                 TESS_U32ARG(params->bias != NULL),
+                 TESS_SLICE(params->index ? params->index->data : in), TESS_U32ARG(rows),
+                 TESS_U32ARG(K), TESS_U32ARG(N), TESS_U32ARG(first), TESS_U32ARG(cols),
+                 TESS_U32ARG(params->activation), TESS_U32ARG(params->bias != NULL),
                  TESS_U32ARG(params->gate != NULL),
-                 TESS_U32ARG(params->residual != NULL),
-                 TESS_U32ARG(octant)}};
+                 TESS_U32ARG(params->residual != NULL)}};
     if (shape.blocks) {
         launch.args[PRODUCT_ARGS] = (struct tess_arg)TESS_U32ARG(shape.rows);
         launch.args[PRODUCT_ARGS + 1] = (struct tess_arg)TESS_U32ARG(shape.cols / PANEL);
@@ -213,10 +202,8 @@ enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul 
     assert(weight->layout != TESS_WEIGHT_VECTOR);
     assert(params->in.cols == weight->inputs && params->out.cols == weight->outputs);
     assert((taps_of(weight->layout) > 1) == (params->index != NULL));
-    uint32_t octants = weight->layout == TESS_WEIGHT_CONV_UP ? 8 : 1;
-    assert(params->out.rows >= params->rows * octants);
+    assert(params->out.rows >= params->rows * tess_weight_products(weight->layout));
     for (size_t part = 0; part < weight->part_count; part++)
-        for (uint32_t octant = 0; octant < octants; octant++)
-            TESS_TRY(launch(stage, params, part, octants, octant));
+        TESS_TRY(launch(stage, params, part));
     return TESS_OK;
 }

@@ -4,6 +4,9 @@
 //   out[r] = gate * act(W in[r] + bias) + residual[r]
 //   out[r] = gate * act(sum over the taps t of W_t in[index[r][t]] + bias) + residual[r]
 //
+// Weights for op/winograd.h are several matrices, one for each of as many products of
+// `rows` rows: in [products][rows][K], out [products][rows][N].
+//
 // Each output is one chain of fused multiply-adds over taps, then input columns, in fp32.
 #ifndef TESS_MATMUL_H
 #define TESS_MATMUL_H
@@ -20,13 +23,12 @@ enum tess_matmul_activation {
 };
 
 struct tess_matmul {
-    struct tess_mat out; // [rows][N], or [rows * 8][N] for TESS_WEIGHT_CONV_UP
+    struct tess_mat out; // [rows][N]
     struct tess_mat in;  // [any][K]
     const struct tess_weight *weight;
     const struct tess_weight *bias;  // NULL: none
     const struct tess_slice *gate;   // [N], a factor per column; NULL: none
     const struct tess_mat *residual; // NULL: none; may be `out`
-    unsigned residual_shift;         // row r of out takes row r >> residual_shift
     enum tess_matmul_activation activation;
     size_t rows;
     const struct tess_mat *index; // [rows][27] U32, for convolutions

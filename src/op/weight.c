@@ -44,10 +44,22 @@ struct tess_weights {
 
 static size_t taps_of(enum tess_weight_layout layout)
 {
-    return layout == TESS_WEIGHT_CONV || layout == TESS_WEIGHT_CONV_DENSE ||
-                   layout == TESS_WEIGHT_CONV_UP
-               ? 27
-               : 1;
+    return layout == TESS_WEIGHT_MATRIX || layout == TESS_WEIGHT_TRANSPOSED ||
+                   layout == TESS_WEIGHT_VECTOR
+               ? 1
+               : 27;
+}
+
+static bool is_winograd(enum tess_weight_layout layout)
+{
+    return layout == TESS_WEIGHT_WINOGRAD || layout == TESS_WEIGHT_WINOGRAD_DOUBLED;
+}
+
+size_t tess_weight_products(enum tess_weight_layout layout)
+{
+    return layout == TESS_WEIGHT_WINOGRAD           ? 64
+           : layout == TESS_WEIGHT_WINOGRAD_DOUBLED ? 27
+                                                    : 1;
 }
 
 // Whether a row, of an output, is [taps][inputs].
@@ -63,7 +75,7 @@ static size_t panels_of(size_t outputs)
 
 static enum tess_dtype packed_dtype(const struct tess_weight_source *source)
 {
-    return source->layout == TESS_WEIGHT_CONV_UP || source->layout == TESS_WEIGHT_VECTOR
+    return is_winograd(source->layout) || source->layout == TESS_WEIGHT_VECTOR
                ? TESS_F32
                : source->dtype;
 }
@@ -81,11 +93,12 @@ static unsigned pieces_of(const struct tess_weights *weights,
 
 static size_t panel_bytes(const struct tess_weight_source *source, unsigned pieces)
 {
-    size_t taps = source->layout == TESS_WEIGHT_CONV_UP ? 64 : taps_of(source->layout);
+    size_t matrices = is_winograd(source->layout) ? tess_weight_products(source->layout)
+                                                  : taps_of(source->layout);
     size_t inputs = pieces
                         ? (source->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH * PIECE_DEPTH
                         : source->inputs;
-    return PANEL * taps * inputs *
+    return PANEL * matrices * inputs *
            (pieces ? 2 * pieces : tess_dtype_size(packed_dtype(source)));
 }
 
@@ -264,13 +277,16 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         launch.args[7] = (struct tess_arg)TESS_U32ARG(first);
         launch.args[8] = (struct tess_arg)TESS_U32ARG(source->outputs);
         break;
-    case TESS_WEIGHT_CONV_UP:
-        launch.kernel = "pack_folded";
+    case TESS_WEIGHT_WINOGRAD:
+    case TESS_WEIGHT_WINOGRAD_DOUBLED:
+        launch.kernel = "pack_winograd";
         launch.global[0] = filled;
         launch.global[1] = source->inputs;
-        launch.global[2] = 64;
+        launch.global[2] = tess_weight_products(source->layout);
         launch.cut = 1;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(outputs);
+        launch.args[7] =
+            (struct tess_arg)TESS_U32ARG(source->layout == TESS_WEIGHT_WINOGRAD ? 4 : 3);
         break;
     default:
         launch.kernel = "pack";

@@ -13,8 +13,11 @@ enum tess_weight_layout {
     TESS_WEIGHT_TRANSPOSED, // [inputs][outputs], however the file declares it
     TESS_WEIGHT_CONV,       // [outputs][27][inputs]
     TESS_WEIGHT_CONV_DENSE, // [outputs][inputs][27]
-    TESS_WEIGHT_CONV_UP,    // the same, used after doubling: folded to 8 times 8 taps
-    TESS_WEIGHT_VECTOR,     // [outputs]
+    // [outputs][27][inputs], for op/winograd.h: 64 matrices; of voxels that are doubled,
+    // 27.
+    TESS_WEIGHT_WINOGRAD,
+    TESS_WEIGHT_WINOGRAD_DOUBLED,
+    TESS_WEIGHT_VECTOR, // [outputs]
 };
 
 // A tensor in host memory that stays there: usually mapped.
@@ -28,7 +31,10 @@ struct tess_weight_source {
 #define TESS_WEIGHT_PARTS  32
 #define TESS_BLOCK_WEIGHTS 16
 
-// The same on the device. Matrices keep their dtype but for TESS_WEIGHT_CONV_UP, which is
+// Matrices that a weight becomes: 1 but for op/winograd.h.
+size_t tess_weight_products(enum tess_weight_layout layout);
+
+// The same on the device. Matrices keep their dtype but for op/winograd.h, where they are
 // F32, as sums of taps need the bits. Vectors are F32. A matrix that is large beside the
 // largest buffer lies in several parts, each with `part_outputs` outputs, the last with
 // the rest. With a matrix unit that takes them, matrices are in pieces of bfloat16

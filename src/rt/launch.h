@@ -38,7 +38,7 @@ struct tess_arg {
 struct tess_launch {
     const char *file;    // "matmul" for cl/matmul.cl
     const char *kernel;  // "matmul"
-    const char *defines; // "-DWEIGHT_F16 -DTAPS=8"; NULL: none
+    const char *defines; // "-DWEIGHT_F16=1 -DTAPS=27"; NULL: none
     size_t global[3];    // work-items; zeros count as ones
     size_t local[3];     // work-items a group; divides `global`. All zeros: groups of
                          // TESS_GRID_ITEMS, and `global` is rounded up to them: the

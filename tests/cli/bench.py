@@ -36,8 +36,8 @@ WORK = {("matrix product", "64 x 1024 x 1024, fp16 weights"): 2 * 64 * 1024 * 10
         ("splat sorting, blending", "3200 splats, 512 x 512 pixels"): 3200,
         ("mesh extraction", "1280 cubes"): 1280}
 NAMES = ["matrix product", "matrix product", "attention", "layer norm", "group norm, SiLU",
-         "windowed attention", "sparse convolution", "splat sorting, blending", "mesh drawing",
-         "mesh extraction"]
+         "windowed attention", "sparse convolution", "block convolution", "splat sorting, blending",
+         "mesh drawing", "mesh extraction"]
 
 
 def expect_fields(value, fields, where):

@@ -15,17 +15,17 @@ VARIANTS = {
     "attention_fast": [(f"-DD={D}", "-DUNIT=0") for D in (64, 80)],
     "bench": [(f"-DCHAINS={chains}",) for chains in (2, 4, 8, 12)],
     "matmul": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}")
-               for taps, half in itertools.product((1, 8, 27), (0, 1))
-               if not (taps == 8 and half)],
+               for taps, half in itertools.product((1, 27), (0, 1))],
     "matmul_amx": [(f"-DTAPS={taps}", f"-DAMX={amx}", f"-DLEFT_PIECES={rows}",
                     f"-DRIGHT_PIECES={weights}", "-DMEMORY=1114112")
                    for taps, amx, rows, weights in ((1, 1, 3, 2), (1, 1, 3, 3), (1, 0, 3, 2),
-                                                    (8, 1, 3, 3), (27, 1, 3, 2), (27, 1, 2, 2))],
+                                                    (27, 1, 3, 2), (27, 1, 2, 2))],
     "matmul_fast": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}", "-DUNIT=0")
-                    for taps, half in ((1, 1), (1, 0), (8, 0), (27, 1))],
+                    for taps, half in ((1, 1), (1, 0), (27, 1))],
     "matrix_unit": [("-DUNIT=0",)],
     "weight": [(f"-DSOURCE_F16={source}", f"-DTARGET_F16={target}", f"-DTARGET_PIECES={pieces}")
                for source, target, pieces in ((1, 1, 0), (1, 0, 0), (0, 0, 0), (1, 0, 2), (0, 0, 3))],
+    "winograd": [(f"-DDOUBLED={doubled}",) for doubled in (0, 1)],
 }
 CPU_ONLY = ("attention_amx", "matmul_amx")
 
