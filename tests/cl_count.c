@@ -6,6 +6,9 @@
 // work is done, is not seen. Images and shared virtual memory are not followed; the
 // program has none.
 //
+// Launches of more than 65,535 groups along the second or third dimension are refused
+// with CL_INVALID_GLOBAL_WORK_SIZE: CUDA's grids have no more.
+//
 // Environment, all optional:
 //   TESS_CL_COUNT_REPORT=FILE
 //     At exit, write {"peak_bytes", "live_bytes", "live_objects", "allocations",
@@ -41,6 +44,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define GRID_MAX 65535 // groups
 
 // A buffer, or a view of one. Handles may be used again by the driver once they are
 // released, so a record is looked up by its handle only while `references` is above zero.
@@ -205,18 +210,22 @@ static cl_int refuse(cl_mem first, cl_mem second, cl_kernel kernel)
 }
 
 // As refuse(), for a launch.
-static cl_int refuse_launch(cl_kernel kernel, cl_uint dimensions, const size_t *local)
+static cl_int refuse_launch(cl_kernel kernel, cl_uint dimensions, const size_t *global,
+                            const size_t *local)
 {
     const unsigned long long most = setting("TESS_CL_GROUP");
     unsigned long long items = 1;
-    for (cl_uint i = 0; local && i < dimensions; i++)
+    bool large = false;
+    for (cl_uint i = 0; local && i < dimensions; i++) {
         items *= local[i];
-    if (!most || items <= most)
+        large = large || (i > 0 && global[i] / local[i] > GRID_MAX);
+    }
+    if (!large && (!most || items <= most))
         return refuse(NULL, NULL, kernel);
     lock();
     state.failures++;
     unlock();
-    return CL_INVALID_WORK_GROUP_SIZE;
+    return large ? CL_INVALID_GLOBAL_WORK_SIZE : CL_INVALID_WORK_GROUP_SIZE;
 }
 
 static cl_mem fail_creation(cl_int *status, cl_int code)
@@ -334,7 +343,7 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
                               const cl_event *wait, cl_event *event)
 {
     NEXT(clEnqueueNDRangeKernel);
-    const cl_int code = refuse_launch(kernel, work_dim, local);
+    const cl_int code = refuse_launch(kernel, work_dim, global, local);
     if (code)
         return code;
     return next(queue, kernel, work_dim, offset, global, local, wait_count, wait, event);

@@ -12,6 +12,7 @@
 //   m             print the device's largest buffer
 //   l             print its local memory
 //   g             print its largest group; with SLOT run a kernel on it in a group of 8
+//   y SLOT        run a kernel on it in 65,536 groups along the second dimension
 //   o SLOT        run a kernel that writes past the end of it
 //   d SLOT        run a kernel whose work-items race for it
 //   u SLOT        run a kernel that branches on what is in it
@@ -113,6 +114,13 @@ int main(int argc, char **argv)
                                      &group, NULL);
             printf("group %zu\n", group);
             continue;
+        case 'y':
+            status = clSetKernelArg(kernels[SET], 0, sizeof *slot, slot);
+            if (status == CL_SUCCESS)
+                status = clEnqueueNDRangeKernel(queue, kernels[SET], 2, NULL,
+                                                (size_t[]){1, 65536}, (size_t[]){1, 1}, 0,
+                                                NULL, NULL);
+            break;
         case 'k':
         case 'o':
         case 'd':

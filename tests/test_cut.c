@@ -43,6 +43,12 @@ static double even(size_t group)
     return 1e6;
 }
 
+static double nothing(size_t group)
+{
+    (void)group;
+    return 1;
+}
+
 // As long stretches of light and of heavy work.
 static double uneven(size_t group)
 {
@@ -53,6 +59,20 @@ static double heavy(size_t group)
 {
     (void)group;
     return 2.0 * (double)LIMIT;
+}
+
+// Of light work, as many groups as any driver takes.
+static void grids_are_limited(void **state)
+{
+    struct simulation s = {.guess = 1, .group_work = 1, .cost = nothing};
+    (void)state;
+    launch(&s, 655360);
+    assert_int_equal(s.pieces, 11);
+    launch(&s, 65535);
+    assert_int_equal(s.pieces, 12);
+    s.group_work = 0; // as long as any
+    launch(&s, 65536);
+    assert_int_equal(s.pieces, 14);
 }
 
 static void a_right_guess(void **state)
@@ -126,14 +146,13 @@ static void what_cannot_be_cut(void **state)
     s.pieces = 0;
     launch(&s, 20);
     assert_int_equal(s.pieces, 20);
-    // Launches without work are in one piece.
-    assert_true(tess_cut_groups(&s.speed, 0, 1, LIMIT) > 1u << 30);
     assert_false(tess_speed_known(&(struct tess_speed){.warm = true}));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grids_are_limited),
         cmocka_unit_test(a_right_guess),
         cmocka_unit_test(wrong_guesses),
         cmocka_unit_test(work_that_is_uneven),

@@ -14,6 +14,9 @@
 // time that any launch takes.
 #define MEMORY_PIECES 32
 #define SHORT_SHARE   (1.0 / 64)
+// A grid of CUDA has no more groups along its second and third dimension, and Mesa's
+// older OpenCL none along any.
+#define GROUPS_MAX 65535
 
 void tess_speed_learn(struct tess_speed *speed, double work, uint64_t ns,
                       uint64_t limit_ns)
@@ -51,7 +54,7 @@ size_t tess_cut_groups(const struct tess_speed *speed, double group_work, double
     if (known)
         per_ns = 1 / fmax(speed->ns / speed->work, speed->slowest);
     double work = per_ns * (double)limit_ns * (known ? MEASURED_SHARE : GUESSED_SHARE);
-    if (!(group_work > 0) || work / group_work >= (double)(SIZE_MAX / 2))
-        return SIZE_MAX / 2;
+    if (!(group_work > 0) || work / group_work >= GROUPS_MAX)
+        return GROUPS_MAX;
     return work > group_work ? (size_t)(work / group_work) : 1;
 }

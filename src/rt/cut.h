@@ -20,8 +20,8 @@ void tess_speed_learn(struct tess_speed *speed, double work, uint64_t ns,
                       uint64_t limit_ns);
 bool tess_speed_known(const struct tess_speed *speed);
 
-// How many groups, at least one, the next piece should have, if each is `group_work` and
-// an unknown kernel does `guess` of work per ns.
+// How many groups, at least one and no more than any driver takes, the next piece should
+// have, if each is `group_work` and an unknown kernel does `guess` of work per ns.
 size_t tess_cut_groups(const struct tess_speed *speed, double group_work, double guess,
                        uint64_t limit_ns);
 

@@ -10,6 +10,7 @@ from common import Report, Skip, counted_environment, folder, read_counts, run
 FAILURE = -4  # CL_MEM_OBJECT_ALLOCATION_FAILURE
 OUT_OF_RESOURCES = -5
 INVALID_GROUP = -54  # CL_INVALID_WORK_GROUP_SIZE
+INVALID_GRID = -63  # CL_INVALID_GLOBAL_WORK_SIZE
 INVALID_SIZE = -61  # CL_INVALID_BUFFER_SIZE
 
 
@@ -86,6 +87,10 @@ def main():
         status, counts = probe("l", "g", "ca64", "ka", "ga", "xa", local_memory=100, group=7)
         expect("statuses", status, {"local": 100, "group": 7, "ka": 0, "ga": INVALID_GROUP})
         expect("counts", counts, {"commands": 1, "failures": 1})
+    with report.check("grids are limited as CUDA's are"):
+        status, counts = probe("ca64", "ya", "xa")
+        expect("statuses", status, {"ya": INVALID_GRID})
+        expect("counts", counts, {"failures": 1})
     report.finish()
 
 
