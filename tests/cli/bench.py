@@ -179,7 +179,7 @@ def check_compare(report, where, path, result):
         assert products[0][-1] == "-" and products[2][3] == "-" and products[1][-1] == "-", told
         assert told.out.count("asset of model, 40 voxels, 1 and 2 steps") == 2, told.out
         width, height, white = white_share(where / "two.png")
-        assert (width, height) == (1480, 1768) and 0.7 < white < 0.99, (width, height, white)
+        assert (width, height) == (1480, 1830) and 0.7 < white < 0.99, (width, height, white)
     with report.check("one file: what was told when it was measured"):
         told = compare(path)
         assert told.status == DONE and "roofs    bandwidth" in told.out, told
@@ -216,7 +216,7 @@ def main():
             assert "matrix product" in told.out and " of multiply-add" in told.out, told.out
         with report.check("a picture: as wide as it should be, not empty"):
             width, height, white = white_share(picture)
-            assert (width, height) == (1480, 1340) and 0.7 < white < 0.99, (width, height, white)
+            assert (width, height) == (1480, 1402) and 0.7 < white < 0.99, (width, height, white)
             picture.unlink()
         with report.check("the documented fields"):
             check_fields(result)
