@@ -1,8 +1,6 @@
 // Moving and joining rows: what is neither a product nor a norm.
 #include "common.clh"
 
-#define NO_ROW 0xffffffffu
-
 // x[row] += v, in place. Work-items: (C, rows).
 kernel void add_row(global float *x, global const float *v, u32 rows, u32 C)
 {

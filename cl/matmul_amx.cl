@@ -181,7 +181,7 @@ static inline void multiply(const private struct item *item, u32 i,
     tiles_store(item->patches + beside->next.which * PATCH, tiles);
 }
 
-// Work-items: (groups of item_panels panels, groups of item_rows rows).
+// Work-items: (groups of item_panels panels, groups of item_rows rows, products).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul_amx(global float *out, global const float *in, global const ushort *weight,
            global const float *bias, global const float *gate,

@@ -86,7 +86,7 @@ TESS_INLINE void finish(const private struct target *target, local float *patch,
                       col0 + i % 4 * 4);
 }
 
-// Work-items: (ITEMS for each 64 columns, rows / 64), in groups of ITEMS.
+// Work-items: (ITEMS for each 64 columns, rows / 64, products), in groups of ITEMS.
 kernel UNIT_ATTRIBUTE __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 matmul_fast(global float *out, global const float *in, global const weight_t *weight,
             global const float *bias, global const float *gate,

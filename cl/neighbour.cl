@@ -4,8 +4,6 @@
 // dy + 1) * 3 + dz + 1.
 #include "common.clh"
 
-#define NO_ROW 0xffffffffu
-
 // A place along an axis: which of three base voxels it is in, and the bits of its
 // octants, three apart.
 struct place {

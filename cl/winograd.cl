@@ -18,7 +18,6 @@
 // rows 8 parent + octant, x in the highest bit. Defines: DOUBLED, 0 or 1.
 #include "common.clh"
 
-#define NO_ROW 0xffffffffu
 #if DOUBLED
 #define PLACES 3
 #else

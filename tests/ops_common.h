@@ -272,28 +272,39 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     }
 #define OPS_BOTH(name) cmocka_unit_test(name##_cpu), cmocka_unit_test(name##_gpu)
 
-// `run(unit, tolerance)` for each unit that takes factors in pieces: three are as near as
-// floats, two nearer than halves. Linked with amx_emulator.c, for CPUs without AMX.
+// `run(fast)` with `unit_name` and `tolerance`, of the file, set for each unit that takes
+// factors in pieces: three are as near as floats, with a tolerance of `full`; two, which
+// are fast, nearer than halves. Linked with amx_emulator.c, for CPUs without AMX.
 #define OPS_PIECES(run, full)                                                            \
+    static void run_with(const char *unit, bool fast)                                    \
+    {                                                                                    \
+        if (ops_unsuited(TESS_VARIANT_CPU) || asked_tiny() || !ops_has_unit(unit, fast)) \
+            skip();                                                                      \
+        unit_name = unit;                                                                \
+        tolerance = fast ? 0x1p-14 : (full);                                             \
+        run(fast);                                                                       \
+        unit_name = NULL;                                                                \
+        tolerance = (full);                                                              \
+    }                                                                                    \
     static void test_pieces_portable(void **state)                                       \
     {                                                                                    \
         (void)state;                                                                     \
-        run("amx-portable", full);                                                       \
+        run_with("amx-portable", false);                                                 \
     }                                                                                    \
     static void test_pieces_fast_portable(void **state)                                  \
     {                                                                                    \
         (void)state;                                                                     \
-        run("amx-portable-2", 0x1p-14);                                                  \
+        run_with("amx-portable-2", true);                                                \
     }                                                                                    \
     static void test_pieces_amx(void **state)                                            \
     {                                                                                    \
         (void)state;                                                                     \
-        run("amx", full);                                                                \
+        run_with("amx", false);                                                          \
     }                                                                                    \
     static void test_pieces_amx_fast(void **state)                                       \
     {                                                                                    \
         (void)state;                                                                     \
-        run("amx-fast", 0x1p-14);                                                        \
+        run_with("amx-fast", true);                                                      \
     }
 #define OPS_PIECES_TESTS                                                                 \
     cmocka_unit_test(test_pieces_portable), cmocka_unit_test(test_pieces_fast_portable), \

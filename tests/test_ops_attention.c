@@ -490,28 +490,21 @@ static void test_wide_heads(void **state)
 // ---- factors in pieces ----
 
 // As the products of tests/test_ops_matmul.c.
-static void run_pieces(const char *name, double most)
+static void run_pieces(bool fast)
 {
-    if (ops_unsuited(TESS_VARIANT_CPU) || asked_tiny() ||
-        !ops_has_unit(name, most > TOLERANCE))
-        skip();
-    unit_name = name;
-    tolerance = most;
     static const size_t lengths[] = {5, 70};
     check_runs(TESS_VARIANT_CPU, lengths, 2, H, D, 1);
     // Fewer kernels to compile where less is new.
-    if (most <= TOLERANCE) {
+    if (!fast) {
         windows(TESS_VARIANT_CPU);
         keys_in_parts(TESS_VARIANT_CPU);
         large_scores(TESS_VARIANT_CPU);
     }
-    if (strcmp(name, "amx") == 0) {
+    if (strcmp(unit_name, "amx") == 0) {
         odd_heads(TESS_VARIANT_CPU);
         many_keys(TESS_VARIANT_CPU);
         alone_and_together();
     }
-    unit_name = NULL;
-    tolerance = TOLERANCE;
 }
 
 OPS_PIECES(run_pieces, TOLERANCE)

@@ -9,7 +9,7 @@
 
 #define TOLERANCE 1e-6
 
-static const char *unit; // that products are made with; NULL: none
+static const char *unit_name; // that products are made with; NULL: none
 static double tolerance = TOLERANCE;
 
 // One product, with everything that it can do.
@@ -34,7 +34,7 @@ static size_t taps_of(const struct product *p)
 
 static struct ops *open_ops(enum tess_variant variant)
 {
-    return ops_open_unit(variant, unit, tolerance > TOLERANCE);
+    return ops_open_unit(variant, unit_name, tolerance > TOLERANCE);
 }
 
 static double activate(double x, enum tess_matmul_activation activation)
@@ -537,14 +537,9 @@ static void test_matrix_unit(void **state)
 
 // ---- factors in pieces ----
 
-// Three pieces are as near as floats, two nearer than halves; however rows are cut.
-static void run_pieces(const char *name, double most)
+// However rows are cut.
+static void run_pieces(bool fast)
 {
-    bool fast = most > TOLERANCE;
-    if (ops_unsuited(TESS_VARIANT_CPU) || asked_tiny() || !ops_has_unit(name, fast))
-        skip();
-    unit = name;
-    tolerance = most;
     linear_layers(TESS_VARIANT_CPU);
     if (!fast) {
         gates_and_activations(TESS_VARIANT_CPU);
@@ -556,8 +551,6 @@ static void run_pieces(const char *name, double most)
                    TESS_ACT_GELU_TANH);
     }
     convolutions(TESS_VARIANT_CPU);
-    unit = NULL;
-    tolerance = TOLERANCE;
 }
 
 OPS_PIECES(run_pieces, TOLERANCE)

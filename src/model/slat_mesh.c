@@ -7,9 +7,8 @@
 // x [M][Cin], u and y [8 M][Cout]. Group norms are over all voxels, so there is a barrier
 // at each: u and y are kept for all rows, and their statistics are taken as they are
 // made. conv0 works on the parents' rows, and skip commutes with subdivision, so nothing
-// is ever copied eight times. Tiles are consecutive voxels of the
-// latent with all of their descendants; a convolution sees the tile's voxels and those
-// around it.
+// is ever copied eight times. Tiles are consecutive voxels of the latent with all of
+// their descendants; a convolution sees the tile's voxels and those around it.
 #include <assert.h>
 #include <stdlib.h>
 

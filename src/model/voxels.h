@@ -48,8 +48,7 @@ struct tess_halo {
     uint32_t *ids;   // [count]
     uint32_t *table; // [rows][27]: places in `ids`, TESS_NO_ROW where there is no voxel
     size_t rows, count;
-    double
-        density; // the share of the table's places that have a voxel, for counting FLOP
+    double density; // the share of the table's places that have a voxel
 };
 
 // The voxels must know their neighbours.

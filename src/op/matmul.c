@@ -46,7 +46,6 @@ struct shape {
     char defines[96];
     size_t rows, cols;
     size_t group[2]; // work-items, along columns and along rows
-    size_t products; // of a launch
     size_t blocks;   // of k that are a part; 0: the kernel does not take its shape as
                      // arguments
 };
@@ -59,7 +58,6 @@ static struct shape fast_shape(enum tess_matrix_unit unit,
         .kernel = "matmul_fast",
         .rows = FAST_TILE,
         .cols = FAST_TILE,
-        .products = tess_weight_products(weight->layout),
         .group = {tess_matrix_unit_lanes(unit) * (unit == TESS_UNIT_INTEL ? 8 : 4), 1}};
     snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d -DUNIT=%d",
              taps_of(weight->layout), weight->dtype == TESS_F16, (int)unit - 1);
@@ -79,8 +77,7 @@ static struct shape plain_shape(const struct tess_device *dev,
             tuning->values[conv ? TESS_TUNED_CONVOLUTION_ROWS : TESS_TUNED_PRODUCT_ROWS],
         .cols = PANEL * tuning->values[conv ? TESS_TUNED_CONVOLUTION_PANELS
                                             : TESS_TUNED_PRODUCT_PANELS],
-        .group = {group, group},
-        .products = tess_weight_products(weight->layout)};
+        .group = {group, group}};
     char tiles[64];
     tess_tuning_product_defines(tiles, sizeof tiles, tuning, conv);
     snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DWEIGHT_F16=%d %s", taps,
@@ -96,15 +93,15 @@ static size_t amx_memory(const struct tess_device *dev)
 
 // Rows and panels of a work-item with which all units together are done first: at most
 // `most` panels, and rows that take `bytes`, and `sums` for each panel, of `memory`.
-static void amx_share(struct shape *shape, size_t rows, size_t panels, size_t most,
-                      size_t units, size_t memory, size_t bytes, size_t sums)
+static void amx_share(struct shape *shape, size_t products, size_t rows, size_t panels,
+                      size_t most, size_t units, size_t memory, size_t bytes, size_t sums)
 {
     size_t least = SIZE_MAX;
     for (size_t p = divide_up(panels, divide_up(panels, most));; p = divide_up(p, 2)) {
         size_t fit = memory / (bytes + p * sums) / AMX_ROWS * AMX_ROWS;
         fit = fit < AMX_ROWS_MAX ? fit : AMX_ROWS_MAX;
         for (size_t r = fit > AMX_ROWS ? fit : AMX_ROWS; r > 0; r -= AMX_ROWS) {
-            size_t items = divide_up(rows, r) * divide_up(panels, p) * shape->products,
+            size_t items = divide_up(rows, r) * divide_up(panels, p) * products,
                    cost = divide_up(items, units) * (r + AMX_ROWS_COST) *
                           (p + AMX_PANELS_COST);
             if (cost < least) {
@@ -129,11 +126,8 @@ static struct shape amx_shape(const struct tess_device *dev,
     bool several = taps > 1 || blocks > AMX_BLOCKS_ONCE;
     size_t parts = blocks > AMX_BLOCKS_ONCE ? divide_up(blocks, AMX_BLOCKS_PART) : 1,
            part = divide_up(blocks, parts);
-    struct shape shape = {.kernel = "matmul_amx",
-                          .group = {1, 1},
-                          .products = tess_weight_products(weight->layout),
-                          .blocks = part};
-    amx_share(&shape, rows, divide_up(cols, PANEL),
+    struct shape shape = {.kernel = "matmul_amx", .group = {1, 1}, .blocks = part};
+    amx_share(&shape, tess_weight_products(weight->layout), rows, divide_up(cols, PANEL),
               several ? AMX_PANELS_SUMS : AMX_PANELS_MAX,
               tess_device_facts(dev)->compute_units, memory - 2 * AMX_ROWS * AMX_ROW_SUMS,
               AMX_PIECE_BYTES * tess_matrix_unit_pieces(unit) * part,
@@ -167,6 +161,7 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
     struct tess_slice out = params->out.data, in = params->in.data;
     struct tess_device *dev = tess_stage_device(stage);
     struct shape shape = shape_of(dev, weight, rows, cols);
+    size_t products = tess_weight_products(weight->layout);
     double density = params->density > 0 ? params->density : 1;
     // Where an argument is not used, any buffer will do.
     struct tess_launch launch = {
@@ -174,11 +169,11 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
         .kernel = shape.kernel,
         .defines = shape.defines,
         .global = {divide_up(cols, shape.cols) * shape.group[0],
-                   divide_up(rows, shape.rows) * shape.group[1], shape.products},
+                   divide_up(rows, shape.rows) * shape.group[1], products},
         .local = {shape.group[0], shape.group[1], 1},
         .cut = 1,
         .flop = 2.0 * (double)rows * (double)cols * (double)K *
-                (double)(taps_of(weight->layout) * shape.products) * density,
+                (double)(taps_of(weight->layout) * products) * density,
         .args = {TESS_SLICE(out), TESS_SLICE(in), TESS_SLICE(weight->parts[part]),
                  TESS_SLICE(params->bias ? params->bias->data : in),
                  TESS_SLICE(params->gate ? *params->gate : in),

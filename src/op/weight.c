@@ -50,16 +50,17 @@ static size_t taps_of(enum tess_weight_layout layout)
                : 27;
 }
 
-static bool is_winograd(enum tess_weight_layout layout)
+size_t tess_weight_places(enum tess_weight_layout layout)
 {
-    return layout == TESS_WEIGHT_WINOGRAD || layout == TESS_WEIGHT_WINOGRAD_DOUBLED;
+    return layout == TESS_WEIGHT_WINOGRAD           ? 4
+           : layout == TESS_WEIGHT_WINOGRAD_DOUBLED ? 3
+                                                    : 1;
 }
 
 size_t tess_weight_products(enum tess_weight_layout layout)
 {
-    return layout == TESS_WEIGHT_WINOGRAD           ? 64
-           : layout == TESS_WEIGHT_WINOGRAD_DOUBLED ? 27
-                                                    : 1;
+    size_t places = tess_weight_places(layout);
+    return places * places * places;
 }
 
 // Whether a row, of an output, is [taps][inputs].
@@ -75,7 +76,8 @@ static size_t panels_of(size_t outputs)
 
 static enum tess_dtype packed_dtype(const struct tess_weight_source *source)
 {
-    return is_winograd(source->layout) || source->layout == TESS_WEIGHT_VECTOR
+    return tess_weight_products(source->layout) > 1 ||
+                   source->layout == TESS_WEIGHT_VECTOR
                ? TESS_F32
                : source->dtype;
 }
@@ -93,8 +95,8 @@ static unsigned pieces_of(const struct tess_weights *weights,
 
 static size_t panel_bytes(const struct tess_weight_source *source, unsigned pieces)
 {
-    size_t matrices = is_winograd(source->layout) ? tess_weight_products(source->layout)
-                                                  : taps_of(source->layout);
+    size_t products = tess_weight_products(source->layout),
+           matrices = products > 1 ? products : taps_of(source->layout);
     size_t inputs = pieces
                         ? (source->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH * PIECE_DEPTH
                         : source->inputs;
@@ -285,8 +287,7 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         launch.global[2] = tess_weight_products(source->layout);
         launch.cut = 1;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(outputs);
-        launch.args[7] =
-            (struct tess_arg)TESS_U32ARG(source->layout == TESS_WEIGHT_WINOGRAD ? 4 : 3);
+        launch.args[7] = (struct tess_arg)TESS_U32ARG(tess_weight_places(source->layout));
         break;
     default:
         launch.kernel = "pack";

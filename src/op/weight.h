@@ -31,7 +31,9 @@ struct tess_weight_source {
 #define TESS_WEIGHT_PARTS  32
 #define TESS_BLOCK_WEIGHTS 16
 
-// Matrices that a weight becomes: 1 but for op/winograd.h.
+// Places along an axis for op/winograd.h, 4 or 3; else 1.
+size_t tess_weight_places(enum tess_weight_layout layout);
+// Matrices that a weight becomes, one for each place of the three axes.
 size_t tess_weight_products(enum tess_weight_layout layout);
 
 // The same on the device. Matrices keep their dtype but for op/winograd.h, where they are

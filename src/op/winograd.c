@@ -44,13 +44,13 @@ static enum tess_status launch_rows(struct tess_stage *stage,
                                     const struct tess_winograd *params,
                                     struct tess_mat rows, size_t row0, size_t count)
 {
-    size_t lines = params->weight->layout == TESS_WEIGHT_WINOGRAD_DOUBLED ? 9 : 16;
+    size_t places = tess_weight_places(params->weight->layout);
     return tess_launch(
         tess_stage_device(stage),
         &(struct tess_launch){.file = "winograd",
                               .kernel = "winograd_rows",
                               .defines = defines_of(params->weight),
-                              .global = {rows.cols, lines, count},
+                              .global = {rows.cols, places * places, count},
                               .whole_rows = true,
                               .cut = 2,
                               .flop = 5.0 * (double)rows.rows * (double)rows.cols,
