@@ -314,24 +314,41 @@ static enum tess_status keep_logits(void *user, size_t row0, size_t rows,
     return TESS_OK;
 }
 
-// Coordinates of the logits above 0, in raster order, against the golden ones.
-static enum tess_status compare_coords(struct tess_verifier *v, const float *logits,
-                                       size_t side)
+static bool is_before(const int32_t a[3], const int32_t b[3])
 {
-    int32_t *coords = NULL;
-    size_t count, found = 0, wrong = 0;
-    if (!tess_safetensors_find(v->golden, "coords"))
-        return TESS_OK;
-    TESS_TRY(tess_verify_coords(&coords, &count, v, "coords"));
+    return a[0] != b[0] ? a[0] < b[0] : a[1] != b[1] ? a[1] < b[1] : a[2] < b[2];
+}
+
+// Voxels of logits above 0 that golden ones in raster order lack, and the other way
+// round.
+static size_t differing_voxels(const float *logits, size_t side, const int32_t *golden,
+                               size_t count)
+{
+    size_t next = 0, wrong = 0;
     for (size_t i = 0; i < side * side * side; i++) {
         if (!(logits[i] > 0))
             continue;
         const int32_t at[3] = {(int32_t)(i / (side * side)), (int32_t)(i / side % side),
                                (int32_t)(i % side)};
-        wrong += found >= count || memcmp(coords + 3 * found, at, sizeof at) != 0;
-        found++;
+        for (; next < count && is_before(golden + 3 * next, at); next++)
+            wrong++;
+        if (next < count && memcmp(golden + 3 * next, at, sizeof at) == 0)
+            next++;
+        else
+            wrong++;
     }
-    wrong += found < count ? count - found : 0;
+    return wrong + count - next;
+}
+
+static enum tess_status compare_coords(struct tess_verifier *v, const float *logits,
+                                       size_t side)
+{
+    int32_t *coords = NULL;
+    size_t count;
+    if (!tess_safetensors_find(v->golden, "coords"))
+        return TESS_OK;
+    TESS_TRY(tess_verify_coords(&coords, &count, v, "coords"));
+    size_t wrong = differing_voxels(logits, side, coords, count);
     free(coords);
     char shape[64];
     snprintf(shape, sizeof shape, "[%zu,4]", count);
