@@ -9,8 +9,10 @@
 // [rows][H] (maximum, total). Keys are taken in blocks of 64 from a run's first one, and
 // launches have to cut between blocks, so sums do not depend on how rows are tiled.
 // Defines: D; QUERIES, a multiple of 64, that a work-item (CPU) or a group (GPU) takes;
-// on GPUs DEPTH, the terms of sums that are brought at a time (rt/tuning.h). A query's
-// sums are one chain each over channels or keys, so they depend on none of these.
+// on CPUs QUANTISED, 0, or 1: less exact products (cl/attention_quantised.clh), and then
+// VNNI, as in cl/vnni.clh; on GPUs DEPTH, the terms of sums that are brought at a time
+// (rt/tuning.h). A query's sums are one chain each over channels or keys, so they depend
+// on neither QUERIES nor DEPTH.
 #include "common.clh"
 
 #define BLOCK    64
@@ -21,44 +23,14 @@
 #if TESS_CPU
 
 #include "channels.clh"
-#include "cpu_tile.clh"
 #include "fetch.clh"
 #include "power.clh"
 
 #define WIDE_BLOCK (BLOCK / 16)
 
-// Weights are made of 8 queries together, so GROUP, queries that go through all of it
-// before others, is a multiple of that and of a tile; what becomes of queries beyond the
-// last one is nobody's.
-#define WEIGHED   8
-#define GROUP     (TILE_ROWS == WEIGHED ? WEIGHED : 24)
-#define TILE_WIDE (TILE_COLS / 16)
-#define HELD      ((QUERIES + GROUP - 1) / GROUP * GROUP)
-
-// block[d][16 i ..] = column d of `count` rows of keys; beyond, the last row again.
-static inline void load_keys(private float16 *block, global const float *keys,
-                             size_t row_stride, u32 count)
-{
-    for (u32 i = 0; 16 * i < count; i++)
-        for (u32 j = 0; j < WIDE; j++) {
-            float16 m[16];
-            for (u32 r = 0; r < 16; r++)
-                m[r] = load_columns(keys + min(16 * i + r, count - 1) * row_stride, j);
-            transpose16(m);
-            for (u32 c = 0; c < 16 && 16 * j + c < D; c++)
-                block[(16 * j + c) * WIDE_BLOCK + i] = m[c];
-        }
-}
-
-// values[row][16 j ..] = `count` rows, side by side: where they lie, their distance may
-// be one that caches take badly.
-static inline void load_values(private float16 *values, global const float *from,
-                               size_t row_stride, u32 count)
-{
-    for (u32 i = 0; i < count; i++)
-        for (u32 j = 0; j < WIDE; j++)
-            values[i * WIDE + j] = load_columns(from + i * row_stride, j);
-}
+// Weights are made of 8 queries together. Room is for whole groups of 8 or of 24.
+#define WEIGHED 8
+#define HELD    ((QUERIES + 23) / 24 * 24)
 
 // Rows [i, end) of keys and values are read next: far from each other, so no hardware
 // sees to it.
@@ -70,94 +42,6 @@ static inline void fetch_rows(global const float *keys, global const float *valu
             tess_fetch(keys + i * row_stride + d);
             tess_fetch(values + i * row_stride + d);
         }
-}
-
-// sums[q][0 .. 15] = scales[q] sums[q][0 .. 15] + left[q][k] right[k][0 .. 15] over
-// `count` k, for TILE_ROWS q. No scales: from zero on. Strides are of left in floats,
-// else in vectors.
-static inline void add_half_products(private float16 *sums, u32 sum_stride,
-                                     private const float *scales,
-                                     private const float *left, u32 left_stride,
-                                     private const float16 *right, u32 right_stride,
-                                     u32 count)
-{
-#define START(q)                                                                         \
-    float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0;                        \
-  private                                                                                \
-    const float *l##q = left + q * left_stride;
-    EACH_ROW(START)
-#undef START
-    for (size_t k = 0; k < count; k++) {
-        const float16 v = *right;
-        right += right_stride;
-#define STEP(q) a##q = fma((float16)l##q[k], v, a##q);
-        EACH_ROW(STEP)
-#undef STEP
-    }
-#define FINISH(q) sums[q * sum_stride] = a##q;
-    EACH_ROW(FINISH)
-#undef FINISH
-}
-
-#if TILE_WIDE == 2
-// The same for 32 columns.
-static inline void add_products(private float16 *sums, u32 sum_stride,
-                                private const float *scales, private const float *left,
-                                u32 left_stride, private const float16 *right,
-                                u32 right_stride, u32 count)
-{
-#define START(q)                                                                         \
-    float16 a##q = scales ? sums[q * sum_stride] * scales[q] : 0,                        \
-            b##q = scales ? sums[q * sum_stride + 1] * scales[q] : 0;
-    EACH_ROW(START)
-#undef START
-    for (u32 k = 0; k < count; k++) {
-        const float16 v = right[k * right_stride], w = right[k * right_stride + 1];
-#define STEP(q)                                                                          \
-    {                                                                                    \
-        const float16 x = left[q * left_stride + k];                                     \
-        a##q = fma(x, v, a##q);                                                          \
-        b##q = fma(x, w, b##q);                                                          \
-    }
-        EACH_ROW(STEP)
-#undef STEP
-    }
-#define FINISH(q)                                                                        \
-    sums[q * sum_stride] = a##q;                                                         \
-    sums[q * sum_stride + 1] = b##q;
-    EACH_ROW(FINISH)
-#undef FINISH
-}
-#else
-#define add_products add_half_products
-#endif
-
-// Scores of `rows` queries and `count` keys.
-static inline void score(private float16 *scores, private const float *queries,
-                         private const float16 *block, u32 rows, u32 count)
-{
-    for (u32 r = 0; r < rows; r += TILE_ROWS)
-        for (u32 i = 0; 16 * i < count; i += TILE_WIDE)
-            add_products(scores + r * WIDE_BLOCK + i, WIDE_BLOCK, 0, queries + r * D, D,
-                         block + i, WIDE_BLOCK, D);
-}
-
-// sums = scales sums + weights values, of `rows` queries and `count` keys.
-static inline void add_values(private float16 *sums, private const float *scales,
-                              private const float16 *scores,
-                              private const float16 *values, u32 rows, u32 count)
-{
-    for (u32 r = 0; r < rows; r += TILE_ROWS) {
-      private
-        const float *weights = (private const float *)(scores + r * WIDE_BLOCK);
-        u32 j = 0;
-        for (; j + TILE_WIDE <= WIDE; j += TILE_WIDE)
-            add_products(sums + r * WIDE + j, WIDE, scales + r, weights, BLOCK,
-                         values + j, WIDE, count);
-        if (j < WIDE)
-            add_half_products(sums + r * WIDE + j, WIDE, scales + r, weights, BLOCK,
-                              values + j, WIDE, count);
-    }
 }
 
 DEFINE_POWER(float8, as_float8, as_int8)
@@ -181,35 +65,34 @@ DEFINE_POWER(float8, as_float8, as_int8)
 DEFINE_EACH_OF_8(sums_of_8, SUM)
 DEFINE_EACH_OF_8(largest_of_8, larger_float8)
 
-// Turn 8 rows of scores, to the base 2, into weights; scales are what earlier sums are
-// multiplied by.
-static inline void weigh(private float16 *scores, u32 keys, private float *top,
-                         private float *total, private float *scales)
+// NEGATIVE in place of the scores of 8 queries with keys that there are not.
+static inline void hide_scores(private float16 *scores, u32 keys)
 {
-    float16 x[8]; // a row each
-    float next[8];
     for (u32 q = 0; keys < BLOCK && q < 8; q++)
         for (u32 i = keys; i < BLOCK; i++)
             ((private float *)scores)[q * BLOCK + i] = NEGATIVE;
+}
+
+// Of 8 queries each.
+static inline float8 largest_scores(private const float16 *scores)
+{
+    float16 x[8];
     for (u32 q = 0; q < 8; q++) {
       private
         const float16 *s = scores + q * WIDE_BLOCK;
         x[q] = larger_float16(larger_float16(s[0], s[1]), larger_float16(s[2], s[3]));
     }
-    const float8 old = vload8(0, top), most = larger_float8(largest_of_8(x), old),
-                 scale = power_float8(old - most);
-    vstore8(most, 0, top);
-    vstore8(most, 0, next);
-    vstore8(scale, 0, scales);
-    for (u32 q = 0; q < 8; q++) {
-      private
-        float16 *s = scores + q * WIDE_BLOCK;
-        for (u32 i = 0; i < WIDE_BLOCK; i++)
-            s[i] = power_float16(s[i] - next[q]);
-        x[q] = (s[0] + s[1]) + (s[2] + s[3]);
-    }
-    vstore8(fma(vload8(0, total), scale, sums_of_8(x)), 0, total);
+    return largest_of_8(x);
 }
+
+// Products: struct factors, what is multiplied; load_query(), load_keys(), load_values();
+// score(); weigh(); add_values(). GROUP queries go through these three together, FILLED
+// through products, and have SUM_WIDE vectors of sums each.
+#if QUANTISED
+#include "attention_quantised.clh"
+#else
+#include "attention_floats.clh"
+#endif
 
 // What a launch is about, but for its units.
 struct attention {
@@ -225,44 +108,44 @@ static inline void attend(const private struct attention *a, uint4 unit)
 {
     const u32 head = a->head, H = a->H, C = H * D;
     const u32 row0 = unit.s0 - a->query0, count = unit.s1;
-    const u32 filled = (count + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+    const u32 filled = (count + FILLED - 1) / FILLED * FILLED;
     // The keys of the run that are here.
     const u32 start = max(unit.s2, a->key0) - a->key0;
     const u32 end = min(unit.s2 + unit.s3, a->key0 + a->key_rows) - a->key0;
-    float queries[HELD * D], top[HELD], total[HELD];
-    float scales[GROUP];
-    float16 sums[HELD * WIDE], values[BLOCK * WIDE], block[D * WIDE_BLOCK];
-    float16 scores[GROUP * WIDE_BLOCK];
+    struct factors f;
+    float top[HELD], total[HELD], scales[GROUP];
+    float16 sums[HELD * SUM_WIDE], scores[GROUP * WIDE_BLOCK];
     for (u32 i = 0; i < filled; i++) {
         const size_t row = row0 + min(i, count - 1);
-        global const float *query = a->q + row * a->q_stride + a->q_col + head * D;
-        for (u32 d = 0; d < D; d++)
-            queries[i * D + d] = query[d] * (a->scale * LOG2_E);
+        load_query(&f, i, a->q + row * a->q_stride + a->q_col + head * D,
+                   a->scale * LOG2_E);
         const float2 old = a->first ? (float2)(NEGATIVE, 0.0f) : a->state[row * H + head];
         top[i] = old.s0;
         total[i] = old.s1;
-        for (u32 j = 0; j < WIDE; j++)
-            sums[i * WIDE + j] = 0;
+        for (u32 j = 0; j < SUM_WIDE; j++)
+            sums[i * SUM_WIDE + j] = 0;
         if (!a->first)
             for (u32 j = 0; j < WIDE; j++)
-                sums[i * WIDE + j] = load_columns(a->out + row * C + head * D, j);
+                sums[i * SUM_WIDE + j] = load_columns(a->out + row * C + head * D, j);
     }
     for (u32 k = start; k < end; k += BLOCK) {
         const u32 here = min(end - k, (u32)BLOCK);
         global const float *from = a->kv + (size_t)k * a->kv_stride + head * D;
-        load_keys(block, from + a->k_col, a->kv_stride, here);
-        load_values(values, from + a->v_col, a->kv_stride, here);
+        load_keys(&f, from + a->k_col, a->kv_stride, here);
+        load_values(&f, from + a->v_col, a->kv_stride, here);
         global const float *ahead = from + BLOCK * a->kv_stride;
         const u32 next = min(end - k - here, (u32)BLOCK);
         for (u32 g = 0; g < count; g += GROUP) {
             const u32 rows = min(count - g, (u32)GROUP);
             fetch_rows(ahead + a->k_col, ahead + a->v_col, a->kv_stride, next * g / count,
                        next * (g + rows) / count);
-            score(scores, queries + g * D, block, rows, here);
-            for (u32 r = 0; r < rows; r += WEIGHED)
-                weigh(scores + r * WIDE_BLOCK, here, top + g + r, total + g + r,
+            score(scores, &f, g, rows, here);
+            for (u32 r = 0; r < rows; r += WEIGHED) {
+                hide_scores(scores + r * WIDE_BLOCK, here);
+                weigh(&f, scores + r * WIDE_BLOCK, top + g + r, total + g + r,
                       scales + r);
-            add_values(sums + g * WIDE, scales, scores, values, rows, here);
+            }
+            add_values(sums + g * SUM_WIDE, scales, scores, &f, rows, here);
         }
     }
     for (u32 i = 0; i < count; i++) {
@@ -270,7 +153,7 @@ static inline void attend(const private struct attention *a, uint4 unit)
         if (!a->last)
             a->state[(size_t)(row0 + i) * H + head] = (float2)(top[i], total[i]);
         for (u32 j = 0; j < WIDE; j++) {
-            const float16 s = sums[i * WIDE + j];
+            const float16 s = sums[i * SUM_WIDE + j];
             store_columns(to, j, a->last ? s / total[i] : s);
         }
     }

@@ -20,6 +20,8 @@
 #define RIGHT global
 #include "amx.clh"
 
+DEFINE_LOAD_PAIRS(float, FLOAT_AT, tess_load16_any)
+
 #define ROWS_MAX 160 // of a work-item
 #define PATCH    (32 * COLS)
 
@@ -34,18 +36,8 @@ static inline void split_rows(local ushort *left, global const float *in,
         local ushort *to =
             left + (size_t)(i / 16) * blocks * LEFT_BLOCK + i % 16 * PIECE_DEPTH;
         for (u32 b = 0; b < blocks; b++, to += LEFT_BLOCK) {
-            const u32 k = (first + b) * PIECE_DEPTH;
             float16 x, y;
-            if (k + PIECE_DEPTH <= K) {
-                x = tess_load16_any(row + k);
-                y = tess_load16_any(row + k + 16);
-            } else {
-                float some[PIECE_DEPTH];
-                for (u32 j = 0; j < PIECE_DEPTH; j++)
-                    some[j] = k + j < K ? row[k + j] : 0.0f;
-                x = vload16(0, some);
-                y = vload16(1, some);
-            }
+            load_pairs(&x, &y, row, (first + b) * PIECE_DEPTH, K);
             put_pairs(to, PIECE_TILE, x, y);
         }
     }

@@ -4,20 +4,10 @@
 // are there. Defines: SOURCE_F16, TARGET_F16 (0 or 1; a half source may go to a float
 // target), TARGET_PIECES (0, 2 or 3;
 // instead of TARGET_F16).
-#include "common.clh"
+#include "weight_source.clh"
 
 #define LEFT_PIECES 2 // for cut_pairs() to round pieces, as store_weight() does
 #include "pieces.clh"
-
-#define COLS 32
-
-#if SOURCE_F16
-typedef half source_t;
-#define LOAD(p, i) vload_half(i, p)
-#else
-typedef float source_t;
-#define LOAD(p, i) ((p)[i])
-#endif
 
 #if TARGET_PIECES
 typedef ushort target_t;
@@ -77,26 +67,7 @@ kernel void pack(global target_t *packed, global const source_t *source, u32 row
 #if TESS_CPU && TARGET_PIECES
 #include "transpose.clh"
 
-// PIECE_DEPTH values from k on of a row of K; zeros beyond.
-static inline void load_pairs(private float16 *first, private float16 *second,
-                              global const source_t *row, u32 k, u32 K)
-{
-    if (k + PIECE_DEPTH <= K) {
-#if SOURCE_F16
-        *first = vload_half16(0, row + k);
-        *second = vload_half16(1, row + k);
-#else
-        *first = vload16(0, row + k);
-        *second = vload16(1, row + k);
-#endif
-    } else {
-        float some[PIECE_DEPTH];
-        for (u32 i = 0; i < PIECE_DEPTH; i++)
-            some[i] = k + i < K ? LOAD(row, k + i) : 0.0f;
-        *first = vload16(0, some);
-        *second = vload16(1, some);
-    }
-}
+DEFINE_LOAD_PAIRS(source_t, LOAD, LOAD16)
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 pack_panels(global target_t *packed, global const source_t *source, u32 row0, u32 rows,

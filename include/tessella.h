@@ -104,7 +104,8 @@ enum tess_precision {
     TESS_PRECISION_FULL = 0, // products and sums as near as those of fp32
     TESS_PRECISION_FAST,     // linear layers, convolutions and attention by the device's
                          // matrix unit, if it has one that is known and works: factors in
-                         // fp16 (GPUs) or of 16 bits (AMX), sums in fp32
+                         // fp16 (GPUs), of 16 bits (AMX) or of 14 (AVX512-VNNI), sums in
+                         // fp32
 };
 // "full", "fast".
 TESS_API const char *tess_precision_name(enum tess_precision precision);
@@ -207,9 +208,9 @@ TESS_API enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
                                                     const char *cache_dir);
 
 // The matrix unit in use: "none", "amx" with TESS_PRECISION_FULL; with
-// TESS_PRECISION_FAST also "amx-fast", "nvidia", "intel", "amd-mfma", "amd-wmma". For
-// tests, "portable", "amx-portable", "amx-portable-2". Chosen when a model is opened, a
-// benchmark or tuning begins; "none" before.
+// TESS_PRECISION_FAST also "amx-fast", "vnni", "nvidia", "intel", "amd-mfma", "amd-wmma".
+// For tests, "portable", "amx-portable", "amx-portable-2", "vnni-portable". Chosen when a
+// model is opened, a benchmark or tuning begins; "none" before.
 TESS_API const char *tess_context_matrix_unit(const struct tess_context *ctx);
 
 TESS_API void tess_free(void *memory);

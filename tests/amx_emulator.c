@@ -233,7 +233,8 @@ enum tess_matrix_unit __wrap_tess_matrix_unit_expected(const struct tess_device 
                                                        bool fast)
 {
     enum tess_matrix_unit there = __real_tess_matrix_unit_expected(dev, fast);
-    bool may = emulating && tess_device_variant(dev) == TESS_VARIANT_CPU && !there &&
+    bool may = emulating && tess_device_variant(dev) == TESS_VARIANT_CPU &&
+               !tess_matrix_unit_is_amx(there) &&
                strstr(tess_device_facts(dev)->platform, "Portable Computing Language") &&
                take_refused() == 0;
     return !may ? there : fast ? TESS_UNIT_AMX_FAST : TESS_UNIT_AMX;

@@ -272,43 +272,39 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     }
 #define OPS_BOTH(name) cmocka_unit_test(name##_cpu), cmocka_unit_test(name##_gpu)
 
-// `run(fast)` with `unit_name` and `tolerance`, of the file, set for each unit that takes
-// factors in pieces: three are as near as floats, with a tolerance of `full`; two, which
-// are fast, nearer than halves. Linked with amx_emulator.c, for CPUs without AMX.
-#define OPS_PIECES(run, full)                                                            \
-    static void run_with(const char *unit, bool fast)                                    \
+// `run(most)` with `unit_name` and `tolerance`, of the file, set for each unit of CPUs.
+// Factors in three pieces are as near as floats, with a tolerance of `full`; in two, or
+// quantised, which are fast, nearer than halves. `most`: all that differs for kernels of
+// which another unit does not test as much. Linked with amx_emulator.c, for CPUs without
+// AMX.
+#define OPS_UNITS(run, full)                                                             \
+    static void run_with(const char *unit, bool fast, bool most)                         \
     {                                                                                    \
-        if (ops_unsuited(TESS_VARIANT_CPU) || asked_tiny() || !ops_has_unit(unit, fast)) \
+        if (ops_unsuited(TESS_VARIANT_CPU) || !ops_has_unit(unit, fast) ||               \
+            (asked_tiny() && strcmp(unit, "vnni-portable") != 0))                        \
             skip();                                                                      \
         unit_name = unit;                                                                \
-        tolerance = fast ? 0x1p-14 : (full);                                             \
-        run(fast);                                                                       \
+        tolerance = !fast ? (full) : most ? 0x1p-12 : 0x1p-14;                           \
+        run(most);                                                                       \
         unit_name = NULL;                                                                \
         tolerance = (full);                                                              \
     }                                                                                    \
-    static void test_pieces_portable(void **state)                                       \
+    OPS_UNIT(test_pieces_portable, "amx-portable", false, true)                          \
+    OPS_UNIT(test_pieces_fast_portable, "amx-portable-2", true, false)                   \
+    OPS_UNIT(test_pieces_amx, "amx", false, true)                                        \
+    OPS_UNIT(test_pieces_amx_fast, "amx-fast", true, false)                              \
+    OPS_UNIT(test_quantised_portable, "vnni-portable", true, true)                       \
+    OPS_UNIT(test_quantised_vnni, "vnni", true, true)
+#define OPS_UNIT(name, unit, fast, most)                                                 \
+    static void name(void **state)                                                       \
     {                                                                                    \
         (void)state;                                                                     \
-        run_with("amx-portable", false);                                                 \
-    }                                                                                    \
-    static void test_pieces_fast_portable(void **state)                                  \
-    {                                                                                    \
-        (void)state;                                                                     \
-        run_with("amx-portable-2", true);                                                \
-    }                                                                                    \
-    static void test_pieces_amx(void **state)                                            \
-    {                                                                                    \
-        (void)state;                                                                     \
-        run_with("amx", false);                                                          \
-    }                                                                                    \
-    static void test_pieces_amx_fast(void **state)                                       \
-    {                                                                                    \
-        (void)state;                                                                     \
-        run_with("amx-fast", true);                                                      \
+        run_with(unit, fast, most);                                                      \
     }
-#define OPS_PIECES_TESTS                                                                 \
+#define OPS_UNITS_TESTS                                                                  \
     cmocka_unit_test(test_pieces_portable), cmocka_unit_test(test_pieces_fast_portable), \
         cmocka_unit_test_setup_teardown(test_pieces_amx, amx_setup, amx_teardown),       \
-        cmocka_unit_test_setup_teardown(test_pieces_amx_fast, amx_setup, amx_teardown)
+        cmocka_unit_test_setup_teardown(test_pieces_amx_fast, amx_setup, amx_teardown),  \
+        cmocka_unit_test(test_quantised_portable), cmocka_unit_test(test_quantised_vnni)
 
 #endif

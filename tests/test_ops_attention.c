@@ -487,15 +487,15 @@ static void test_wide_heads(void **state)
     ops_close(ops);
 }
 
-// ---- factors in pieces ----
+// ---- units of CPUs ----
 
 // As the products of tests/test_ops_matmul.c.
-static void run_pieces(bool fast)
+static void run_unit(bool most)
 {
     static const size_t lengths[] = {5, 70};
     check_runs(TESS_VARIANT_CPU, lengths, 2, H, D, 1);
     // Fewer kernels to compile where less is new.
-    if (!fast) {
+    if (most) {
         windows(TESS_VARIANT_CPU);
         keys_in_parts(TESS_VARIANT_CPU);
         large_scores(TESS_VARIANT_CPU);
@@ -507,7 +507,7 @@ static void run_pieces(bool fast)
     }
 }
 
-OPS_PIECES(run_pieces, TOLERANCE)
+OPS_UNITS(run_unit, TOLERANCE)
 
 static void bench(void)
 {
@@ -552,6 +552,6 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(shapes),
     cmocka_unit_test(test_matrix_unit),
     cmocka_unit_test(test_wide_heads),
-    OPS_PIECES_TESTS,
+    OPS_UNITS_TESTS,
 };
 OPS_MAIN(tests, bench)

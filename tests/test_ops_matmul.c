@@ -21,7 +21,8 @@ struct product {
     size_t split; // rows of a call; 0: all at once
     const float *in, *bias_values, *residual_values, *gate_values, *weights;
     const void *stored;
-    const uint32_t *base; // [rows / 8^level][27], for convolutions
+    const int32_t *coords; // [rows / 8^level][3], for convolutions,
+    const uint32_t *base;  // and their neighbours [rows / 8^level][27]
     unsigned level;
     size_t in_rows;
     float *out;
@@ -105,6 +106,64 @@ static enum tess_status run_product(struct tess_stage *stage, void *user)
     return TESS_OK;
 }
 
+#define TO_WHOLE 12582912.0f
+
+// What cl/quantised.clh makes of rows of K values that are `step` apart, as many of which
+// lie between one another.
+static float *quantised(const float *values, size_t rows, size_t K, size_t step)
+{
+    float *out = malloc(rows * K * step * sizeof *out);
+    for (size_t r = 0; r < rows * step; r++) {
+        const float *from = values + r / step * K * step + r % step;
+        float *to = out + (from - values);
+        for (size_t start = 0; start < K; start += 32) {
+            size_t end = start + 32 < K ? start + 32 : K;
+            float size = 1e-30f;
+            for (size_t k = start; k < end; k++)
+                size = fmaxf(size, fabsf(from[k * step]));
+            float inverse = 8191 / size, scale = size * (1 / 8191.0f);
+            for (size_t k = start; k < end; k++)
+                to[k * step] =
+                    (fmaf(from[k * step], inverse, TO_WHOLE) - TO_WHOLE) * scale;
+        }
+    }
+    return out;
+}
+
+// Whether that becomes of a product's factors.
+static bool is_quantised(struct ops *ops, const struct product *p)
+{
+    return p->layout != TESS_WEIGHT_TRANSPOSED &&
+           p->K <= tess_matmul_quantised_inputs(ops->dev);
+}
+
+// Results against a reference. With a unit that quantises, they are as near to that of
+// what becomes of factors as others are to theirs.
+static void check_result(struct ops *ops, const struct product *p,
+                         double *(*reference_of)(const struct product *p))
+{
+    double *reference = reference_of(p);
+    ops_expect(p->out, reference, p->rows * p->N, tolerance);
+    free(reference);
+    if (tess_matrix_unit_factors(tess_device_unit(ops->dev)) != TESS_FACTORS_QUANTISED)
+        return;
+    struct product q = *p;
+    float *in = NULL, *weights = NULL;
+    if (is_quantised(ops, p)) {
+        q.in = in = quantised(p->in, p->in_rows, p->K, 1);
+        q.weights = weights = p->layout == TESS_WEIGHT_CONV_DENSE
+                                  ? quantised(p->weights, p->N, p->K, 27)
+                                  : quantised(p->weights, p->N * taps_of(p), p->K, 1);
+    }
+    reference = reference_of(&q);
+    double bound = TOLERANCE * fmax(1, sqrt((double)p->K / (27 * 100)));
+    // Oclgrind's fma() rounds twice, which makes another number of one in a thousand.
+    ops_expect(p->out, reference, p->rows * p->N, asked_tiny() ? 10 * bound : bound);
+    free(reference);
+    free(in);
+    free(weights);
+}
+
 static void finish_reference(double *out, const struct product *p, size_t row, size_t n,
                              double sum)
 {
@@ -170,8 +229,7 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
     p.weights = half ? floats : stored;
     p.out = malloc(rows * N * sizeof(float));
     ops_run(ops, run_product, &p);
-    double *reference = linear_reference(&p);
-    ops_expect(p.out, reference, rows * N, tolerance);
+    check_result(ops, &p, linear_reference);
     // Cut into any parts, the same bytes.
     float *whole = p.out;
     p.out = malloc(rows * N * sizeof(float));
@@ -184,7 +242,6 @@ static void run_linear(enum tess_variant variant, size_t rows, size_t N, size_t 
     check_small_buffers(ops, &p, whole, rows * N);
     free(whole);
     free(p.out);
-    free(reference);
     free(in);
     free(bias);
     free(residual);
@@ -237,14 +294,13 @@ OPS_TEST(transposed_matrices)
 
 // ---- convolutions ----
 
-static double *conv_reference(const struct product *p, const int32_t *coords,
-                              size_t voxels)
+static double *conv_reference(const struct product *p)
 {
     bool dense = p->layout == TESS_WEIGHT_CONV_DENSE;
     double *out = malloc(p->rows * p->N * sizeof *out);
     for (size_t r = 0; r < p->rows; r++) {
         long from[27];
-        ops_fine_neighbours(from, coords, voxels, p->level, r);
+        ops_fine_neighbours(from, p->coords, p->rows >> 3 * p->level, p->level, r);
         for (size_t n = 0; n < p->N; n++) {
             double sum = 0;
             for (size_t tap = 0; tap < 27; tap++)
@@ -284,12 +340,12 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
                         .residual_values = residual,
                         .stored = stored,
                         .weights = half ? floats : stored,
+                        .coords = coords,
                         .base = base,
                         .level = level};
     p.out = malloc(rows * N * sizeof(float));
     ops_run(ops, run_product, &p);
-    double *reference = conv_reference(&p, coords, voxels);
-    ops_expect(p.out, reference, rows * N, tolerance);
+    check_result(ops, &p, conv_reference);
     float *whole = p.out;
     p.out = malloc(rows * N * sizeof(float));
     for (size_t split = asked_tiny() ? 2 : 1; split < voxels && !asked_once();
@@ -302,7 +358,6 @@ static void run_conv(enum tess_variant variant, size_t N, size_t K, unsigned lev
     check_small_buffers(ops, &p, whole, rows * N);
     free(whole);
     free(p.out);
-    free(reference);
     free(base);
     free(in);
     free(bias);
@@ -535,25 +590,85 @@ static void test_matrix_unit(void **state)
     ops_close(ops);
 }
 
-// ---- factors in pieces ----
+// ---- units of CPUs ----
 
 // However rows are cut.
-static void run_pieces(bool fast)
+static void run_unit(bool most)
 {
     linear_layers(TESS_VARIANT_CPU);
-    if (!fast) {
+    if (most) {
         gates_and_activations(TESS_VARIANT_CPU);
         transposed_matrices(TESS_VARIANT_CPU);
         dense_convolutions(TESS_VARIANT_CPU);
         large_weights(TESS_VARIANT_CPU);
         // Several work-items, of parts of K, and a last tile of few rows.
-        run_linear(TESS_VARIANT_CPU, 170, 300, 1030, true, TESS_WEIGHT_MATRIX, 7,
-                   TESS_ACT_GELU_TANH);
+        if (!asked_tiny())
+            run_linear(TESS_VARIANT_CPU, 170, 300, 1030, true, TESS_WEIGHT_MATRIX, 7,
+                       TESS_ACT_GELU_TANH);
+        // As many inputs as are quantised, or more.
+        for (size_t K = 8120; strcmp(unit_name, "vnni") == 0 && K <= 8200; K += 80)
+            run_linear(TESS_VARIANT_CPU, 20, 300, K, true, TESS_WEIGHT_MATRIX, 1,
+                       TESS_ACT_NONE);
     }
     convolutions(TESS_VARIANT_CPU);
 }
 
-OPS_PIECES(run_pieces, TOLERANCE)
+OPS_UNITS(run_unit, TOLERANCE)
+
+// One product by a unit that quantises, to the end of the test.
+static struct ops *multiply_quantised(struct product *p, const char *unit)
+{
+    struct ops *ops = ops_open_unit(TESS_VARIANT_CPU, unit, true);
+    p->out = malloc(p->rows * p->N * sizeof *p->out);
+    ops_run(ops, run_product, p);
+    return ops;
+}
+
+// Zeros stay zeros, and what is no number, or beyond all, is neither hidden nor spread to
+// other rows; the instruction and its portable form give the same bytes.
+static void test_quantised_numbers(void **state)
+{
+    (void)state;
+    if (ops_unsuited(TESS_VARIANT_CPU))
+        skip();
+    enum { ROWS = 20, N = 40, K = 70 };
+    float *in = ops_floats(ROWS * K, 1), *weights = ops_floats(N * K, 2);
+    memset(in, 0, K * sizeof *in);
+    in[1 * K + 33] = NAN;
+    in[2 * K + 69] = INFINITY;
+    in[3 * K] = 1e38f;
+    struct product p = {.rows = ROWS,
+                        .in_rows = ROWS,
+                        .N = N,
+                        .K = K,
+                        .layout = TESS_WEIGHT_MATRIX,
+                        .in = in,
+                        .bias_values = weights, // not used, like these
+                        .residual_values = in,
+                        .stored = weights,
+                        .weights = weights};
+    ops_close(multiply_quantised(&p, "vnni-portable"));
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t n = 0; n < N; n++) {
+            float x = p.out[r * N + n];
+            if (r == 0)
+                assert_true(x == 0);
+            else if (r == 1 || r == 2)
+                assert_false(isfinite(x));
+            else
+                assert_true(isfinite(x) && x != 0);
+        }
+    if (ops_has_unit("vnni", true)) {
+        float *portable = p.out;
+        ops_close(multiply_quantised(&p, "vnni"));
+        assert_memory_equal(p.out + 3 * N, portable + 3 * N,
+                            (ROWS - 3) * N * sizeof(float));
+        free(portable);
+    }
+    free(p.out);
+    free(weights);
+    free(in);
+}
 
 // What cannot be built, or is not there, leaves products as they are.
 static void test_no_matrix_unit(void **state)
@@ -645,6 +760,7 @@ static const struct CMUnitTest tests[] = {
     OPS_BOTH(shapes_of_tiles),
     cmocka_unit_test(test_matrix_unit),
     cmocka_unit_test(test_no_matrix_unit),
-    OPS_PIECES_TESTS,
+    cmocka_unit_test(test_quantised_numbers),
+    OPS_UNITS_TESTS,
 };
 OPS_MAIN(tests, bench)

@@ -21,6 +21,15 @@ struct shape {
     size_t group[2];
 };
 
+// Of cl/attention.cl on CPUs: what becomes of factors.
+static void cpu_factors(char *text, size_t size, enum tess_matrix_unit unit)
+{
+    if (tess_matrix_unit_factors(unit) == TESS_FACTORS_QUANTISED)
+        snprintf(text, size, " -DQUANTISED=1 -DVNNI=%d", unit == TESS_UNIT_VNNI);
+    else
+        snprintf(text, size, " -DQUANTISED=0");
+}
+
 static struct shape plain_shape(const struct tess_device *dev,
                                 const struct tess_attention_params *params)
 {
@@ -32,10 +41,12 @@ static struct shape plain_shape(const struct tess_device *dev,
                           .merged = queries / TESS_ATTENTION_QUERIES,
                           .heads = 1,
                           .group = {side, side}};
-    char tiles[64];
+    char tiles[64], factors[32] = "";
     tess_tuning_attention_defines(tiles, sizeof tiles, tuning, variant, queries);
-    snprintf(shape.defines, sizeof shape.defines, "-DD=%zu %s", params->head_channels,
-             tiles);
+    if (variant == TESS_VARIANT_CPU)
+        cpu_factors(factors, sizeof factors, tess_device_unit(dev));
+    snprintf(shape.defines, sizeof shape.defines, "-DD=%zu %s%s", params->head_channels,
+             tiles, factors);
     return shape;
 }
 
@@ -67,7 +78,8 @@ static bool is_fast(const struct tess_device *dev,
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
     size_t D = params->head_channels;
-    return unit && D <= UNIT_CHANNELS_MAX &&
+    return tess_matrix_unit_factors(unit) == TESS_FACTORS_HALVES &&
+           D <= UNIT_CHANNELS_MAX &&
            fast_local_bytes(unit, D) <= tess_device_facts(dev)->local_memory;
 }
 
@@ -137,7 +149,7 @@ static struct shape shape_of(const struct tess_device *dev,
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
     size_t D = params->head_channels;
-    if (tess_matrix_unit_pieces(unit))
+    if (tess_matrix_unit_factors(unit) == TESS_FACTORS_PIECES)
         return D <= UNIT_CHANNELS_MAX ? amx_shape(dev, params) : plain_shape(dev, params);
     return is_fast(dev, params) ? fast_shape(unit, D) : plain_shape(dev, params);
 }

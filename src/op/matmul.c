@@ -1,4 +1,5 @@
-// Launching cl/matmul.cl, cl/matmul_fast.cl and cl/matmul_amx.cl.
+// Launching cl/matmul.cl, cl/matmul_fast.cl, cl/matmul_amx.cl and
+// cl/matmul_quantised.cl.
 #include "op/matmul.h"
 
 #include <assert.h>
@@ -12,23 +13,25 @@
 #define PRODUCT_ARGS 16 // of all kernels
 #define GPU_GROUP    16 // work-items of a group, along rows and along columns
 
-// Of cl/matmul_amx.cl. A work-item splits its rows once, so it takes many panels; and
-// many rows, so that it reads weights seldom, if the second cache holds their pieces and
-// sums.
+// Of cl/matmul_amx.cl and cl/matmul_quantised.cl. A work-item makes its rows ready once,
+// so it takes many panels; and many rows, so that it reads weights seldom, if the second
+// cache holds what they become and sums.
+#define CPU_ROWS         32 // a multiple of what is multiplied at a time
+#define CPU_ROWS_MAX     160
+#define CPU_PANELS_MAX   128
+#define CPU_PANELS_SUMS  32 // where sums are kept
+#define CPU_PANELS_LEAST 8
+#define CPU_ROW_SUMS     128           // bytes of a row's sums of a panel
+#define CPU_DEPTH        32            // values of a row that are a block
 #define AMX_MEMORY       (1088u << 10) // bytes for a work-item
-#define AMX_ROWS         32            // that tiles multiply at a time
-#define AMX_ROWS_MAX     160
-#define AMX_PANELS_MAX   128
-#define AMX_PANELS_SUMS  32 // where sums are kept
-#define AMX_PANELS_LEAST 8
-#define AMX_ROW_SUMS     128 // bytes of a row's sums of a panel
-#define AMX_PIECE_BYTES  64  // of AMX_PIECE_DEPTH values of a row
-#define AMX_PIECE_DEPTH  32
-#define AMX_BLOCKS_ONCE  32 // of k; if there are more,
-#define AMX_BLOCKS_PART  24 // are a part at most, and all about the same
+#define AMX_PIECE_BYTES  64            // of a block
+#define AMX_BLOCKS_ONCE  32            // of k; if there are more,
+#define AMX_BLOCKS_PART  24            // are a part at most, and all about the same
+#define QUANTISED_MEMORY (576u << 10)
+#define QUANTISED_BYTES  (64 + 4) // of a block, with its scale
 // What a work-item takes beside its products, in as many rows and panels more.
-#define AMX_ROWS_COST   16
-#define AMX_PANELS_COST 2
+#define CPU_ROWS_COST   16
+#define CPU_PANELS_COST 2
 
 static size_t divide_up(size_t n, size_t by)
 {
@@ -46,8 +49,8 @@ struct shape {
     char defines[96];
     size_t rows, cols;
     size_t group[2]; // work-items, along columns and along rows
-    size_t blocks;   // of k that are a part; 0: the kernel does not take its shape as
-                     // arguments
+    bool sized;      // the kernel takes rows and panels as arguments,
+    size_t blocks;   // and of k those that are a part, unless 0
 };
 
 // By the device's matrix unit.
@@ -85,32 +88,35 @@ static struct shape plain_shape(const struct tess_device *dev,
     return shape;
 }
 
-static size_t amx_memory(const struct tess_device *dev)
+// Bytes of local memory for a work-item, at most `most`.
+static size_t memory_of(const struct tess_device *dev, size_t most)
 {
     uint64_t memory = tess_device_facts(dev)->local_memory / 64 * 64;
-    return memory < AMX_MEMORY ? (size_t)memory : AMX_MEMORY;
+    return memory < most ? (size_t)memory : most;
 }
 
 // Rows and panels of a work-item with which all units together are done first: at most
 // `most` panels, and rows that take `bytes`, and `sums` for each panel, of `memory`.
-static void amx_share(struct shape *shape, size_t products, size_t rows, size_t panels,
+static void cpu_share(struct shape *shape, size_t products, size_t rows, size_t panels,
                       size_t most, size_t units, size_t memory, size_t bytes, size_t sums)
 {
     size_t least = SIZE_MAX;
     for (size_t p = divide_up(panels, divide_up(panels, most));; p = divide_up(p, 2)) {
-        size_t fit = memory / (bytes + p * sums) / AMX_ROWS * AMX_ROWS;
-        fit = fit < AMX_ROWS_MAX ? fit : AMX_ROWS_MAX;
-        for (size_t r = fit > AMX_ROWS ? fit : AMX_ROWS; r > 0; r -= AMX_ROWS) {
+        size_t fit = memory / (bytes + p * sums) / CPU_ROWS * CPU_ROWS;
+        if (fit == 0 && p > CPU_PANELS_LEAST)
+            continue;
+        fit = fit < CPU_ROWS_MAX ? fit : CPU_ROWS_MAX;
+        for (size_t r = fit > CPU_ROWS ? fit : CPU_ROWS; r > 0; r -= CPU_ROWS) {
             size_t items = divide_up(rows, r) * divide_up(panels, p) * products,
-                   cost = divide_up(items, units) * (r + AMX_ROWS_COST) *
-                          (p + AMX_PANELS_COST);
+                   cost = divide_up(items, units) * (r + CPU_ROWS_COST) *
+                          (p + CPU_PANELS_COST);
             if (cost < least) {
                 least = cost;
                 shape->rows = r;
                 shape->cols = p * PANEL;
             }
         }
-        if (p <= AMX_PANELS_LEAST)
+        if (p <= CPU_PANELS_LEAST)
             break;
     }
 }
@@ -121,17 +127,18 @@ static struct shape amx_shape(const struct tess_device *dev,
                               const struct tess_weight *weight, size_t rows, size_t cols)
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
-    size_t taps = taps_of(weight->layout), memory = amx_memory(dev),
-           blocks = divide_up(weight->inputs, AMX_PIECE_DEPTH);
+    size_t taps = taps_of(weight->layout), memory = memory_of(dev, AMX_MEMORY),
+           blocks = divide_up(weight->inputs, CPU_DEPTH);
     bool several = taps > 1 || blocks > AMX_BLOCKS_ONCE;
     size_t parts = blocks > AMX_BLOCKS_ONCE ? divide_up(blocks, AMX_BLOCKS_PART) : 1,
            part = divide_up(blocks, parts);
-    struct shape shape = {.kernel = "matmul_amx", .group = {1, 1}, .blocks = part};
-    amx_share(&shape, tess_weight_products(weight->layout), rows, divide_up(cols, PANEL),
-              several ? AMX_PANELS_SUMS : AMX_PANELS_MAX,
-              tess_device_facts(dev)->compute_units, memory - 2 * AMX_ROWS * AMX_ROW_SUMS,
+    struct shape shape = {
+        .kernel = "matmul_amx", .group = {1, 1}, .sized = true, .blocks = part};
+    cpu_share(&shape, tess_weight_products(weight->layout), rows, divide_up(cols, PANEL),
+              several ? CPU_PANELS_SUMS : CPU_PANELS_MAX,
+              tess_device_facts(dev)->compute_units, memory - 2 * CPU_ROWS * CPU_ROW_SUMS,
               AMX_PIECE_BYTES * tess_matrix_unit_pieces(unit) * part,
-              several ? AMX_ROW_SUMS : 0);
+              several ? CPU_ROW_SUMS : 0);
     snprintf(shape.defines, sizeof shape.defines,
              "-DTAPS=%zu -DAMX=%d -DLEFT_PIECES=%u -DRIGHT_PIECES=%u -DMEMORY=%zu", taps,
              tess_matrix_unit_is_amx(unit), tess_matrix_unit_pieces(unit), weight->pieces,
@@ -139,14 +146,42 @@ static struct shape amx_shape(const struct tess_device *dev,
     return shape;
 }
 
+// Of which CPU_ROWS rows have room, with sums of a work-item's fewest panels.
+size_t tess_matmul_quantised_inputs(const struct tess_device *dev)
+{
+    size_t row = memory_of(dev, QUANTISED_MEMORY) / CPU_ROWS,
+           sums = (1 + CPU_PANELS_LEAST) * CPU_ROW_SUMS;
+    return row > sums ? (row - sums) / QUANTISED_BYTES * CPU_DEPTH : 0;
+}
+
+// Likewise.
+static struct shape quantised_shape(const struct tess_device *dev,
+                                    const struct tess_weight *weight, size_t rows,
+                                    size_t cols)
+{
+    size_t taps = taps_of(weight->layout), memory = memory_of(dev, QUANTISED_MEMORY);
+    struct shape shape = {.kernel = "matmul_quantised", .group = {1, 1}, .sized = true};
+    cpu_share(&shape, tess_weight_products(weight->layout), rows, divide_up(cols, PANEL),
+              taps > 1 ? CPU_PANELS_SUMS : CPU_PANELS_MAX,
+              tess_device_facts(dev)->compute_units, memory,
+              QUANTISED_BYTES * divide_up(weight->inputs, CPU_DEPTH) + CPU_ROW_SUMS,
+              taps > 1 ? CPU_ROW_SUMS : 0);
+    snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DVNNI=%d -DMEMORY=%zu",
+             taps, tess_device_unit(dev) == TESS_UNIT_VNNI, memory);
+    return shape;
+}
+
 static struct shape shape_of(const struct tess_device *dev,
                              const struct tess_weight *weight, size_t rows, size_t cols)
 {
     enum tess_matrix_unit unit = tess_device_unit(dev);
-    if (weight->pieces)
+    if (weight->factors == TESS_FACTORS_PIECES)
         return amx_shape(dev, weight, rows, cols);
-    return unit && !tess_matrix_unit_pieces(unit) ? fast_shape(unit, weight)
-                                                  : plain_shape(dev, weight);
+    if (weight->factors == TESS_FACTORS_QUANTISED)
+        return quantised_shape(dev, weight, rows, cols);
+    return tess_matrix_unit_factors(unit) == TESS_FACTORS_HALVES
+               ? fast_shape(unit, weight)
+               : plain_shape(dev, weight);
 }
 
 // One launch: all rows, with the outputs of one part of the weights.
@@ -183,11 +218,12 @@ static enum tess_status launch(struct tess_stage *stage, const struct tess_matmu
                  TESS_U32ARG(params->activation), TESS_U32ARG(params->bias != NULL),
                  TESS_U32ARG(params->gate != NULL),
                  TESS_U32ARG(params->residual != NULL)}};
-    if (shape.blocks) {
+    if (shape.sized) {
         launch.args[PRODUCT_ARGS] = (struct tess_arg)TESS_U32ARG(shape.rows);
         launch.args[PRODUCT_ARGS + 1] = (struct tess_arg)TESS_U32ARG(shape.cols / PANEL);
-        launch.args[PRODUCT_ARGS + 2] = (struct tess_arg)TESS_U32ARG(shape.blocks);
     }
+    if (shape.blocks)
+        launch.args[PRODUCT_ARGS + 2] = (struct tess_arg)TESS_U32ARG(shape.blocks);
     return tess_launch(dev, &launch);
 }
 

@@ -37,4 +37,7 @@ struct tess_matmul {
 
 enum tess_status tess_matmul(struct tess_stage *stage, const struct tess_matmul *params);
 
+// The most inputs of a weight that can be quantised.
+size_t tess_matmul_quantised_inputs(const struct tess_device *dev);
+
 #endif

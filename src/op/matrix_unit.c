@@ -1,7 +1,9 @@
 // Trying a matrix unit: 16 x 16 small whole numbers, whose products are exact in any
-// order, also when they are cut to bfloat16.
+// order, also when they are cut to bfloat16. Where the left ones are quantised, so that
+// they become fractions, results are whole numbers to the nearest.
 #include "op/matrix_unit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 
 struct trial {
     enum tess_matrix_unit unit;
-    bool once; // the plain product, as of cl/matmul_amx.cl
+    bool once; // the plain product, by the kernel of products
     float left[VALUES], right[VALUES], out[VALUES]; // [i][k], [j][k], [i][j]
 };
 
@@ -37,7 +39,10 @@ static bool is_right(const struct trial *trial)
             for (int k = 0; k < SIZE; k++)
                 sum += trial->left[i * SIZE + k] * trial->right[j * SIZE + k];
             float start = trial->left[i * SIZE] * trial->right[i * SIZE + j];
-            if (trial->out[i * SIZE + j] != (trial->once ? sum : start + 2 * sum))
+            float out = trial->out[i * SIZE + j];
+            if (tess_matrix_unit_factors(trial->unit) == TESS_FACTORS_QUANTISED)
+                out = rintf(out);
+            if (out != (trial->once ? sum : start + 2 * sum))
                 return false;
         }
     return true;
@@ -50,9 +55,25 @@ static enum tess_status keep_rows(void *user, size_t row0, size_t rows, const vo
     return TESS_OK;
 }
 
-// By the kernel of products itself, with the device's unit set. Whole numbers are one
-// piece, the others are zero.
-static enum tess_status run_pieces(struct tess_stage *stage, void *user)
+// The right factor as a weight of one panel and one block. Whole numbers are one piece,
+// the others are zero; quantised, they have the scale 1.
+static void fill_block(uint16_t *block, const struct trial *trial, bool quantised)
+{
+    const float one = 1;
+    for (size_t n = 0; n < SIZE; n++)
+        for (size_t k = 0; k < SIZE; k++) {
+            float value = trial->right[n * SIZE + k];
+            uint32_t bits;
+            memcpy(&bits, &value, sizeof bits);
+            block[(k % 16 * SIZE + n) * 2 + k / 16] =
+                (uint16_t)(quantised ? (uint32_t)(int32_t)value : bits >> 16);
+        }
+    for (size_t n = 0; quantised && n < 2 * SIZE; n++)
+        memcpy(&block[2 * PIECE_TILE + 2 * n], &one, sizeof one);
+}
+
+// By the kernel of products itself, with the device's unit set.
+static enum tess_status run_product(struct tess_stage *stage, void *user)
 {
     struct trial *trial = user;
     uint16_t block[PIECES_MAX * 2 * PIECE_TILE] = {0};
@@ -61,19 +82,14 @@ static enum tess_status run_pieces(struct tess_stage *stage, void *user)
                                  .part_outputs = 2 * SIZE,
                                  .dtype = TESS_F32,
                                  .layout = TESS_WEIGHT_MATRIX,
+                                 .factors = tess_matrix_unit_factors(trial->unit),
                                  .outputs = SIZE,
                                  .inputs = SIZE,
                                  .pieces = tess_matrix_unit_pieces(trial->unit)};
     trial->once = true;
-    for (size_t n = 0; n < SIZE; n++)
-        for (size_t k = 0; k < SIZE; k++) {
-            uint32_t bits;
-            memcpy(&bits, &trial->right[n * SIZE + k], sizeof bits);
-            block[(k % 16 * SIZE + n) * 2 + k / 16] = (uint16_t)(bits >> 16);
-        }
+    fill_block(block, trial, weight.factors == TESS_FACTORS_QUANTISED);
     TESS_TRY(tess_mat_take(&left, stage, SIZE, SIZE, TESS_F32, "trial"));
-    TESS_TRY(tess_mat_take(&right, stage, weight.pieces, sizeof block / PIECES_MAX,
-                           TESS_U8, "trial"));
+    TESS_TRY(tess_mat_take(&right, stage, 1, sizeof block, TESS_U8, "trial"));
     TESS_TRY(tess_mat_take(&out, stage, SIZE, SIZE, TESS_F32, "trial"));
     TESS_TRY(tess_mat_write(stage, left, trial->left));
     TESS_TRY(tess_mat_write(stage, right, block));
@@ -109,7 +125,8 @@ static enum tess_status run_trial(struct tess_stage *stage, void *user)
     return tess_mat_deliver(stage, out, 0, keep_rows, trial);
 }
 
-// AMX is not to be tried where it is not there: instructions, not compilers, would fail.
+// AMX and VNNI are not to be tried where they are not there: instructions, not compilers,
+// would fail.
 static enum tess_matrix_unit named_unit(const struct tess_device *dev, bool fast)
 {
     const char *name = getenv("TESSELLA_MATRIX_UNIT");
@@ -118,7 +135,8 @@ static enum tess_matrix_unit named_unit(const struct tess_device *dev, bool fast
         enum tess_matrix_unit unit = (enum tess_matrix_unit)i;
         if (strcmp(name, tess_matrix_unit_name(unit)) == 0 &&
             (fast || !unit || tess_matrix_unit_pieces(unit) == 3) &&
-            (!tess_matrix_unit_is_amx(unit) || tess_matrix_unit_is_amx(expected)))
+            (!tess_matrix_unit_is_amx(unit) || tess_matrix_unit_is_amx(expected)) &&
+            (unit != TESS_UNIT_VNNI || tess_device_has_vnni(dev)))
             return unit;
     }
     return expected;
@@ -129,7 +147,9 @@ static enum tess_status run_once(struct trial *trial, struct tess_device *dev,
 {
     struct tess_stage_report report;
     return tess_stage_run(&report, dev, budget, "matrix unit",
-                          tess_matrix_unit_pieces(trial->unit) ? run_pieces : run_trial,
+                          tess_matrix_unit_factors(trial->unit) == TESS_FACTORS_HALVES
+                              ? run_trial
+                              : run_product,
                           trial);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fetch.h"
+#include "op/matmul.h"
 #include "rt/matrix_unit.h"
 
 #define PANEL       32 // output columns, as in cl/matmul.cl
@@ -82,6 +83,26 @@ static enum tess_dtype packed_dtype(const struct tess_weight_source *source)
                : source->dtype;
 }
 
+static bool may_be_quantised(const struct tess_device *dev,
+                             const struct tess_weight_source *source)
+{
+    return (has_rows_of_taps(source->layout) ||
+            source->layout == TESS_WEIGHT_CONV_DENSE) &&
+           source->inputs <= tess_matmul_quantised_inputs(dev);
+}
+
+// What becomes of a weight.
+static enum tess_factors factors_of(const struct tess_weights *weights,
+                                    const struct tess_weight_source *source)
+{
+    const struct tess_device *dev = tess_stage_device(weights->stage);
+    enum tess_factors factors = tess_matrix_unit_factors(tess_device_unit(dev));
+    if (source->layout == TESS_WEIGHT_VECTOR || factors == TESS_FACTORS_HALVES ||
+        (factors == TESS_FACTORS_QUANTISED && !may_be_quantised(dev, source)))
+        return TESS_FACTORS_PLAIN;
+    return factors;
+}
+
 // Of a weight, 0: none. Two have all bits of a half.
 static unsigned pieces_of(const struct tess_weights *weights,
                           const struct tess_weight_source *source)
@@ -93,25 +114,34 @@ static unsigned pieces_of(const struct tess_weights *weights,
     return pieces == 3 && packed_dtype(source) == TESS_F16 ? 2 : pieces;
 }
 
-static size_t panel_bytes(const struct tess_weight_source *source, unsigned pieces)
+// Bytes of a panel's values along k, at a tap.
+static size_t row_bytes_packed(const struct tess_weight *weight)
 {
-    size_t products = tess_weight_products(source->layout),
-           matrices = products > 1 ? products : taps_of(source->layout);
-    size_t inputs = pieces
-                        ? (source->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH * PIECE_DEPTH
-                        : source->inputs;
-    return PANEL * matrices * inputs *
-           (pieces ? 2 * pieces : tess_dtype_size(packed_dtype(source)));
+    size_t blocks = (weight->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH;
+    switch (weight->factors) {
+    case TESS_FACTORS_PIECES:
+        return PANEL * blocks * PIECE_DEPTH * weight->pieces * sizeof(uint16_t);
+    case TESS_FACTORS_QUANTISED:
+        return PANEL * blocks * (PIECE_DEPTH * sizeof(int16_t) + sizeof(float));
+    default:
+        return PANEL * weight->inputs * tess_dtype_size(weight->dtype);
+    }
+}
+
+static size_t panel_bytes(const struct tess_weight *weight)
+{
+    size_t products = tess_weight_products(weight->layout),
+           matrices = products > 1 ? products : taps_of(weight->layout);
+    return matrices * row_bytes_packed(weight);
 }
 
 // Outputs of a part: whole panels.
-static size_t part_outputs(const struct tess_weight_source *source, unsigned pieces,
-                           size_t max_buffer)
+static size_t part_outputs(const struct tess_weight *weight, size_t max_buffer)
 {
     size_t limit = max_buffer / 4 < PART_BYTES ? max_buffer / 4 : PART_BYTES,
            least =
-               (panels_of(source->outputs) + TESS_WEIGHT_PARTS - 1) / TESS_WEIGHT_PARTS,
-           panels = limit / panel_bytes(source, pieces);
+               (panels_of(weight->outputs) + TESS_WEIGHT_PARTS - 1) / TESS_WEIGHT_PARTS,
+           panels = limit / panel_bytes(weight);
     panels = panels > least ? panels : least;
     return (panels ? panels : 1) * PANEL;
 }
@@ -244,15 +274,17 @@ static enum tess_status launch_pack(struct tess_weights *weights,
 {
     bool from_half = source->dtype == TESS_F16,
          to_half = packed_dtype(source) == TESS_F16,
-         transposed = source->layout == TESS_WEIGHT_TRANSPOSED;
+         transposed = source->layout == TESS_WEIGHT_TRANSPOSED,
+         quantised = factors_of(weights, source) == TESS_FACTORS_QUANTISED;
     size_t here = transposed ? row0 : row0 - first; // rows of a transposed matrix are k
     unsigned pieces = pieces_of(weights, source);
-    char defines[64];
-    snprintf(defines, sizeof defines,
-             "-DSOURCE_F16=%d -DTARGET_F16=%d -DTARGET_PIECES=%u", from_half,
-             to_half && !pieces, pieces);
+    char defines[64], target[48] = "";
+    if (!quantised)
+        snprintf(target, sizeof target, " -DTARGET_F16=%d -DTARGET_PIECES=%u",
+                 to_half && !pieces, pieces);
+    snprintf(defines, sizeof defines, "-DSOURCE_F16=%d%s", from_half, target);
     struct tess_launch launch = {
-        .file = "weight",
+        .file = quantised ? "weight_quantised" : "weight",
         .defines = defines,
         .args = {TESS_SLICE(part), TESS_SLICE(staged), TESS_U32ARG(here),
                  TESS_U32ARG(rows)},
@@ -292,7 +324,9 @@ static enum tess_status launch_pack(struct tess_weights *weights,
     default:
         launch.kernel = "pack";
         launch.global[0] = filled;
-        launch.global[1] = taps_of(source->layout) * source->inputs;
+        launch.global[1] = taps_of(source->layout) *
+                           (quantised ? (source->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH
+                                      : source->inputs);
         launch.cut = 1;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(taps_of(source->layout));
         launch.args[7] =
@@ -348,19 +382,19 @@ static enum tess_status take_weight(struct tess_weight *out, struct tess_weights
 {
     *out = (struct tess_weight){.dtype = packed_dtype(source),
                                 .layout = source->layout,
+                                .factors = factors_of(weights, source),
                                 .outputs = source->outputs,
                                 .inputs = source->inputs,
                                 .pieces = pieces_of(weights, source)};
     if (source->layout == TESS_WEIGHT_VECTOR)
         return take_piece(&out->data, weights, slot, source->outputs * sizeof(float));
-    size_t step = part_outputs(source, out->pieces,
-                               tess_arena_max_buffer(tess_stage_arena(weights->stage)));
+    size_t step =
+        part_outputs(out, tess_arena_max_buffer(tess_stage_arena(weights->stage)));
     out->part_outputs = (uint32_t)step;
     for (size_t first = 0; first < source->outputs; first += step) {
         size_t left = source->outputs - first;
         TESS_TRY(take_piece(&out->parts[out->part_count++], weights, slot,
-                            panels_of(left < step ? left : step) *
-                                panel_bytes(source, out->pieces)));
+                            panels_of(left < step ? left : step) * panel_bytes(out)));
     }
     return TESS_OK;
 }

@@ -7,6 +7,7 @@
 #define TESS_WEIGHT_H
 
 #include "mem/ring.h"
+#include "rt/matrix_unit.h"
 
 enum tess_weight_layout {
     TESS_WEIGHT_MATRIX,     // [outputs][inputs]
@@ -40,8 +41,9 @@ size_t tess_weight_products(enum tess_weight_layout layout);
 // F32, as sums of taps need the bits. Vectors are F32. A matrix that is large beside the
 // largest buffer lies in several parts, each with `part_outputs` outputs, the last with
 // the rest. With a matrix unit that takes them, matrices are in pieces of bfloat16
-// (cl/pieces.clh), as many as keep all bits where the unit has three; inputs are padded
-// to 32.
+// (cl/pieces.clh), as many as keep all bits where the unit has three, or quantised
+// (cl/quantised.clh), unless they are transposed, for op/winograd.h, or have more inputs
+// than tess_matmul_quantised_inputs(); inputs are padded to 32.
 struct tess_weight {
     struct tess_slice data; // of a vector
     struct tess_slice parts[TESS_WEIGHT_PARTS];
@@ -49,6 +51,7 @@ struct tess_weight {
     uint32_t part_outputs;
     enum tess_dtype dtype;
     enum tess_weight_layout layout;
+    enum tess_factors factors; // never halves, which are the kernel's
     uint32_t outputs, inputs;
     unsigned pieces; // 0: none
 };

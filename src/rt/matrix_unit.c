@@ -18,18 +18,21 @@
 static const struct {
     const char *name;
     size_t lanes;
+    enum tess_factors factors;
     unsigned pieces;
 } units[TESS_UNIT_COUNT] = {
-    [TESS_UNIT_NONE] = {"none", 0, 0},
-    [TESS_UNIT_PORTABLE] = {"portable", 32, 0},
-    [TESS_UNIT_NVIDIA] = {"nvidia", 32, 0},
-    [TESS_UNIT_INTEL] = {"intel", 8, 0},
-    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64, 0},
-    [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32, 0},
-    [TESS_UNIT_AMX] = {"amx", 1, 3},
-    [TESS_UNIT_AMX_FAST] = {"amx-fast", 1, 2},
-    [TESS_UNIT_AMX_PORTABLE] = {"amx-portable", 1, 3},
-    [TESS_UNIT_AMX_FAST_PORTABLE] = {"amx-portable-2", 1, 2},
+    [TESS_UNIT_NONE] = {"none", 0, TESS_FACTORS_PLAIN, 0},
+    [TESS_UNIT_PORTABLE] = {"portable", 32, TESS_FACTORS_HALVES, 0},
+    [TESS_UNIT_NVIDIA] = {"nvidia", 32, TESS_FACTORS_HALVES, 0},
+    [TESS_UNIT_INTEL] = {"intel", 8, TESS_FACTORS_HALVES, 0},
+    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64, TESS_FACTORS_HALVES, 0},
+    [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32, TESS_FACTORS_HALVES, 0},
+    [TESS_UNIT_AMX] = {"amx", 1, TESS_FACTORS_PIECES, 3},
+    [TESS_UNIT_AMX_FAST] = {"amx-fast", 1, TESS_FACTORS_PIECES, 2},
+    [TESS_UNIT_AMX_PORTABLE] = {"amx-portable", 1, TESS_FACTORS_PIECES, 3},
+    [TESS_UNIT_AMX_FAST_PORTABLE] = {"amx-portable-2", 1, TESS_FACTORS_PIECES, 2},
+    [TESS_UNIT_VNNI] = {"vnni", 1, TESS_FACTORS_QUANTISED, 0},
+    [TESS_UNIT_VNNI_PORTABLE] = {"vnni-portable", 1, TESS_FACTORS_QUANTISED, 0},
 };
 
 const char *tess_matrix_unit_name(enum tess_matrix_unit unit)
@@ -72,6 +75,11 @@ static bool is_amd(const struct tess_device *dev, const char *architecture)
            strncmp(dev->info.name, architecture, strlen(architecture)) == 0;
 }
 
+enum tess_factors tess_matrix_unit_factors(enum tess_matrix_unit unit)
+{
+    return units[unit].factors;
+}
+
 // PoCL compiles for this machine's CPU, and in this process. Linux lets a process use the
 // tiles once it has asked for them (Documentation/arch/x86/xstate.rst).
 #define REQUEST_PERMISSION 0x1023 // ARCH_REQ_XCOMP_PERM
@@ -85,14 +93,30 @@ bool tess_matrix_unit_is_amx(enum tess_matrix_unit unit)
     return unit == TESS_UNIT_AMX || unit == TESS_UNIT_AMX_FAST;
 }
 
+static bool is_pocl(const struct tess_device *dev)
+{
+    return !dev->info.gpu && dev->variant == TESS_VARIANT_CPU &&
+           strstr(dev->info.platform, "Portable Computing Language");
+}
+
 static bool has_amx(const struct tess_device *dev)
 {
 #if defined __x86_64__ && defined __linux__
     unsigned a, b, c, d;
-    return !dev->info.gpu && strstr(dev->info.platform, "Portable Computing Language") &&
-           dev->info.local_memory >= AMX_LOCAL_BYTES &&
+    return is_pocl(dev) && dev->info.local_memory >= AMX_LOCAL_BYTES &&
            __get_cpuid_count(7, 0, &a, &b, &c, &d) && d & AMX_BF16 && d & AMX_TILE &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    (void)dev;
+    return false;
+#endif
+}
+
+bool tess_device_has_vnni(const struct tess_device *dev)
+{
+#ifdef __x86_64__
+    return is_pocl(dev) && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vnni");
 #else
     (void)dev;
     return false;
@@ -108,8 +132,10 @@ enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev, b
 {
     if (dev->described)
         return TESS_UNIT_NONE;
-    if (dev->variant == TESS_VARIANT_CPU && has_amx(dev))
+    if (has_amx(dev))
         return fast ? TESS_UNIT_AMX_FAST : TESS_UNIT_AMX;
+    if (fast && tess_device_has_vnni(dev))
+        return TESS_UNIT_VNNI;
     if (!fast || !dev->info.gpu || dev->variant != TESS_VARIANT_GPU)
         return TESS_UNIT_NONE;
     if (has_nvidia(dev))

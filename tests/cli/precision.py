@@ -47,7 +47,8 @@ def main():
             expect_same("no matrix unit", digests(where / "none"), digests(where / "full"))
         full = {"precision": "full", "unit": "amx-portable"}
         fast = {"precision": "fast", "unit": "portable"}
-        for name, kind in (("fast", fast), ("pieces", full)):
+        quantised = {"precision": "fast", "unit": "vnni-portable"}
+        for name, kind in (("fast", fast), ("pieces", full), ("quantised", quantised)):
             check_unit(report, where, latent, decode, name, kind)
         with report.check("a described device, another word"):
             assert done("plan", "--described", "--voxels", "100", "--precision", "fast").status == DONE
