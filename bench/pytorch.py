@@ -54,6 +54,7 @@ def parse_options():
     parser.add_argument("--voxels", type=int, default=10240, help="of the decoders (10240)")
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turns (3)")
     parser.add_argument("--only", default=",".join(PARTS), help=f"of: {', '.join(PARTS)}")
+    parser.add_argument("--precision", default="full", help="as the program's own (full)")
     parser.add_argument("--build", default=str(ROOT / "build"), help="folder of the build")
     parser.add_argument("--json", metavar="FILE", help="write measurements")
     options = parser.parse_args()
@@ -231,7 +232,8 @@ def mesh_part(options, flop, coords):
 def tessella(options, scratch, *arguments):
     """Seconds of each stage of a run."""
     report = scratch / "report.json"
-    command = [options.program, *arguments, "--model", options.model, "-q", "--report", report]
+    command = [options.program, *arguments, "--model", options.model, "--precision",
+               options.precision, "-q", "--report", report]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                           check=False)
     if done.returncode:

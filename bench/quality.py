@@ -56,6 +56,7 @@ def parse_options():
     parser.add_argument("--quick", action="store_true",
                         help="one object, few points, fewer views, a small texture")
     parser.add_argument("--device", help="as the program's own")
+    parser.add_argument("--precision", default="full", help="as the program's own (full)")
     parser.add_argument("--program", default=str(ROOT / "build/src/cli/tessella"))
     parser.add_argument("--json", metavar="FILE", help="write all measurements there")
     parser.add_argument("--table", metavar="FILE", help="write the table as Markdown")
@@ -94,7 +95,7 @@ def decode(options, name, scratch, suffix, *arguments):
     if options.device:
         arguments += ("--device", options.device)
     done = tessella(options, "decode", ROOT / f"demo/latents/{name}.safetensors", "--model",
-                    ROOT / "demo/model", "-v", "-o", path, "--report", report, *arguments)
+                    ROOT / "demo/model", "--precision", options.precision, "-v", "-o", path, "--report", report, *arguments)
     stages = {}
     for stage in json.loads(report.read_text())["stages"]:
         stages[stage["name"]] = stages.get(stage["name"], 0) + stage["seconds"]

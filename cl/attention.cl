@@ -10,9 +10,9 @@
 // launches have to cut between blocks, so sums do not depend on how rows are tiled.
 // Defines: D; QUERIES, a multiple of 64, that a work-item (CPU) or a group (GPU) takes;
 // on CPUs QUANTISED, 0, or 1: less exact products (cl/attention_quantised.clh), and then
-// VNNI, as in cl/vnni.clh; on GPUs DEPTH, the terms of sums that are brought at a time
-// (rt/tuning.h). A query's sums are one chain each over channels or keys, so they depend
-// on neither QUERIES nor DEPTH.
+// INTEGERS, as in cl/integer_tile.clh; on GPUs DEPTH, the terms of sums that are brought
+// at a time (rt/tuning.h). A query's sums are one chain each over channels or keys, so
+// they depend on neither QUERIES nor DEPTH.
 #include "common.clh"
 
 #define BLOCK    64

@@ -6,7 +6,7 @@
 // the first cache while it serves CHUNK rows.
 //
 // Same arguments as cl/matmul.cl, then the rows and panels of a work-item. Defines: TAPS,
-// as there; VNNI, as in cl/vnni.clh; MEMORY, bytes of local memory.
+// as there; INTEGERS, as in cl/integer_tile.clh; MEMORY, bytes of local memory.
 #define WEIGHT_F16 0 // of no meaning here
 #include "product.clh"
 #include "product_cpu.clh"
@@ -15,7 +15,7 @@
 
 #define NEAR  local
 #define RIGHT global
-#include "vnni.clh"
+#include "integer_tile.clh"
 
 DEFINE_LOAD_PAIRS(float, FLOAT_AT, tess_load16_any)
 

@@ -104,7 +104,7 @@ enum tess_precision {
     TESS_PRECISION_FULL = 0, // products and sums as near as those of fp32
     TESS_PRECISION_FAST,     // linear layers, convolutions and attention by the device's
                          // matrix unit, if it has one that is known and works: factors in
-                         // fp16 (GPUs), of 16 bits (AMX) or of 14 (AVX512-VNNI), sums in
+                         // fp16 (GPUs), of 16 bits (AMX) or of 14 (other CPUs), sums in
                          // fp32
 };
 // "full", "fast".
@@ -208,9 +208,10 @@ TESS_API enum tess_tuning_source tess_stored_tuning(char *path, size_t size,
                                                     const char *cache_dir);
 
 // The matrix unit in use: "none", "amx" with TESS_PRECISION_FULL; with
-// TESS_PRECISION_FAST also "amx-fast", "vnni", "nvidia", "intel", "amd-mfma", "amd-wmma".
-// For tests, "portable", "amx-portable", "amx-portable-2", "vnni-portable". Chosen when a
-// model is opened, a benchmark or tuning begins; "none" before.
+// TESS_PRECISION_FAST also "amx-fast", "avx512-vnni", "avx-vnni", "avx2", "nvidia",
+// "intel", "amd-mfma", "amd-wmma". For tests, "portable", "amx-portable",
+// "amx-portable-2", "avx-portable". Chosen when a model is opened, a benchmark or tuning
+// begins; "none" before.
 TESS_API const char *tess_context_matrix_unit(const struct tess_context *ctx);
 
 TESS_API void tess_free(void *memory);

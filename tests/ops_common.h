@@ -108,6 +108,12 @@ static inline bool ops_has_unit(const char *name, bool fast)
     enum tess_matrix_unit there = tess_matrix_unit_expected(ops->dev, fast);
     bool has =
         strstr(name, "portable") || strcmp(tess_matrix_unit_name(there), name) == 0;
+    for (int i = 0; fast && i < TESS_UNIT_COUNT; i++) {
+        enum tess_matrix_unit unit = (enum tess_matrix_unit)i;
+        has |= strcmp(tess_matrix_unit_name(unit), name) == 0 &&
+               tess_matrix_unit_integers(unit) > 0 &&
+               tess_device_has_integers(ops->dev, unit);
+    }
     ops_close(ops);
     return has;
 }
@@ -281,7 +287,7 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     static void run_with(const char *unit, bool fast, bool most)                         \
     {                                                                                    \
         if (ops_unsuited(TESS_VARIANT_CPU) || !ops_has_unit(unit, fast) ||               \
-            (asked_tiny() && strcmp(unit, "vnni-portable") != 0))                        \
+            (asked_tiny() && strcmp(unit, "avx-portable") != 0))                         \
             skip();                                                                      \
         unit_name = unit;                                                                \
         tolerance = !fast ? (full) : most ? 0x1p-12 : 0x1p-14;                           \
@@ -293,8 +299,10 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     OPS_UNIT(test_pieces_fast_portable, "amx-portable-2", true, false)                   \
     OPS_UNIT(test_pieces_amx, "amx", false, true)                                        \
     OPS_UNIT(test_pieces_amx_fast, "amx-fast", true, false)                              \
-    OPS_UNIT(test_quantised_portable, "vnni-portable", true, true)                       \
-    OPS_UNIT(test_quantised_vnni, "vnni", true, true)
+    OPS_UNIT(test_quantised_portable, "avx-portable", true, true)                        \
+    OPS_UNIT(test_quantised_avx512_vnni, "avx512-vnni", true, true)                      \
+    OPS_UNIT(test_quantised_avx_vnni, "avx-vnni", true, true)                            \
+    OPS_UNIT(test_quantised_avx2, "avx2", true, true)
 #define OPS_UNIT(name, unit, fast, most)                                                 \
     static void name(void **state)                                                       \
     {                                                                                    \
@@ -305,6 +313,8 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
     cmocka_unit_test(test_pieces_portable), cmocka_unit_test(test_pieces_fast_portable), \
         cmocka_unit_test_setup_teardown(test_pieces_amx, amx_setup, amx_teardown),       \
         cmocka_unit_test_setup_teardown(test_pieces_amx_fast, amx_setup, amx_teardown),  \
-        cmocka_unit_test(test_quantised_portable), cmocka_unit_test(test_quantised_vnni)
+        cmocka_unit_test(test_quantised_portable),                                       \
+        cmocka_unit_test(test_quantised_avx512_vnni),                                    \
+        cmocka_unit_test(test_quantised_avx_vnni), cmocka_unit_test(test_quantised_avx2)
 
 #endif

@@ -606,7 +606,7 @@ static void run_unit(bool most)
             run_linear(TESS_VARIANT_CPU, 170, 300, 1030, true, TESS_WEIGHT_MATRIX, 7,
                        TESS_ACT_GELU_TANH);
         // As many inputs as are quantised, or more.
-        for (size_t K = 8120; strcmp(unit_name, "vnni") == 0 && K <= 8200; K += 80)
+        for (size_t K = 8120; strcmp(unit_name, "avx2") == 0 && K <= 8200; K += 80)
             run_linear(TESS_VARIANT_CPU, 20, 300, K, true, TESS_WEIGHT_MATRIX, 1,
                        TESS_ACT_NONE);
     }
@@ -625,7 +625,7 @@ static struct ops *multiply_quantised(struct product *p, const char *unit)
 }
 
 // Zeros stay zeros, and what is no number, or beyond all, is neither hidden nor spread to
-// other rows; the instruction and its portable form give the same bytes.
+// other rows; all instructions and their portable form give the same bytes.
 static void test_quantised_numbers(void **state)
 {
     (void)state;
@@ -647,7 +647,7 @@ static void test_quantised_numbers(void **state)
                         .residual_values = in,
                         .stored = weights,
                         .weights = weights};
-    ops_close(multiply_quantised(&p, "vnni-portable"));
+    ops_close(multiply_quantised(&p, "avx-portable"));
     for (size_t r = 0; r < ROWS; r++)
         for (size_t n = 0; n < N; n++) {
             float x = p.out[r * N + n];
@@ -658,14 +658,16 @@ static void test_quantised_numbers(void **state)
             else
                 assert_true(isfinite(x) && x != 0);
         }
-    if (ops_has_unit("vnni", true)) {
-        float *portable = p.out;
-        ops_close(multiply_quantised(&p, "vnni"));
-        assert_memory_equal(p.out + 3 * N, portable + 3 * N,
-                            (ROWS - 3) * N * sizeof(float));
-        free(portable);
-    }
-    free(p.out);
+    static const char *const units[] = {"avx512-vnni", "avx-vnni", "avx2"};
+    float *portable = p.out;
+    for (int i = 0; i < 3; i++)
+        if (ops_has_unit(units[i], true)) {
+            ops_close(multiply_quantised(&p, units[i]));
+            assert_memory_equal(p.out + 3 * N, portable + 3 * N,
+                                (ROWS - 3) * N * sizeof(float));
+            free(p.out);
+        }
+    free(portable);
     free(weights);
     free(in);
 }

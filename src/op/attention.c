@@ -25,7 +25,8 @@ struct shape {
 static void cpu_factors(char *text, size_t size, enum tess_matrix_unit unit)
 {
     if (tess_matrix_unit_factors(unit) == TESS_FACTORS_QUANTISED)
-        snprintf(text, size, " -DQUANTISED=1 -DVNNI=%d", unit == TESS_UNIT_VNNI);
+        snprintf(text, size, " -DQUANTISED=1 -DINTEGERS=%u",
+                 tess_matrix_unit_integers(unit));
     else
         snprintf(text, size, " -DQUANTISED=0");
 }

@@ -166,8 +166,8 @@ static struct shape quantised_shape(const struct tess_device *dev,
               tess_device_facts(dev)->compute_units, memory,
               QUANTISED_BYTES * divide_up(weight->inputs, CPU_DEPTH) + CPU_ROW_SUMS,
               taps > 1 ? CPU_ROW_SUMS : 0);
-    snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DVNNI=%d -DMEMORY=%zu",
-             taps, tess_device_unit(dev) == TESS_UNIT_VNNI, memory);
+    snprintf(shape.defines, sizeof shape.defines, "-DTAPS=%zu -DINTEGERS=%u -DMEMORY=%zu",
+             taps, tess_matrix_unit_integers(tess_device_unit(dev)), memory);
     return shape;
 }
 

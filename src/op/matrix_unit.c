@@ -125,8 +125,7 @@ static enum tess_status run_trial(struct tess_stage *stage, void *user)
     return tess_mat_deliver(stage, out, 0, keep_rows, trial);
 }
 
-// AMX and VNNI are not to be tried where they are not there: instructions, not compilers,
-// would fail.
+// What the CPU does not have is not to be tried: instructions, not compilers, would fail.
 static enum tess_matrix_unit named_unit(const struct tess_device *dev, bool fast)
 {
     const char *name = getenv("TESSELLA_MATRIX_UNIT");
@@ -136,7 +135,8 @@ static enum tess_matrix_unit named_unit(const struct tess_device *dev, bool fast
         if (strcmp(name, tess_matrix_unit_name(unit)) == 0 &&
             (fast || !unit || tess_matrix_unit_pieces(unit) == 3) &&
             (!tess_matrix_unit_is_amx(unit) || tess_matrix_unit_is_amx(expected)) &&
-            (unit != TESS_UNIT_VNNI || tess_device_has_vnni(dev)))
+            (tess_matrix_unit_factors(unit) != TESS_FACTORS_QUANTISED ||
+             tess_device_has_integers(dev, unit)))
             return unit;
     }
     return expected;

@@ -2,8 +2,10 @@
 #include "rt/matrix_unit.h"
 
 #include <string.h>
-#if defined __x86_64__ && defined __linux__
+#ifdef __x86_64__
 #include <cpuid.h>
+#endif
+#if defined __x86_64__ && defined __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -31,8 +33,10 @@ static const struct {
     [TESS_UNIT_AMX_FAST] = {"amx-fast", 1, TESS_FACTORS_PIECES, 2},
     [TESS_UNIT_AMX_PORTABLE] = {"amx-portable", 1, TESS_FACTORS_PIECES, 3},
     [TESS_UNIT_AMX_FAST_PORTABLE] = {"amx-portable-2", 1, TESS_FACTORS_PIECES, 2},
-    [TESS_UNIT_VNNI] = {"vnni", 1, TESS_FACTORS_QUANTISED, 0},
-    [TESS_UNIT_VNNI_PORTABLE] = {"vnni-portable", 1, TESS_FACTORS_QUANTISED, 0},
+    [TESS_UNIT_AVX512_VNNI] = {"avx512-vnni", 1, TESS_FACTORS_QUANTISED, 0},
+    [TESS_UNIT_AVX_VNNI] = {"avx-vnni", 1, TESS_FACTORS_QUANTISED, 0},
+    [TESS_UNIT_AVX2] = {"avx2", 1, TESS_FACTORS_QUANTISED, 0},
+    [TESS_UNIT_AVX_PORTABLE] = {"avx-portable", 1, TESS_FACTORS_QUANTISED, 0},
 };
 
 const char *tess_matrix_unit_name(enum tess_matrix_unit unit)
@@ -87,6 +91,7 @@ enum tess_factors tess_matrix_unit_factors(enum tess_matrix_unit unit)
 #define AMX_BF16           (1u << 22)
 #define AMX_TILE           (1u << 24)
 #define AMX_LOCAL_BYTES    (1u << 20)
+#define AVX_VNNI           (1u << 4)
 
 bool tess_matrix_unit_is_amx(enum tess_matrix_unit unit)
 {
@@ -112,15 +117,46 @@ static bool has_amx(const struct tess_device *dev)
 #endif
 }
 
-bool tess_device_has_vnni(const struct tess_device *dev)
+unsigned tess_matrix_unit_integers(enum tess_matrix_unit unit)
 {
+    return unit == TESS_UNIT_AVX512_VNNI ? 1
+           : unit == TESS_UNIT_AVX_VNNI  ? 2
+           : unit == TESS_UNIT_AVX2      ? 3
+                                         : 0;
+}
+
+bool tess_device_has_integers(const struct tess_device *dev, enum tess_matrix_unit unit)
+{
+    if (unit == TESS_UNIT_AVX_PORTABLE)
+        return true;
 #ifdef __x86_64__
-    return is_pocl(dev) && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vnni");
+    unsigned a, b, c, d;
+    bool avx2 =
+        is_pocl(dev) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (unit == TESS_UNIT_AVX512_VNNI)
+        return avx2 && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vnni");
+    if (unit == TESS_UNIT_AVX_VNNI)
+        return avx2 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI;
+    return avx2;
 #else
     (void)dev;
     return false;
 #endif
+}
+
+// The fastest of them. Without VNNI a product and its sum are two instructions, for which
+// of the CPUs that are known Zen 3 alone has units enough to be faster than with floats.
+static enum tess_matrix_unit integers_of(const struct tess_device *dev)
+{
+    for (int unit = TESS_UNIT_AVX512_VNNI; unit <= TESS_UNIT_AVX_VNNI; unit++)
+        if (tess_device_has_integers(dev, (enum tess_matrix_unit)unit))
+            return (enum tess_matrix_unit)unit;
+#ifdef __x86_64__
+    if (tess_device_has_integers(dev, TESS_UNIT_AVX2) && __builtin_cpu_is("znver3"))
+        return TESS_UNIT_AVX2;
+#endif
+    return TESS_UNIT_NONE;
 }
 
 unsigned tess_matrix_unit_pieces(enum tess_matrix_unit unit)
@@ -134,8 +170,8 @@ enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev, b
         return TESS_UNIT_NONE;
     if (has_amx(dev))
         return fast ? TESS_UNIT_AMX_FAST : TESS_UNIT_AMX;
-    if (fast && tess_device_has_vnni(dev))
-        return TESS_UNIT_VNNI;
+    if (fast && dev->variant == TESS_VARIANT_CPU)
+        return integers_of(dev);
     if (!fast || !dev->info.gpu || dev->variant != TESS_VARIANT_GPU)
         return TESS_UNIT_NONE;
     if (has_nvidia(dev))

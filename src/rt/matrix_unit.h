@@ -8,8 +8,9 @@
 // The first ones as cl/matrix_unit.clh has them, which round factors to half: UNIT is one
 // less. Then AMX, by kernels of its own (cl/amx.clh), which split factors into pieces:
 // with three of them results are as near as without a unit, with two nearer than with
-// halves. And AVX512-VNNI (cl/vnni.clh), for which factors are quantised, again nearer
-// than halves. "Portable": the same work by ordinary instructions, for tests.
+// halves. Then products of whole numbers by instructions of other CPUs
+// (cl/integer_tile.clh), for which factors are quantised, again nearer than halves.
+// "Portable": the same work by ordinary instructions, for tests.
 enum tess_matrix_unit {
     TESS_UNIT_NONE = 0,
     TESS_UNIT_PORTABLE,
@@ -21,8 +22,10 @@ enum tess_matrix_unit {
     TESS_UNIT_AMX_FAST,
     TESS_UNIT_AMX_PORTABLE,
     TESS_UNIT_AMX_FAST_PORTABLE,
-    TESS_UNIT_VNNI,
-    TESS_UNIT_VNNI_PORTABLE,
+    TESS_UNIT_AVX512_VNNI,
+    TESS_UNIT_AVX_VNNI,
+    TESS_UNIT_AVX2,
+    TESS_UNIT_AVX_PORTABLE,
     TESS_UNIT_COUNT
 };
 
@@ -43,9 +46,10 @@ bool tess_matrix_unit_is_amx(enum tess_matrix_unit unit);
 // Work-items of a sub-group.
 size_t tess_matrix_unit_lanes(enum tess_matrix_unit unit);
 
-// Whether the unit AVX512-VNNI can be tried: without it instructions, not compilers,
-// fail.
-bool tess_device_has_vnni(const struct tess_device *dev);
+// INTEGERS of cl/integer_tile.clh.
+unsigned tess_matrix_unit_integers(enum tess_matrix_unit unit);
+// Whether the CPU has these: without them instructions, not compilers, fail.
+bool tess_device_has_integers(const struct tess_device *dev, enum tess_matrix_unit unit);
 
 // What the device should have: at full precision, or for speed.
 enum tess_matrix_unit tess_matrix_unit_expected(const struct tess_device *dev, bool fast);

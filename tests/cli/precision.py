@@ -47,7 +47,7 @@ def main():
             expect_same("no matrix unit", digests(where / "none"), digests(where / "full"))
         full = {"precision": "full", "unit": "amx-portable"}
         fast = {"precision": "fast", "unit": "portable"}
-        quantised = {"precision": "fast", "unit": "vnni-portable"}
+        quantised = {"precision": "fast", "unit": "avx-portable"}
         for name, kind in (("fast", fast), ("pieces", full), ("quantised", quantised)):
             check_unit(report, where, latent, decode, name, kind)
         with report.check("a described device, another word"):

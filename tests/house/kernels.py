@@ -21,7 +21,7 @@ def main():
         if not shutil.which("clang"):
             report.skip(label, "no clang")
             continue
-        target = X86 if {"-DAMX=1", "-DVNNI=1"} & {*defines} else SYNTAX
+        target = X86 if {"-DAMX=1", *(f"-DINTEGERS={n}" for n in (1, 2, 3))} & {*defines} else SYNTAX
         done = run(["clang", *FLAGS, *target, f"-I{SOURCE}/cl", *defines, SOURCE / path])
         report(label, done.returncode == 0, done.stderr)
     report.finish()

@@ -22,8 +22,8 @@ VARIANTS = {
                                                     (27, 1, 3, 2), (27, 1, 2, 2))],
     "matmul_fast": [(f"-DTAPS={taps}", f"-DWEIGHT_F16={half}", "-DUNIT=0")
                     for taps, half in ((1, 1), (1, 0), (27, 1))],
-    "matmul_quantised": [(f"-DTAPS={taps}", f"-DVNNI={vnni}", "-DMEMORY=589824")
-                         for taps, vnni in ((1, 1), (27, 1), (1, 0))],
+    "matmul_quantised": [(f"-DTAPS={taps}", f"-DINTEGERS={integers}", "-DMEMORY=589824")
+                         for taps, integers in ((1, 1), (27, 1), (1, 2), (1, 3), (1, 0))],
     "matrix_unit": [("-DUNIT=0",)],
     "weight": [(f"-DSOURCE_F16={source}", f"-DTARGET_F16={target}", f"-DTARGET_PIECES={pieces}")
                for source, target, pieces in ((1, 1, 0), (1, 0, 0), (0, 0, 0), (1, 0, 2), (0, 0, 3))],
@@ -44,9 +44,9 @@ SHAPES = {
                        [("-DQUERIES=128", "-DDEPTH=16"), ("-DQUERIES=64", "-DDEPTH=32"),
                         ("-DQUERIES=128", "-DDEPTH=32")]),
     ("attention", 1): ([("-DQUERIES=256", "-DQUANTISED=0"),
-                        ("-DQUERIES=256", "-DQUANTISED=1", "-DVNNI=1")],
+                        ("-DQUERIES=256", "-DQUANTISED=1", "-DINTEGERS=1")],
                        [("-DQUERIES=64", "-DQUANTISED=0"), ("-DQUERIES=512", "-DQUANTISED=0"),
-                        ("-DQUERIES=512", "-DQUANTISED=1", "-DVNNI=0")]),
+                        ("-DQUERIES=512", "-DQUANTISED=1", "-DINTEGERS=0")]),
     ("matmul", 0): ([shape(64, 2, 16), shape(128, 2, 16)], [shape(128, 4, 8), shape(64, 4, 32)]),
     ("matmul", 1): ([shape(64, 4, 128)], [shape(8, 1, 16), shape(128, 8, 256)]),
 }
