@@ -21,27 +21,32 @@ static const struct {
     const char *name;
     size_t lanes;
     enum tess_factors factors;
-    unsigned pieces;
+    unsigned pieces, integers;
 } units[TESS_UNIT_COUNT] = {
-    [TESS_UNIT_NONE] = {"none", 0, TESS_FACTORS_PLAIN, 0},
-    [TESS_UNIT_PORTABLE] = {"portable", 32, TESS_FACTORS_HALVES, 0},
-    [TESS_UNIT_NVIDIA] = {"nvidia", 32, TESS_FACTORS_HALVES, 0},
-    [TESS_UNIT_INTEL] = {"intel", 8, TESS_FACTORS_HALVES, 0},
-    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64, TESS_FACTORS_HALVES, 0},
-    [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32, TESS_FACTORS_HALVES, 0},
-    [TESS_UNIT_AMX] = {"amx", 1, TESS_FACTORS_PIECES, 3},
-    [TESS_UNIT_AMX_FAST] = {"amx-fast", 1, TESS_FACTORS_PIECES, 2},
-    [TESS_UNIT_AMX_PORTABLE] = {"amx-portable", 1, TESS_FACTORS_PIECES, 3},
-    [TESS_UNIT_AMX_FAST_PORTABLE] = {"amx-portable-2", 1, TESS_FACTORS_PIECES, 2},
-    [TESS_UNIT_AVX512_VNNI] = {"avx512-vnni", 1, TESS_FACTORS_QUANTISED, 0},
-    [TESS_UNIT_AVX_VNNI] = {"avx-vnni", 1, TESS_FACTORS_QUANTISED, 0},
-    [TESS_UNIT_AVX2] = {"avx2", 1, TESS_FACTORS_QUANTISED, 0},
-    [TESS_UNIT_AVX_PORTABLE] = {"avx-portable", 1, TESS_FACTORS_QUANTISED, 0},
+    [TESS_UNIT_NONE] = {"none", 0, TESS_FACTORS_PLAIN, 0, 0},
+    [TESS_UNIT_PORTABLE] = {"portable", 32, TESS_FACTORS_HALVES, 0, 0},
+    [TESS_UNIT_NVIDIA] = {"nvidia", 32, TESS_FACTORS_HALVES, 0, 0},
+    [TESS_UNIT_INTEL] = {"intel", 8, TESS_FACTORS_HALVES, 0, 0},
+    [TESS_UNIT_AMD_MFMA] = {"amd-mfma", 64, TESS_FACTORS_HALVES, 0, 0},
+    [TESS_UNIT_AMD_WMMA] = {"amd-wmma", 32, TESS_FACTORS_HALVES, 0, 0},
+    [TESS_UNIT_AMX] = {"amx", 1, TESS_FACTORS_PIECES, 3, 0},
+    [TESS_UNIT_AMX_FAST] = {"amx-fast", 1, TESS_FACTORS_PIECES, 2, 0},
+    [TESS_UNIT_AMX_PORTABLE] = {"amx-portable", 1, TESS_FACTORS_PIECES, 3, 0},
+    [TESS_UNIT_AMX_FAST_PORTABLE] = {"amx-portable-2", 1, TESS_FACTORS_PIECES, 2, 0},
+    [TESS_UNIT_AVX512_VNNI] = {"avx512-vnni", 1, TESS_FACTORS_QUANTISED, 0, 1},
+    [TESS_UNIT_AVX_VNNI] = {"avx-vnni", 1, TESS_FACTORS_QUANTISED, 0, 2},
+    [TESS_UNIT_AVX2] = {"avx2", 1, TESS_FACTORS_QUANTISED, 0, 3},
+    [TESS_UNIT_AVX_PORTABLE] = {"avx-portable", 1, TESS_FACTORS_QUANTISED, 0, 0},
 };
 
 const char *tess_matrix_unit_name(enum tess_matrix_unit unit)
 {
     return units[unit].name;
+}
+
+enum tess_factors tess_matrix_unit_factors(enum tess_matrix_unit unit)
+{
+    return units[unit].factors;
 }
 
 size_t tess_matrix_unit_lanes(enum tess_matrix_unit unit)
@@ -79,13 +84,8 @@ static bool is_amd(const struct tess_device *dev, const char *architecture)
            strncmp(dev->info.name, architecture, strlen(architecture)) == 0;
 }
 
-enum tess_factors tess_matrix_unit_factors(enum tess_matrix_unit unit)
-{
-    return units[unit].factors;
-}
-
-// PoCL compiles for this machine's CPU, and in this process. Linux lets a process use the
-// tiles once it has asked for them (Documentation/arch/x86/xstate.rst).
+// Linux lets a process use the tiles once it has asked for them
+// (Documentation/arch/x86/xstate.rst).
 #define REQUEST_PERMISSION 0x1023 // ARCH_REQ_XCOMP_PERM
 #define TILE_DATA          18     // XFEATURE_XTILEDATA
 #define AMX_BF16           (1u << 22)
@@ -98,11 +98,14 @@ bool tess_matrix_unit_is_amx(enum tess_matrix_unit unit)
     return unit == TESS_UNIT_AMX || unit == TESS_UNIT_AMX_FAST;
 }
 
+#ifdef __x86_64__
+// PoCL compiles for this machine's CPU, and in this process.
 static bool is_pocl(const struct tess_device *dev)
 {
     return !dev->info.gpu && dev->variant == TESS_VARIANT_CPU &&
            strstr(dev->info.platform, "Portable Computing Language");
 }
+#endif
 
 static bool has_amx(const struct tess_device *dev)
 {
@@ -119,10 +122,7 @@ static bool has_amx(const struct tess_device *dev)
 
 unsigned tess_matrix_unit_integers(enum tess_matrix_unit unit)
 {
-    return unit == TESS_UNIT_AVX512_VNNI ? 1
-           : unit == TESS_UNIT_AVX_VNNI  ? 2
-           : unit == TESS_UNIT_AVX2      ? 3
-                                         : 0;
+    return units[unit].integers;
 }
 
 bool tess_device_has_integers(const struct tess_device *dev, enum tess_matrix_unit unit)
