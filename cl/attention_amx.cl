@@ -80,12 +80,6 @@ struct attention {
     bool first, last;
 };
 
-// 16 channels from 16 j on, of those that there are.
-static inline float16 channels(global const float *row, u32 j)
-{
-    return j < WIDE ? load_columns(row, j) : 0.0f;
-}
-
 // Queries of 16, `count` of them, to the left factor, scaled.
 static inline void load_queries(local ushort *queries, global const float *row,
                                 size_t stride, u32 count, float scale)
