@@ -95,7 +95,8 @@ def decode(options, name, scratch, suffix, *arguments):
     if options.device:
         arguments += ("--device", options.device)
     done = tessella(options, "decode", ROOT / f"demo/latents/{name}.safetensors", "--model",
-                    ROOT / "demo/model", "--precision", options.precision, "-v", "-o", path, "--report", report, *arguments)
+                    ROOT / "demo/model", "--precision", options.precision, "-v", "-o", path,
+                    "--report", report, *arguments)
     stages = {}
     for stage in json.loads(report.read_text())["stages"]:
         stages[stage["name"]] = stages.get(stage["name"], 0) + stage["seconds"]

@@ -63,16 +63,6 @@ struct patch {
     bool last;                     // of several chains: the sums become results
 };
 
-// 16 sums of a row become results.
-TESS_INLINE void finish(const private struct target *target, float16 sums, size_t row,
-                        u32 col, u32 act)
-{
-    if (col < target->end)
-        store_half_panel(target->out + row * target->N, target->bias, target->gate,
-                         target->residual + row * target->N, sums, col, target->N, act,
-                         target->has_bias, target->has_gate, target->has_residual);
-}
-
 // Half rows [i, end) of a patch are added to those of other chains, or become results.
 TESS_INLINE void settle_some(const private struct item *item,
                              const private struct patch *patch, u32 i, u32 end, u32 act)

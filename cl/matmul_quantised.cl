@@ -64,18 +64,13 @@ static inline void fetch_results(const private struct item *item, u32 i, u32 col
 }
 
 // 32 columns of sums from `col` on become results.
-static inline void finish(const private struct item *item, local const float16 *sums,
-                          u32 col)
+static inline void finish_panel(const private struct item *item,
+                                local const float16 *sums, u32 col)
 {
-    const private struct target *target = item->target;
-    for (u32 i = 0; i < item->count; i++, sums += VECTORS) {
-        const size_t start = (item->row0 + i) * target->N;
-        for (u32 c = 0; c < COLS && col + c < target->end; c += 16)
-            store_half_panel(target->out + start, target->bias, target->gate,
-                             target->residual + start, sums[c / 16], col + c, target->N,
-                             target->act, target->has_bias, target->has_gate,
-                             target->has_residual);
-    }
+    for (u32 i = 0; i < item->count; i++, sums += VECTORS)
+        for (u32 c = 0; c < COLS; c += 16)
+            finish(item->target, sums[c / 16], item->row0 + i, col + c,
+                   item->target->act);
 }
 
 // made[n][COLS] = the list's rows times a panel, which begins at column `col`.
@@ -94,7 +89,8 @@ static inline void multiply(local float16 *made, local const ushort *left,
             }
 }
 
-// Work-items: (groups of item_panels panels, groups of item_rows rows, products).
+// Weights of several products are not quantised. Work-items: (groups of item_panels
+// panels, groups of item_rows rows).
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 matmul_quantised(global float *out, global const float *in, global const ushort *weight,
                  global const float *bias, global const float *gate,
@@ -130,7 +126,7 @@ matmul_quantised(global float *out, global const float *in, global const ushort 
                          ((size_t)(panel0 + p) * TAPS + t) * blocks * QUANTISED_RIGHT,
                      n, blocks, &item, col);
             if (TAPS == 1)
-                finish(&item, made, col);
+                finish_panel(&item, made, col);
             for (u32 i = 0; TAPS > 1 && i < n; i++)
                 for (u32 c = 0; c < VECTORS; c++)
                     sums[p * panel_sums + place[i] * VECTORS + c] +=
@@ -138,5 +134,5 @@ matmul_quantised(global float *out, global const float *in, global const ushort 
         }
     }
     for (u32 p = 0; TAPS > 1 && p < panel_count; p++)
-        finish(&item, sums + p * panel_sums, item.col0 + p * COLS);
+        finish_panel(&item, sums + p * panel_sums, item.col0 + p * COLS);
 }

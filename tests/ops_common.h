@@ -281,13 +281,13 @@ static inline void ops_print_rate(const char *what, double flop, double bytes,
 // `run(most)` with `unit_name` and `tolerance`, of the file, set for each unit of CPUs.
 // Factors in three pieces are as near as floats, with a tolerance of `full`; in two, or
 // quantised, which are fast, nearer than halves. `most`: all that differs for kernels of
-// which another unit does not test as much. Linked with amx_emulator.c, for CPUs without
-// AMX.
-#define OPS_UNITS(run, full)                                                             \
+// which another unit does not test as much. `tiny`: the one unit of the smallest cases.
+// Linked with amx_emulator.c, for CPUs without AMX.
+#define OPS_UNITS(run, full, tiny)                                                       \
     static void run_with(const char *unit, bool fast, bool most)                         \
     {                                                                                    \
         if (ops_unsuited(TESS_VARIANT_CPU) || !ops_has_unit(unit, fast) ||               \
-            (asked_tiny() && strcmp(unit, "avx-portable") != 0))                         \
+            (asked_tiny() && strcmp(unit, tiny) != 0))                                   \
             skip();                                                                      \
         unit_name = unit;                                                                \
         tolerance = !fast ? (full) : most ? 0x1p-12 : 0x1p-14;                           \

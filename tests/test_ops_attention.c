@@ -507,7 +507,7 @@ static void run_unit(bool most)
     }
 }
 
-OPS_UNITS(run_unit, TOLERANCE)
+OPS_UNITS(run_unit, TOLERANCE, "avx-portable")
 
 static void bench(void)
 {

@@ -216,13 +216,12 @@ OPS_TEST(large)
 static void run_unit(bool most)
 {
     (void)most;
-    if (asked_tiny())
-        skip(); // nothing is quantised, so these are the kernels of other tests
     of_blocks(TESS_VARIANT_CPU);
     of_doubled_blocks(TESS_VARIANT_CPU);
 }
 
-OPS_UNITS(run_unit, TOLERANCE)
+// Nothing is quantised, so the smallest cases would be those of other tests.
+OPS_UNITS(run_unit, TOLERANCE, "none")
 
 // Rows and weights are rounded to halves.
 static void test_matrix_unit(void **state)

@@ -161,7 +161,7 @@ static struct shape quantised_shape(const struct tess_device *dev,
 {
     size_t taps = taps_of(weight->layout), memory = memory_of(dev, QUANTISED_MEMORY);
     struct shape shape = {.kernel = "matmul_quantised", .group = {1, 1}, .sized = true};
-    cpu_share(&shape, tess_weight_products(weight->layout), rows, divide_up(cols, PANEL),
+    cpu_share(&shape, 1, rows, divide_up(cols, PANEL),
               taps > 1 ? CPU_PANELS_SUMS : CPU_PANELS_MAX,
               tess_device_facts(dev)->compute_units, memory,
               QUANTISED_BYTES * divide_up(weight->inputs, CPU_DEPTH) + CPU_ROW_SUMS,

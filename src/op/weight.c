@@ -109,15 +109,21 @@ static unsigned pieces_of(const struct tess_weights *weights,
 {
     unsigned pieces =
         tess_matrix_unit_pieces(tess_device_unit(tess_stage_device(weights->stage)));
-    if (source->layout == TESS_WEIGHT_VECTOR)
+    if (factors_of(weights, source) != TESS_FACTORS_PIECES)
         return 0;
     return pieces == 3 && packed_dtype(source) == TESS_F16 ? 2 : pieces;
+}
+
+// Of inputs, where they are padded.
+static size_t blocks_of(size_t inputs)
+{
+    return (inputs + PIECE_DEPTH - 1) / PIECE_DEPTH;
 }
 
 // Bytes of a panel's values along k, at a tap.
 static size_t row_bytes_packed(const struct tess_weight *weight)
 {
-    size_t blocks = (weight->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH;
+    size_t blocks = blocks_of(weight->inputs);
     switch (weight->factors) {
     case TESS_FACTORS_PIECES:
         return PANEL * blocks * PIECE_DEPTH * weight->pieces * sizeof(uint16_t);
@@ -265,28 +271,28 @@ static enum tess_status upload_vector(struct tess_weights *weights,
     return status;
 }
 
-// Pack rows [row0, row0 + rows) of the file's matrix, which lie in `staged`, into the
-// part of outputs [first, first + outputs).
+// Pack rows [row0, row0 + rows) of the file's matrix, which lie in `staged`, into a part
+// of the weight.
 static enum tess_status launch_pack(struct tess_weights *weights,
                                     const struct tess_weight_source *source,
-                                    struct tess_slice part, size_t first, size_t outputs,
+                                    const struct tess_weight *to, size_t part,
                                     struct tess_slice staged, size_t row0, size_t rows)
 {
-    bool from_half = source->dtype == TESS_F16,
-         to_half = packed_dtype(source) == TESS_F16,
-         transposed = source->layout == TESS_WEIGHT_TRANSPOSED,
-         quantised = factors_of(weights, source) == TESS_FACTORS_QUANTISED;
-    size_t here = transposed ? row0 : row0 - first; // rows of a transposed matrix are k
-    unsigned pieces = pieces_of(weights, source);
+    bool transposed = source->layout == TESS_WEIGHT_TRANSPOSED,
+         quantised = to->factors == TESS_FACTORS_QUANTISED;
+    size_t first = part * to->part_outputs, left = to->outputs - first,
+           outputs = left < to->part_outputs ? left : to->part_outputs,
+           here = transposed ? row0 : row0 - first; // rows of a transposed matrix are k
     char defines[64], target[48] = "";
     if (!quantised)
         snprintf(target, sizeof target, " -DTARGET_F16=%d -DTARGET_PIECES=%u",
-                 to_half && !pieces, pieces);
-    snprintf(defines, sizeof defines, "-DSOURCE_F16=%d%s", from_half, target);
+                 to->dtype == TESS_F16 && !to->pieces, to->pieces);
+    snprintf(defines, sizeof defines, "-DSOURCE_F16=%d%s", source->dtype == TESS_F16,
+             target);
     struct tess_launch launch = {
         .file = quantised ? "weight_quantised" : "weight",
         .defines = defines,
-        .args = {TESS_SLICE(part), TESS_SLICE(staged), TESS_U32ARG(here),
+        .args = {TESS_SLICE(to->parts[part]), TESS_SLICE(staged), TESS_U32ARG(here),
                  TESS_U32ARG(rows)},
     };
     // The rows that end the part fill its panel up with zeros.
@@ -325,8 +331,7 @@ static enum tess_status launch_pack(struct tess_weights *weights,
         launch.kernel = "pack";
         launch.global[0] = filled;
         launch.global[1] = taps_of(source->layout) *
-                           (quantised ? (source->inputs + PIECE_DEPTH - 1) / PIECE_DEPTH
-                                      : source->inputs);
+                           (quantised ? blocks_of(source->inputs) : source->inputs);
         launch.cut = 1;
         launch.args[4] = (struct tess_arg)TESS_U32ARG(taps_of(source->layout));
         launch.args[7] =
@@ -357,12 +362,8 @@ static enum tess_status upload_matrix(struct tess_weights *weights,
                                  (const unsigned char *)source->data + row * bytes,
                                  rows * bytes));
         size_t from = transposed ? 0 : row / to->part_outputs;
-        for (size_t p = from; p < (transposed ? to->part_count : from + 1); p++) {
-            size_t first = p * to->part_outputs, left = source->outputs - first;
-            TESS_TRY(launch_pack(weights, source, to->parts[p], first,
-                                 left < to->part_outputs ? left : to->part_outputs,
-                                 staged, row, rows));
-        }
+        for (size_t p = from; p < (transposed ? to->part_count : from + 1); p++)
+            TESS_TRY(launch_pack(weights, source, to, p, staged, row, rows));
     }
     return TESS_OK;
 }

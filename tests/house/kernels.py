@@ -7,6 +7,7 @@ from variants import VARIANTS, programs
 FLAGS = ["-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header", "-Wall", "-Wextra",
          "-Wno-unused-parameter", "-Werror"]
 SYNTAX = ["-fsyntax-only", "-target", "spir64"]
+INSTRUCTIONS = {"-DAMX=1", *(f"-DINTEGERS={n}" for n in (1, 2, 3))}
 X86 = ["-c", "-o", "/dev/null", "-target", "x86_64-linux-gnu", "-march=skylake-avx512"]  # what has its instructions
 
 
@@ -21,7 +22,7 @@ def main():
         if not shutil.which("clang"):
             report.skip(label, "no clang")
             continue
-        target = X86 if {"-DAMX=1", *(f"-DINTEGERS={n}" for n in (1, 2, 3))} & {*defines} else SYNTAX
+        target = X86 if INSTRUCTIONS & {*defines} else SYNTAX
         done = run(["clang", *FLAGS, *target, f"-I{SOURCE}/cl", *defines, SOURCE / path])
         report(label, done.returncode == 0, done.stderr)
     report.finish()
